@@ -1,0 +1,217 @@
+/*
+ * What the server holds: the open maildrop or board and its messages, and the
+ * marks on them. A lost connection ends the program here.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "popcard.h"
+
+enum {
+	MAX_MESSAGES = 2000000,	/* a maildrop the server may claim to have */
+	FIELD = 256		/* octets kept of a field in the list */
+};
+
+static const char *const fields[FIELDS] = { "From", "Subject", "Date" };
+
+/* The connection is lost, and with it the session. */
+_Noreturn void
+gone(struct session *s)
+{
+	error("%s", s->pop.text);
+	if (s->marked > 0)
+		error("nothing was deleted");
+	exit(s->pop.code);
+}
+
+/* One command; a lost connection does not come back from here. */
+bool
+ask(struct session *s, int wait, const char *fmt, ...)
+{
+	char cmd[POP_ARG];
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	if ((r = pop_command(&s->pop, wait, "%s", cmd)) == POP_LOST)
+		gone(s);
+	return r == POP_OK;
+}
+
+/* The next line of a listing; false at its end. */
+bool
+next(struct session *s)
+{
+	int r;
+
+	if ((r = pop_next(&s->pop)) == POP_LOST)
+		gone(s);
+	return r == POP_OK;
+}
+
+void
+idle(void *arg)
+{
+	ask(arg, POP_WAIT, "NOOP");
+}
+
+/* While an editor runs: if the session is lost, the letter is not. */
+void
+idle_editing(void *arg)
+{
+	struct session *s = arg;
+
+	if (s->pop.fd != -1)
+		pop_command(&s->pop, POP_WAIT, "NOOP");
+}
+
+/* Log in, or say why not and end. */
+void
+enter(struct session *s)
+{
+	if (pop_login(&s->pop) != POP_OK) {
+		error("%s", s->pop.text);
+		exit(s->pop.code);
+	}
+}
+
+/* Keep one field of a message. */
+static void
+set_field(struct message *m, int f, const char *value)
+{
+	free(m->field[f]);
+	value += strspn(value, " \t");
+	m->field[f] = must(strndup(value, FIELD));
+}
+
+/* One field of all messages by XTND XLST; false where it is not to be had. */
+static bool
+list_field(struct session *s, int f)
+{
+	const char *p;
+	unsigned long i;
+	size_t len;
+
+	if (!ask(s, POP_WAIT, "XTND XLST %s", fields[f]))
+		return false;
+	len = strlen(fields[f]);
+	while (next(s)) {
+		p = s->pop.line;
+		if (!pop_number(&p, s->n, &i) || i == 0 ||
+		    strncasecmp(p, fields[f], len) != 0 || p[len] != ':')
+			continue;
+		set_field(&s->msg[i - 1], f, p + len + 1);
+		s->msg[i - 1].known = true;
+	}
+	return true;
+}
+
+/* The fields of one message by TOP, for servers without XLST. */
+void
+top_fields(struct session *s, size_t i)
+{
+	struct text t = { 0 }, value = { 0 };
+	int f;
+
+	s->msg[i].known = true;
+	if (!ask(s, POP_WAIT, "TOP %zu 0", i + 1))
+		return;
+	if (pop_text(&s->pop, &t) == POP_LOST)
+		gone(s);
+	for (f = 0; f < FIELDS; f++)
+		if (mail_field(t.s, t.n, fields[f], &value))
+			set_field(&s->msg[i], f, value.s);
+	text_free(&t);
+	text_free(&value);
+}
+
+static void
+forget(struct session *s)
+{
+	size_t i;
+	int f;
+
+	for (i = 0; i < s->n; i++)
+		for (f = 0; f < FIELDS; f++)
+			free(s->msg[i].field[f]);
+	free(s->msg);
+	s->msg = NULL;
+	s->n = s->marked = 0;
+}
+
+/* Learn what the open maildrop or board holds. */
+void
+load(struct session *s)
+{
+	unsigned long n, i;
+	const char *p;
+	int f;
+
+	forget(s);
+	say(s, "reading the list");
+	status(s);
+	if (!ask(s, POP_WAIT, "STAT") || (p = s->pop.text,
+	    !pop_number(&p, MAX_MESSAGES, &n))) {
+		error("%s: STAT is not answered: %s", s->pop.host,
+		    s->pop.text);
+		exit(EX_PROTOCOL);
+	}
+	say(s, "%s", "");
+	if (n == 0)
+		return;
+	s->msg = must(calloc(n, sizeof(*s->msg)));
+	s->n = n;
+	if (ask(s, POP_WAIT, "LIST"))
+		while (next(s)) {
+			p = s->pop.line;
+			if (!pop_number(&p, s->n, &i) || i == 0 ||
+			    !pop_number(&p, LONG_MAX, &s->msg[i - 1].octets))
+				continue;
+			s->msg[i - 1].id = i;
+			if (*p != '\0')		/* RFC 1082: a third column */
+				pop_number(&p, LONG_MAX, &s->msg[i - 1].id);
+		}
+	for (f = 0; f < FIELDS && list_field(s, f); f++)
+		;
+	for (i = 0; f < FIELDS && i < s->n; i++)
+		s->msg[i].known = false;
+}
+
+/*
+ * DELE could be taken back only by RSET, for all messages at once. So the marks
+ * are kept here, and DELE is sent when the user has decided.
+ */
+void
+mark(struct session *s, size_t i, bool on)
+{
+	if (s->board[0] != '\0')
+		say(s, "A board is read-only.");
+	else if (i < s->n && s->msg[i].marked != on) {
+		s->msg[i].marked = on;
+		s->marked += on ? 1 : (size_t)-1;
+	}
+}
+
+/* DELE what is marked; where one fails all are taken back. */
+bool
+send_marks(struct session *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->msg[i].marked && !ask(s, POP_WAIT, "DELE %zu", i + 1)) {
+			say(s, "Nothing deleted: %s", s->pop.text);
+			ask(s, POP_WAIT, "RSET");
+			return false;
+		}
+	return true;
+}

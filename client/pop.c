@@ -1,0 +1,482 @@
+/*
+ * The wire: POP3 and its XTND extensions, seen from the client. Every octet
+ * from the server is input: lines are bounded, numbers checked, waits limited.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <sys/socket.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "popcard.h"
+
+enum {
+	TRIES = 3		/* logins while the maildrop is in use: the
+				   session before may just be ending */
+};
+
+void *
+must(void *p)
+{
+	if (p == NULL) {
+		error("no memory left");
+		exit(EX_OSERR);
+	}
+	return p;
+}
+
+void
+text_add(struct text *t, const char *s, size_t n)
+{
+	size_t room;
+
+	if (n > TEXT_MAX - t->n) {
+		n = TEXT_MAX - t->n;
+		t->cut = true;
+	}
+	if (n > t->room - t->n) {
+		for (room = t->room < 4096 ? 4096 : t->room; room < t->n + n;)
+			room *= 2;
+		t->s = must(realloc(t->s, room));
+		t->room = room;
+	}
+	if (n > 0)
+		memcpy(t->s + t->n, s, n);
+	t->n += n;
+}
+
+void
+text_free(struct text *t)
+{
+	free(t->s);
+	memset(t, 0, sizeof(*t));
+}
+
+bool
+pop_number(const char **s, unsigned long max, unsigned long *out)
+{
+	unsigned long n, d;
+	const char *q;
+
+	for (n = 0, q = *s; isdigit((unsigned char)*q); q++) {
+		d = (unsigned long)(*q - '0');
+		if (d > max || n > (max - d) / 10)
+			return false;
+		n = n * 10 + d;
+	}
+	if (q == *s || (*q != '\0' && *q != ' '))
+		return false;
+	*s = q + (*q == ' ');
+	*out = n;
+	return true;
+}
+
+static long long
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+set_wait(struct pop *p, int seconds)
+{
+	p->deadline = now() + seconds * 1000LL;
+}
+
+void
+pop_close(struct pop *p)
+{
+	if (p->fd != -1)
+		close(p->fd);
+	p->fd = -1;
+	p->beg = p->end = p->outn = 0;
+}
+
+/* The connection is of no more use: keep the reason, close. */
+static int
+lost(struct pop *p, int code, const char *why)
+{
+	snprintf(p->text, sizeof(p->text), "%s: %s", p->host, why);
+	p->code = code;
+	pop_close(p);
+	return POP_LOST;
+}
+
+/* Wait until the descriptor is ready; false with errno at the deadline. */
+static bool
+ready(const struct pop *p, short events)
+{
+	struct pollfd pfd;
+	long long left;
+	int r;
+
+	pfd.fd = p->fd;
+	pfd.events = events;
+	do {
+		left = p->deadline - now();
+		r = left <= 0 ? 0 : poll(&pfd, 1, (int)left);
+	} while (r == -1 && errno == EINTR);
+	if (r == 0)
+		errno = ETIMEDOUT;
+	return r > 0;
+}
+
+/* Read more behind what is there. */
+static int
+fill(struct pop *p)
+{
+	ssize_t n;
+
+	if (p->fd == -1)
+		return POP_LOST;
+	if (p->beg > 0) {
+		memmove(p->in, p->in + p->beg, p->end - p->beg);
+		p->end -= p->beg;
+		p->beg = 0;
+	}
+	do {
+		if (!ready(p, POLLIN))
+			return lost(p, EX_TEMPFAIL, strerror(errno));
+		n = read(p->fd, p->in + p->end, sizeof(p->in) - p->end);
+	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
+	if (n <= 0)
+		return lost(p, EX_TEMPFAIL, n == -1 ? strerror(errno) :
+		    "the server has closed the connection");
+	p->end += (size_t)n;
+	return POP_OK;
+}
+
+static int
+send_all(struct pop *p, const char *s, size_t len)
+{
+	ssize_t n;
+
+	if (p->fd == -1)
+		return POP_LOST;
+	while (len > 0) {
+		set_wait(p, POP_WAIT);
+		if (!ready(p, POLLOUT))
+			return lost(p, EX_TEMPFAIL, strerror(errno));
+		n = write(p->fd, s, len);
+		if (n == -1 && errno != EINTR && errno != EAGAIN)
+			return lost(p, EX_TEMPFAIL, strerror(errno));
+		if (n > 0) {
+			s += n;
+			len -= (size_t)n;
+		}
+	}
+	return POP_OK;
+}
+
+/* Does the reply carry this code of RFC 2449 8 or RFC 3206, or one below it? */
+static bool
+has_code(const struct pop *p, const char *code)
+{
+	size_t n;
+
+	n = strlen(code);
+	return p->text[0] == '[' && strncasecmp(p->text + 1, code, n) == 0 &&
+	    (p->text[n + 1] == ']' || p->text[n + 1] == '/');
+}
+
+/* Read one reply line: its text, and what a refusal means to a caller. */
+static int
+reply(struct pop *p, int wait)
+{
+	const char *s, *lf;
+	size_t skip, n;
+
+	set_wait(p, wait);
+	while ((lf = memchr(p->in + p->beg, '\n', p->end - p->beg)) == NULL) {
+		if (p->end - p->beg >= POP_LINE)
+			return lost(p, EX_PROTOCOL, "a reply has no end");
+		if (fill(p) != POP_OK)
+			return POP_LOST;
+	}
+	s = p->in + p->beg;
+	n = (size_t)(lf - s);
+	p->beg += n + 1;
+	if (n > 0 && s[n - 1] == '\r')
+		n--;
+	skip = n >= 3 && memcmp(s, "+OK", 3) == 0 ? 3 :
+	    n >= 4 && memcmp(s, "-ERR", 4) == 0 ? 4 : 0;
+	if (skip == 0 || (n > skip && s[skip] != ' ') || n >= POP_LINE)
+		return lost(p, EX_PROTOCOL, "this is no POP3 server");
+	s += skip;
+	for (n -= skip; n > 0 && *s == ' '; n--)
+		s++;
+	memcpy(p->text, s, n);
+	p->text[n] = '\0';
+	p->lines = 0;
+	p->done = 0;
+	p->bol = true;
+	if (skip == 3)
+		return POP_OK;
+	p->code = has_code(p, "AUTH") ? EX_NOPERM :
+	    has_code(p, "IN-USE") || has_code(p, "SYS/TEMP") ||
+	    has_code(p, "LOGIN-DELAY") ? EX_TEMPFAIL : EX_UNAVAILABLE;
+	return POP_NO;
+}
+
+int
+pop_command(struct pop *p, int wait, const char *fmt, ...)
+{
+	char cmd[POP_ARG + 8];
+	va_list ap;
+	int n, r;
+
+	va_start(ap, fmt);
+	n = vsnprintf(cmd, sizeof(cmd) - 2, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(cmd) - 2)
+		return lost(p, EX_SOFTWARE, "a command is too long");
+	memcpy(cmd + n, "\r\n", 2);
+	r = send_all(p, cmd, (size_t)n + 2);
+	memset(cmd, 0, sizeof(cmd));
+	return r != POP_OK ? r : reply(p, wait);
+}
+
+/* Connect to the first address that answers, and read the greeting. */
+static int
+connect_to(struct pop *p)
+{
+	struct addrinfo hints, *list, *ai;
+	int err, on;
+	socklen_t len;
+
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_socktype = SOCK_STREAM;
+	if ((err = getaddrinfo(p->host, p->port, &hints, &list)) != 0)
+		return lost(p, err == EAI_AGAIN || err == EAI_MEMORY ||
+		    err == EAI_SYSTEM ? EX_TEMPFAIL : EX_NOHOST,
+		    gai_strerror(err));
+	err = EADDRNOTAVAIL;
+	for (ai = list; ai != NULL && err != 0; ai = ai->ai_next) {
+		pop_close(p);
+		p->fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+		if (p->fd == -1 ||
+		    fcntl(p->fd, F_SETFD, FD_CLOEXEC) == -1 ||
+		    fcntl(p->fd, F_SETFL, O_NONBLOCK) == -1) {
+			err = errno;
+			continue;
+		}
+		set_wait(p, POP_WAIT);
+		err = connect(p->fd, ai->ai_addr, ai->ai_addrlen) == 0 ? 0 :
+		    errno;
+		if (err != EINPROGRESS)
+			continue;
+		len = sizeof(err);
+		if (!ready(p, POLLOUT) || getsockopt(p->fd, SOL_SOCKET,
+		    SO_ERROR, &err, &len) == -1)
+			err = errno;
+	}
+	freeaddrinfo(list);
+	if (err != 0)
+		return lost(p, EX_TEMPFAIL, strerror(err));
+	/* A parcel's last, short segment must not wait for an acknowledgement
+	 * that the other side is holding back. */
+	on = 1;
+	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return reply(p, POP_WAIT);
+}
+
+int
+pop_login(struct pop *p)
+{
+	int r, try;
+
+	for (try = 1;; try++) {
+		if ((r = connect_to(p)) == POP_NO) {
+			p->code = EX_TEMPFAIL;
+			pop_close(p);
+		}
+		if (r != POP_OK)
+			return r;
+		if ((r = pop_command(p, POP_WAIT, "USER %s", p->user)) ==
+		    POP_OK)
+			r = pop_command(p, POP_WAIT, "PASS %s", p->pass);
+		if (r != POP_NO)
+			return r;
+		if (p->code == EX_UNAVAILABLE && !has_code(p, "SYS/PERM"))
+			p->code = EX_NOPERM;	/* a plain -ERR */
+		pop_close(p);
+		if (!has_code(p, "IN-USE") || try == TRIES)
+			return r;
+		sleep(1);
+	}
+}
+
+/*
+ * The next piece of the lines of a multi-line reply: no dots, no CRLF; *eol
+ * where it ends a line. POP_NO at the terminator. A line may be longer than
+ * any buffer, so it comes in pieces.
+ */
+static int
+piece(struct pop *p, const char **s, size_t *n, bool *eol)
+{
+	const char *lf;
+
+	for (;;) {
+		*s = p->in + p->beg;
+		*n = p->end - p->beg;
+		lf = *n > 0 ? memchr(*s, '\n', *n) : NULL;
+		/* Three octets tell a dot from the terminator, and a CR at the
+		 * very end may be half of a line end. */
+		if (lf != NULL || *n > 3)
+			break;
+		set_wait(p, POP_WAIT);
+		if (fill(p) != POP_OK)
+			return POP_LOST;
+	}
+	*eol = lf != NULL;
+	if (lf != NULL)
+		*n = (size_t)(lf - *s);
+	p->beg += *n + (*eol ? 1 : 0);
+	if ((*s)[*n > 0 ? *n - 1 : 0] == '\r' && *n > 0) {
+		--*n;
+		if (!*eol)
+			p->beg--;
+	}
+	if (p->bol && *n > 0 && **s == '.') {
+		if (*n == 1 && *eol)
+			return POP_NO;
+		++*s;
+		--*n;
+	}
+	p->bol = *eol;
+	return POP_OK;
+}
+
+int
+pop_next(struct pop *p)
+{
+	const char *s;
+	size_t n, len;
+	bool eol;
+	int r;
+
+	if (p->lines++ >= POP_LINES)
+		return lost(p, EX_PROTOCOL, "a listing has no end");
+	len = 0;
+	do {
+		if ((r = piece(p, &s, &n, &eol)) != POP_OK)
+			return r;
+		if (n > sizeof(p->line) - 1 - len)
+			n = sizeof(p->line) - 1 - len;
+		memcpy(p->line + len, s, n);
+		len += n;
+	} while (!eol);
+	p->line[len] = '\0';
+	return POP_OK;
+}
+
+int
+pop_text(struct pop *p, struct text *t)
+{
+	const char *s;
+	size_t n, told;
+	bool eol;
+	int r;
+
+	told = 0;
+	while ((r = piece(p, &s, &n, &eol)) == POP_OK) {
+		text_add(t, s, n);
+		p->done += n;
+		if (eol) {
+			text_add(t, "\n", 1);
+			p->done += 2;
+		}
+		if (p->done - told >= POP_BLOCK && p->progress != NULL) {
+			told = p->done;
+			p->progress(p);
+		}
+	}
+	return r == POP_NO ? POP_OK : r;
+}
+
+int
+pop_parcel(struct pop *p)
+{
+	p->outn = 0;
+	p->last = '\n';
+	return pop_command(p, POP_WAIT, "XTND XMIT");
+}
+
+static int
+parcel_flush(struct pop *p)
+{
+	size_t n;
+
+	n = p->outn;
+	p->outn = 0;
+	p->done += n;
+	if (send_all(p, p->out, n) != POP_OK)
+		return POP_LOST;
+	if (p->progress != NULL && p->done > POP_BLOCK)
+		p->progress(p);
+	return POP_OK;
+}
+
+int
+pop_parcel_add(struct pop *p, const char *s, size_t n)
+{
+	for (; n > 0; s++, n--) {
+		if (p->outn + 2 > sizeof(p->out) && parcel_flush(p) != POP_OK)
+			return POP_LOST;
+		if (*s == '.' && p->last == '\n')
+			p->out[p->outn++] = '.';
+		if (*s == '\n' && p->last != '\r')
+			p->out[p->outn++] = '\r';
+		p->out[p->outn++] = *s;
+		p->last = *s;
+	}
+	return POP_OK;
+}
+
+int
+pop_parcel_end(struct pop *p)
+{
+	size_t len;
+	int r;
+
+	if (p->last != '\n' && pop_parcel_add(p, "\n", 1) != POP_OK)
+		return POP_LOST;
+	if (parcel_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
+		return POP_LOST;
+	if ((r = reply(p, POP_WORK)) == POP_LOST && p->code == EX_TEMPFAIL) {
+		/* Nobody knows; another try could send it twice, so that is
+		 * for a person to decide. */
+		p->code = EX_IOERR;
+		len = strlen(p->text);
+		snprintf(p->text + len, sizeof(p->text) - len,
+		    "; it may have been sent all the same");
+	}
+	return r;
+}
+
+int
+pop_quit(struct pop *p)
+{
+	int r;
+
+	r = pop_command(p, POP_WORK, "QUIT");
+	pop_close(p);
+	return r;
+}

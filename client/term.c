@@ -1,0 +1,393 @@
+/*
+ * The terminal itself: its modes, keys and signals, by plain termios and ANSI
+ * sequences.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "popcard.h"
+
+enum {
+	ESC_WAIT = 50		/* ms in which the rest of a key's sequence
+				   must follow its ESC */
+};
+
+/* The other screen of terminals that have two, and back. */
+static const char take[] = "\033[?1049h\033[H";
+static const char giveback[] = "\033[m\033[999;1H\033[K\033[?1049l";
+
+/* What the signal handlers need must be at file scope; it is all here. */
+static struct {
+	struct termios old;		/* as the user had it */
+	volatile sig_atomic_t fd;	/* whose modes are changed, -1: none */
+	volatile sig_atomic_t cards;	/* the screen is ours */
+	volatile sig_atomic_t resized;
+	int note[2];			/* wakes poll(): a signal came */
+	int rows, cols;
+	unsigned char key[64];
+	size_t keys;
+	char words[512];		/* see term_last_words() */
+} t = { .fd = -1, .note = { -1, -1 }, .rows = 24, .cols = 80 };
+
+static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
+    SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+
+void
+term_write(int fd, const char *s, size_t n)
+{
+	ssize_t w;
+
+	while (n > 0 && ((w = write(fd, s, n)) >= 0 || errno == EINTR)) {
+		if (w > 0) {
+			s += w;
+			n -= (size_t)w;
+		}
+	}
+}
+
+/* Only what is safe in a signal handler. */
+static void
+restore(void)
+{
+	if (t.cards)
+		term_write(STDOUT_FILENO, giveback, sizeof(giveback) - 1);
+	if (t.fd != -1)
+		tcsetattr(t.fd, TCSANOW, &t.old);
+}
+
+static void
+set_modes(int fd, bool cards)
+{
+	struct termios tio;
+
+	tio = t.old;
+	tio.c_lflag &= ~(tcflag_t)(cards ? ICANON | ECHO | IEXTEN : ECHO);
+	if (cards) {
+		tio.c_iflag &= ~(tcflag_t)IXON;
+		tio.c_cc[VMIN] = 1;
+		tio.c_cc[VTIME] = 0;
+	}
+	tcsetattr(fd, TCSANOW, &tio);
+	if (cards)
+		term_write(STDOUT_FILENO, take, sizeof(take) - 1);
+}
+
+static void
+last_words(void)
+{
+	term_write(STDERR_FILENO, t.words, strlen(t.words));
+	t.words[0] = '\0';
+}
+
+/* Installed with SA_RESETHAND: the second raise() ends the program. */
+static void
+on_deadly(int sig)
+{
+	signal(SIGTTOU, SIG_IGN);	/* also from the background */
+	restore();
+	last_words();
+	raise(sig);
+}
+
+static void
+on_note(int sig)
+{
+	int e;
+
+	e = errno;
+	if (sig == SIGWINCH)
+		t.resized = 1;
+	term_write(t.note[1], "", 1);
+	errno = e;
+}
+
+static void
+handle(int sig, void (*fn)(int), int flags)
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = fn;
+	sa.sa_flags = flags;
+	sigemptyset(&sa.sa_mask);
+	sigaction(sig, &sa, NULL);
+}
+
+/* ^Z: hand the terminal back, stop, and take it again when continued. */
+static void
+on_stop(int sig)
+{
+	sigset_t set;
+	int e;
+
+	e = errno;
+	restore();
+	handle(sig, SIG_DFL, 0);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);	/* stops here */
+	handle(sig, on_stop, SA_RESTART);
+	if (t.fd != -1)
+		set_modes(t.fd, t.cards);
+	on_note(SIGWINCH);
+	errno = e;
+}
+
+static void
+at_exit(void)
+{
+	term_stop();
+	last_words();
+}
+
+/* Once, before the modes of the terminal are changed for the first time. */
+static bool
+prepare(int fd)
+{
+	size_t i;
+
+	if (t.note[0] != -1)
+		return true;
+	if (tcgetattr(fd, &t.old) == -1 || pipe(t.note) == -1)
+		return false;
+	for (i = 0; i < 2; i++) {
+		fcntl(t.note[i], F_SETFD, FD_CLOEXEC);
+		fcntl(t.note[i], F_SETFL, O_NONBLOCK);
+	}
+	atexit(at_exit);
+	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		handle(deadly[i], on_deadly, (int)SA_RESETHAND | SA_NODEFER);
+	handle(SIGWINCH, on_note, SA_RESTART);
+	handle(SIGCHLD, on_note, SA_RESTART | SA_NOCLDSTOP);
+	return true;
+}
+
+bool
+term_start(void)
+{
+	const char *kind;
+
+	kind = getenv("TERM");
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || kind == NULL ||
+	    strcmp(kind, "dumb") == 0 || !prepare(STDIN_FILENO))
+		return false;
+	t.fd = STDIN_FILENO;
+	t.cards = 1;
+	t.resized = 1;
+	handle(SIGTSTP, on_stop, SA_RESTART);
+	set_modes(STDIN_FILENO, true);
+	return true;
+}
+
+void
+term_stop(void)
+{
+	restore();
+	t.fd = -1;
+	t.cards = 0;
+}
+
+static void
+measure(void)
+{
+	struct winsize ws;
+
+	t.resized = 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == -1)
+		return;
+	if (ws.ws_row > 0 && ws.ws_col > 0) {
+		t.rows = ws.ws_row;
+		t.cols = ws.ws_col;
+	}
+}
+
+int
+term_rows(void)
+{
+	if (t.resized)
+		measure();
+	return t.rows;
+}
+
+int
+term_cols(void)
+{
+	if (t.resized)
+		measure();
+	return t.cols;
+}
+
+/* One more octet from the keyboard within ms; false if there is none. */
+static bool
+more_keys(int ms)
+{
+	struct pollfd pfd;
+	ssize_t n;
+
+	pfd.fd = STDIN_FILENO;
+	pfd.events = POLLIN;
+	if (poll(&pfd, 1, ms) <= 0)
+		return false;
+	n = read(STDIN_FILENO, t.key + t.keys, sizeof(t.key) - t.keys);
+	if (n == 0 || (n == -1 && errno != EINTR && errno != EAGAIN))
+		raise(SIGHUP);		/* the terminal is gone */
+	t.keys += n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+static int
+next_key(void)
+{
+	static const char letters[] = "ABCDHF";
+	static const int keys[] = { KEY_UP, KEY_DOWN, KEY_RIGHT, KEY_LEFT,
+	    KEY_HOME, KEY_END };
+	static const int numbers[] = { KEY_NONE, KEY_HOME, KEY_NONE, KEY_NONE,
+	    KEY_END, KEY_PGUP, KEY_PGDN, KEY_HOME, KEY_END, KEY_NONE };
+	const char *p;
+	size_t used;
+	int c, number;
+
+	c = t.key[0];
+	used = 1;
+	if (c == 033 && (t.keys > 1 || more_keys(ESC_WAIT)) &&
+	    (t.key[1] == '[' || t.key[1] == 'O')) {
+		number = 0;
+		for (used = 2; used < sizeof(t.key) - 1 &&
+		    (used < t.keys || more_keys(ESC_WAIT)); used++) {
+			if (t.key[used] >= '@')
+				break;
+			if (t.key[used] >= '0' && t.key[used] <= '9')
+				number = t.key[used] - '0';
+		}
+		c = t.key[used < t.keys ? used : t.keys - 1];
+		p = strchr(letters, c);
+		c = p != NULL ? keys[p - letters] :
+		    c == '~' ? numbers[number] : KEY_NONE;
+		used = used < t.keys ? used + 1 : t.keys;
+	} else if (c == 033)
+		c = KEY_ESC;
+	t.keys -= used;
+	memmove(t.key, t.key + used, t.keys);
+	return c;
+}
+
+/* Wait for a signal's note, and for the keyboard where it is wanted. */
+static int
+await(bool keyboard, void (*tick)(void *), void *arg)
+{
+	struct pollfd pfd[2];
+	char drop[64];
+	int r, times;
+
+	pfd[0].fd = t.note[0];
+	pfd[1].fd = keyboard ? STDIN_FILENO : -1;
+	pfd[0].events = pfd[1].events = POLLIN;
+	for (times = 0; times < KEEP_TIMES; times++) {
+		pfd[1].revents = 0;
+		r = poll(pfd, 2, KEEP_ALIVE * 1000);
+		if (r != 0)
+			break;
+		if (tick != NULL)
+			tick(arg);
+	}
+	if (times == KEEP_TIMES)
+		poll(pfd, 2, -1);
+	while (read(t.note[0], drop, sizeof(drop)) > 0)
+		;
+	return pfd[1].revents;
+}
+
+int
+term_key(void (*tick)(void *), void *arg)
+{
+	for (;;) {
+		if (t.keys > 0)
+			return next_key();
+		if (t.resized)
+			return KEY_RESIZE;
+		if (await(true, tick, arg) != 0)
+			more_keys(0);
+	}
+}
+
+int
+term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
+{
+	char line[1024];
+	pid_t pid, r;
+	size_t i;
+	int n, status;
+
+	n = snprintf(line, sizeof(line), "%s \"$1\"", cmd);
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return -1;
+	term_stop();
+	signal(SIGTSTP, SIG_DFL);	/* ^Z stops the two of us */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	if ((pid = fork()) == 0) {
+		for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+			signal(deadly[i], SIG_DFL);
+		signal(SIGPIPE, SIG_DFL);
+		execl("/bin/sh", "sh", "-c", line, "sh", path, (char *)NULL);
+		_exit(127);
+	}
+	status = -1;
+	while (pid != -1 && (r = waitpid(pid, &status, WNOHANG)) != pid) {
+		if (r == -1 && errno != EINTR)
+			break;
+		await(false, tick, arg);
+	}
+	handle(SIGINT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
+	handle(SIGQUIT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
+	return term_start() ? status : -1;
+}
+
+bool
+term_secret(const char *prompt, char *buf, size_t size)
+{
+	size_t n;
+	ssize_t r;
+	char c;
+	int fd;
+
+	if ((fd = open("/dev/tty", O_RDWR | O_CLOEXEC)) == -1)
+		return false;
+	if (!prepare(fd)) {
+		close(fd);
+		return false;
+	}
+	handle(SIGTSTP, on_stop, SA_RESTART);
+	t.fd = fd;
+	set_modes(fd, false);
+	term_write(fd, prompt, strlen(prompt));
+	c = '\0';
+	for (n = 0; (r = read(fd, &c, 1)) == 1 && c != '\n';)
+		if (n + 1 < size)
+			buf[n++] = c;
+	buf[n] = '\0';
+	term_write(fd, "\n", 1);
+	term_stop();
+	close(fd);
+	return r == 1 && n > 0;
+}
+
+void
+term_last_words(const char *s)
+{
+	t.words[0] = '\0';
+	snprintf(t.words, sizeof(t.words), "%s", s);
+}

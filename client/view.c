@@ -1,0 +1,379 @@
+/*
+ * What is shown: text from outside made safe, and the two kinds of cards, lists
+ * and texts. Such text reaches the screen through glyph() alone, so none of it
+ * can steer the terminal.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
+
+#include "popcard.h"
+
+enum {
+	TAB_STOP = 8,
+	MARKS = 2,		/* accents over one letter; more are spelt out */
+	GLYPH = 32,		/* the longest form of one character */
+	ANCHOR = 64,		/* every so many rows of a text have their
+				   offset kept: few for a text of any size */
+	MARGIN = 3		/* rows of a card that are not its list */
+};
+
+static struct text frame;	/* the screen to come */
+static int left;		/* columns left in its row */
+
+/* Characters that show nothing and could mislead: writing directions, joiners
+ * and the like. */
+static bool
+unseen(wchar_t wc)
+{
+	long c;
+
+	c = (long)wc;
+	return c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+	    c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
+}
+
+/*
+ * The first character of s, n > 0, as it is shown from column col on: its form
+ * in out, its columns in *width; *marks counts accents in a row. Returns the
+ * octets it took.
+ */
+static size_t
+glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
+{
+	mbstate_t state;
+	wchar_t wc;
+	size_t k;
+	unsigned char c;
+	int w;
+
+	c = (unsigned char)*s;
+	if (c >= ' ' && c < 0x7f) {
+		*marks = 0;
+		out[0] = (char)c;
+		out[1] = '\0';
+		*width = 1;
+		return 1;
+	}
+	if (c == '\t') {
+		*marks = 0;
+		*width = TAB_STOP - col % TAB_STOP;
+		snprintf(out, GLYPH, "%*s", *width, "");
+		return 1;
+	}
+	if (c < ' ' || c == 0x7f) {
+		*marks = 0;
+		snprintf(out, GLYPH, "^%c", c ^ 0x40);
+		*width = 2;
+		return 1;
+	}
+	memset(&state, 0, sizeof(state));
+	k = mbrtowc(&wc, s, n, &state);
+	if (k != 0 && k < GLYPH && iswprint((wint_t)wc) && !unseen(wc) &&
+	    (w = wcwidth(wc)) >= 0) {
+		*marks = w == 0 ? *marks + 1 : 0;
+		if (*marks <= MARKS) {
+			memcpy(out, s, k);
+			out[k] = '\0';
+			*width = w;
+			return k;
+		}
+	}
+	if (k == 0 || k >= GLYPH) {
+		k = 1;
+		snprintf(out, GLYPH, "\\x%02X", c);
+	} else
+		snprintf(out, GLYPH, "<U+%04lX>", (unsigned long)wc);
+	*width = (int)strlen(out);
+	return k;
+}
+
+static void
+begin_row(int row, bool reverse)
+{
+	char s[48];
+	int n;
+
+	n = snprintf(s, sizeof(s), "\033[%d;1H\033[%sm\033[K", row + 1,
+	    reverse ? "0;7" : "0");
+	text_add(&frame, s, (size_t)n);
+	left = term_cols();
+}
+
+void
+put(const char *s, size_t n, int cols)
+{
+	char g[GLYPH];
+	size_t k;
+	int col, marks, w;
+
+	cols = cols > left ? left : cols;
+	left -= cols;
+	col = marks = 0;
+	for (; n > 0; s += k, n -= k) {
+		k = glyph(s, n, col, &marks, g, &w);
+		if (col + w > cols)
+			break;
+		text_add(&frame, g, strlen(g));
+		col += w;
+	}
+	for (; col < cols; col++)
+		text_add(&frame, " ", 1);
+}
+
+void
+print(int cols, const char *fmt, ...)
+{
+	char s[2 * POP_LINE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
+		s[0] = '\0';
+	va_end(ap);
+	put(s, strlen(s), cols);
+}
+
+static size_t
+fold_row(const char *s, size_t n, int cols)
+{
+	char g[GLYPH];
+	size_t i, k, blank;
+	int col, marks, w;
+
+	col = marks = 0;
+	for (i = blank = 0; i < n && s[i] != '\n'; i += k) {
+		k = glyph(s + i, n - i, col, &marks, g, &w);
+		if (col + w > cols && i > 0)
+			return blank > 0 ? blank : i;
+		col += w;
+		/* A word that would leave half a row empty is cut instead. */
+		if (s[i] == ' ' && col > cols / 2)
+			blank = i + k;
+	}
+	return i < n ? i + 1 : i;
+}
+
+void
+error(const char *fmt, ...)
+{
+	char s[2 * POP_LINE], g[GLYPH];
+	va_list ap;
+	size_t i, k, len;
+	int marks, w;
+
+	va_start(ap, fmt);
+	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
+		s[0] = '\0';
+	va_end(ap);
+	term_stop();
+	term_write(STDERR_FILENO, "popcard: ", 9);
+	len = strlen(s);
+	marks = 0;
+	for (i = 0; i < len; i += k) {
+		k = glyph(s + i, len - i, 0, &marks, g, &w);
+		term_write(STDERR_FILENO, g, strlen(g));
+	}
+	term_write(STDERR_FILENO, "\n", 1);
+}
+
+void
+say(struct session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->say, sizeof(s->say), fmt, ap);
+	va_end(ap);
+}
+
+void
+status(struct session *s)
+{
+	begin_row(term_rows() - 1, false);
+	print(term_cols(), "%s", s->say);
+	term_write(STDOUT_FILENO, frame.s, frame.n);
+	frame.n = 0;
+}
+
+/* Ask for one key of a choice; the last one is also what ESC means. */
+int
+choice(struct session *s, const char *keys, const char *fmt, ...)
+{
+	char text[sizeof(s->say)];	/* s->say may be an argument */
+	va_list ap;
+	int c;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	memcpy(s->say, text, sizeof(text));
+	do {
+		status(s);
+		if ((c = term_key(idle, s)) == KEY_ESC)
+			c = keys[strlen(keys) - 1];
+	} while (c <= 0 || c >= KEY_UP || strchr(keys, c) == NULL);
+	s->say[0] = '\0';
+	return c;
+}
+
+/* The text at an offset, up to the end of its part. */
+static const char *
+text_at(const struct view *v, size_t off, size_t *n)
+{
+	if (off < v->headn) {
+		*n = v->headn - off;
+		return v->head + off;
+	}
+	*n = v->bodyn - (off - v->headn);
+	return v->body + (off - v->headn);
+}
+
+static size_t
+next_row(const struct view *v, size_t off)
+{
+	const char *p;
+	size_t n;
+
+	p = text_at(v, off, &n);
+	return off + fold_row(p, n, v->cols);
+}
+
+/* Count the rows of a text, and keep the offset of every ANCHORth. */
+static void
+fold(struct view *v, int cols)
+{
+	size_t off, was;
+
+	was = v->n;
+	v->cols = cols;
+	v->anchors.n = 0;
+	for (off = v->n = 0; off < v->headn + v->bodyn; v->n++) {
+		if (v->n % ANCHOR == 0)
+			text_add(&v->anchors, (const char *)&off, sizeof(off));
+		off = next_row(v, off);
+	}
+	if (was > 0)		/* stay about where we were */
+		v->cur = (size_t)((double)v->cur / (double)was * (double)v->n);
+}
+
+static void
+draw_text(struct view *v, size_t rows)
+{
+	const char *p;
+	size_t i, len, n, off, next_off;
+
+	off = 0;
+	if (v->top < v->n) {
+		memcpy(&off, v->anchors.s + v->top / ANCHOR * sizeof(off),
+		    sizeof(off));
+		for (i = v->top % ANCHOR; i > 0; i--)
+			off = next_row(v, off);
+	}
+	for (i = 0; i < rows; i++) {
+		begin_row((int)i + 1, false);
+		if (v->top + i >= v->n)
+			continue;
+		next_off = next_row(v, off);
+		p = text_at(v, off, &n);
+		len = next_off - off;
+		if (len > 0 && p[len - 1] == '\n')
+			len--;
+		put(p, len, v->cols);
+		off = next_off;
+	}
+}
+
+/*
+ * Show a card and move about on it; the first key that means something else is
+ * returned. Space at the end of a text is such a key.
+ */
+int
+card(struct session *s, struct view *v, const char *keys)
+{
+	size_t i, rows, end;
+	int c, cols;
+
+	for (;;) {
+		cols = term_cols();
+		rows = term_rows() > MARGIN ? (size_t)(term_rows() - MARGIN) : 1;
+		if (v->row == NULL && v->cols != cols)
+			fold(v, cols);
+		end = v->n > (v->row == NULL ? rows : 1) ?
+		    v->n - (v->row == NULL ? rows : 1) : 0;
+		if (v->cur > end)
+			v->cur = end;
+		if (v->row == NULL || v->cur < v->top)
+			v->top = v->cur;
+		else if (v->cur >= v->top + rows)
+			v->top = v->cur - rows + 1;
+		begin_row(0, true);
+		print(cols, " %s", s->title);
+		if (v->row == NULL)
+			draw_text(v, rows);
+		for (i = 0; v->row != NULL && i < rows; i++) {
+			begin_row((int)i + 1, v->top + i == v->cur && v->n > 0);
+			if (v->top + i < v->n)
+				v->row(s, v, v->top + i, cols);
+		}
+		begin_row(term_rows() - 2, true);
+		print(cols, " %s", keys);
+		status(s);
+		c = term_key(idle, s);
+		if (c != KEY_RESIZE && c != KEY_NONE)
+			s->say[0] = '\0';
+		switch (c) {
+		case KEY_RESIZE:
+		case KEY_NONE:
+		case 'l' & 037:
+			break;
+		case 'j':
+		case KEY_DOWN:
+			v->cur++;
+			break;
+		case 'k':
+		case KEY_UP:
+			v->cur -= v->cur > 0;
+			break;
+		case ' ':
+			if (v->row == NULL && v->cur == end)
+				return c;
+			/* FALLTHROUGH */
+		case KEY_PGDN:
+			v->cur += rows;
+			break;
+		case '-':
+		case KEY_PGUP:
+			v->cur -= v->cur < rows ? v->cur : rows;
+			break;
+		case KEY_HOME:
+			v->cur = 0;
+			break;
+		case KEY_END:
+			v->cur = end;
+			break;
+		default:
+			return c;
+		}
+	}
+}
+
+/* A card with a text that is read and left again. */
+void
+text_card(struct session *s, const char *title, const char *p, size_t n)
+{
+	struct view v = { .body = p, .bodyn = n };
+
+	snprintf(s->title, sizeof(s->title), "%s", title);
+	while (strchr("q \r", card(s, &v, "space next page  - page back  "
+	    "q back")) == NULL)
+		;
+	text_free(&v.anchors);
+}

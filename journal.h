@@ -1,0 +1,69 @@
+/*
+ * The journal on disk, for the two files that know it: pop_journal.c writes
+ * it and carries it out, pop_redo.c finds one and decides whether to go on.
+ */
+#ifndef JOURNAL_H
+#define JOURNAL_H
+
+#include "popper.h"
+
+#define HEAD_MAGIC	"popper journal 1\n"
+#define MARK_MAGIC	"popper mark 1\n"
+
+enum {
+	SECTOR = 512,
+	HEAD_ROOM = 3 * SECTOR		/* head and two marks */
+};
+
+struct head {
+	char magic[32];
+	uint64_t serial;	/* marks of another serial are not ours */
+	uint64_t dev, ino;
+	uint64_t old_size, new_size;
+	uint64_t steps_at, pieces, steps_sum;
+	uint64_t text_at[2];
+	uint64_t witness;	/* sum of the old text that will be cut off */
+	uint64_t piece_size;
+	uint64_t sum;		/* of all the above; last */
+};
+
+struct mark {
+	char magic[32];
+	uint64_t serial, seq;
+	uint64_t grown;		/* the spool has its new, larger size */
+	uint64_t done;		/* steps */
+	uint64_t text_step;	/* this step's text (from 1 on) is ready ... */
+	uint64_t text_len, text_sum;	/* ... and this is it */
+	uint64_t sum;
+};
+
+struct journal {
+	uint64_t base;
+	struct head h;
+	struct mark m;
+	struct plan st;
+};
+
+/* Rounds up. */
+uint64_t jrn_aligned(uint64_t n, uint64_t to);
+
+/* The checksum of a structure of the journal. */
+uint64_t jrn_sum(const void *p, size_t n);
+
+/* Sums up the ends of the text that the plan will cut off. */
+int jrn_witness(int fd, const struct head *h, uint64_t *sum);
+
+/* Whether the text of the step after the mark is there as it was synced. */
+bool jrn_text_ready(int work, const struct journal *j);
+
+/* Where the step that begins at piece i ends, and the bytes it writes. */
+size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);
+
+/* Reads and verifies the journal at base.  0; -1: none that counts, with
+ * errno ENOENT, or EILSEQ where one that was in force is damaged. */
+int jrn_load(int work, uint64_t base, struct journal *j);
+
+/* Carries out what is left to do, from the mark on. */
+int jrn_run(struct pop *p, struct spool *sp, struct journal *j);
+
+#endif

@@ -1,0 +1,365 @@
+/*
+ * The maildrop, opened for a session: its lock, its table, and the temporary
+ * copy from which all text is sent.
+ *
+ * While the spool's stamp is the one that the table was made from, the table
+ * is true and nothing needs to be read.  The copy is made when a command first
+ * needs text, from that message on: STAT, LIST and UIDL cost the same for any
+ * size of spool.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+enum { TRIES = 5 };	/* reads that another program may disturb */
+
+/* What a client is told when the spool cannot be locked or read. */
+static enum result
+say_trouble(struct pop *p, const char *doing)
+{
+	if (errno == EAGAIN) {
+		pop_log(p, LV_NOTICE, "lock user=%s: spool stays locked",
+		    p->who);
+		return pop_err(p, "[IN-USE] The maildrop is locked by another"
+		    " program; try again later.");
+	}
+	pop_warn(p, "%s", doing);
+	if (errno == EILSEQ)
+		return pop_err(p, "[SYS/PERM] The maildrop is not in mbox "
+		    "format; tell the administrator.");
+	if (errno == EPERM || errno == EACCES)
+		return pop_err(p, "[SYS/PERM] The maildrop is not a plain "
+		    "file of its user; tell the administrator.");
+	return pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
+}
+
+int
+drop_scan(int fd, struct msgs *table)
+{
+	struct scan s;
+	char *block;
+	size_t have = 0, used;
+	uint64_t at = 0;
+	ssize_t n;
+	int saved;
+
+	memset(table, 0, sizeof(*table));
+	if (fd == -1)
+		return 0;		/* no spool is an empty one */
+	if ((block = malloc(BLOCK)) == NULL)
+		return -1;
+	mbox_begin(&s, table);
+	do {
+		n = file_some(fd, block + have, BLOCK - have, at);
+		if (n == -1)
+			break;
+		at += (uint64_t)n;
+		have += (size_t)n;
+		used = mbox_feed(&s, block, have, n == 0);
+		have -= used;
+		memmove(block, block + used, have);
+	} while (n > 0);
+	saved = errno;
+	free(block);
+	if (n >= 0 && mbox_end(&s) == 0)
+		return 0;
+	if (n == -1)
+		errno = saved;
+	saved = errno;
+	msgs_free(table);
+	errno = saved;
+	return -1;
+}
+
+/* Gives twins the numbers that they had in the last session. */
+static int
+number_twins(struct pop *p, struct msgs *t)
+{
+	struct msgs old;
+	int r;
+
+	if (index_read(p->drop.work, &old) == -1)
+		memset(&old, 0, sizeof(old));
+	r = mbox_twins(t, &old);
+	msgs_free(&old);
+	return r;
+}
+
+/* Makes the table anew from the locked spool, and keeps it as the index. */
+static int
+scan_spool(struct pop *p, struct spool *sp)
+{
+	struct drop *d = &p->drop;
+	int saved;
+
+	msgs_free(&d->all);
+	d->loaded = false;
+	if (drop_scan(sp->fd, &d->all) == -1)
+		return -1;
+	if (number_twins(p, &d->all) == -1) {
+		saved = errno;
+		msgs_free(&d->all);
+		errno = saved;
+		return -1;
+	}
+	if (!lock_undisturbed(p, sp)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	d->loaded = true;
+	index_sum(&d->all, &d->sum);
+	if (index_write(d->work, &d->stamp, &d->all) == -1)
+		pop_warn(p, "index: cannot save it");	/* next time, then */
+	pop_log(p, LV_DEBUG, "scan user=%s messages=%zu bytes=%llu", p->who,
+	    d->all.n, (unsigned long long)d->stamp.size);
+	return 0;
+}
+
+/* Learns what the spool holds: from the index if it is true, else by a scan. */
+static int
+learn(struct pop *p)
+{
+	struct drop *d = &p->drop;
+	struct spool sp;
+	int i, r, saved;
+
+	for (i = 0; i < TRIES; i++) {
+		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
+			return -1;
+		index_stamp(&d->stamp, &sp.st);
+		r = index_head(d->work, &d->stamp, &d->sum) ? 0 :
+		    scan_spool(p, &sp);
+		saved = errno;
+		unlock_spool(p, &sp);
+		errno = saved;
+		if (r == 0 || errno != EAGAIN)
+			return r;
+	}
+	return -1;
+}
+
+static enum result
+open_work(struct pop *p)
+{
+	struct drop *d = &p->drop;
+	char name[NAME_LEN + 8];
+	struct stat sb;
+
+	(void)snprintf(d->name, sizeof(d->name), "%s", p->user);
+	(void)snprintf(name, sizeof(name), ".%s.pop", p->user);
+	d->work = file_open(d->dir, name, O_RDWR | O_CREAT, p->uid, &sb);
+	if (d->work == -1) {
+		pop_warn(p, "login: %s", name);
+		return pop_err(p, "[SYS/PERM] The file %s is not a plain file"
+		    " of its user; tell the administrator.", name);
+	}
+	if (lock_session(d->work) == 0)
+		return OK;
+	if (errno == EAGAIN)
+		return pop_err(p, "[IN-USE] Another session has this "
+		    "maildrop open.");
+	pop_warn(p, "login: %s", name);
+	return pop_err(p, "[SYS/TEMP] The maildrop cannot be locked now.");
+}
+
+enum result
+drop_open(struct pop *p)
+{
+	p->drop.kind = DROP_USER;
+	if (open_work(p) != OK)
+		return NO;
+	if (updt_recover(p) == -1) {
+		if (errno != EILSEQ)
+			return say_trouble(p, "recover");
+		pop_warn(p, "recover: .%s.pop", p->who);
+		return pop_err(p, "[SYS/PERM] The file .%s.pop or the "
+		    "maildrop is damaged; tell the administrator.", p->user);
+	}
+	if (learn(p) == -1)
+		return say_trouble(p, "login: spool");
+	p->drop.last = p->drop.sum.last;
+	return OK;
+}
+
+void
+drop_close(struct pop *p)
+{
+	struct drop *d = &p->drop;
+
+	msgs_free(&d->all);
+	if (d->copy != -1)
+		(void)close(d->copy);
+	if (d->work != -1)
+		(void)close(d->work);	/* and the session lock with it */
+	if (d->dir != -1)
+		(void)close(d->dir);
+	d->copy = d->work = d->dir = -1;
+	d->kind = DROP_NONE;
+}
+
+/*
+ * The index's entries, or if they are damaged those of a scan: which must be
+ * of the same spool, since the client has been told its numbers.
+ */
+int
+drop_load(struct pop *p)
+{
+	struct drop *d = &p->drop;
+	struct summary sum;
+	struct stamp was = d->stamp;
+
+	if (d->loaded)
+		return 0;
+	if (index_read(d->work, &d->all) == 0) {
+		index_sum(&d->all, &sum);
+		if (memcmp(&sum, &d->sum, sizeof(sum)) == 0) {
+			d->loaded = true;
+			return 0;
+		}
+		msgs_free(&d->all);
+	}
+	if (index_void(d->work) == -1 || learn(p) == -1)
+		return -1;
+	if (!index_same(&was, &d->stamp)) {
+		errno = ESTALE;
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- the temporary copy ------------------------------------------------ */
+
+/* Has the bytes from..to of the spool in the copy, at the same places. */
+static int
+copy_range(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
+{
+	struct drop *d = &p->drop;
+
+	if (d->copy != -1 && file_reserve(d->copy, from, to - from) == -1) {
+		(void)close(d->copy);	/* no room there: begin elsewhere */
+		d->copy = -1;
+		to = d->stamp.size;
+	}
+	if (d->copy == -1 &&
+	    (d->copy = file_unnamed(d->dir, from, to - from)) == -1)
+		return -1;
+	if (file_clone(sp->fd, d->copy) == 0)
+		from = 0;
+	else if (file_copy(sp->fd, from, d->copy, from, to - from) == -1)
+		return -1;
+	d->copied = from;
+	pop_log(p, LV_DEBUG, "copy user=%s from=%llu to=%llu", p->who,
+	    (unsigned long long)from, (unsigned long long)to);
+	return 0;
+}
+
+/* Takes over where a message is now; the session's marks stay. */
+static void
+take_place(struct drop *d, struct msg *m, const struct msg *now)
+{
+	uint32_t marks = m->flags & MSG_MARKS;
+
+	d->sum.octets += now->octets - m->octets;
+	if (marks & MSG_DELETED)
+		d->deleted_octets += now->octets - m->octets;
+	m->offset = now->offset;
+	m->length = now->length;
+	m->octets = now->octets;
+	m->from = now->from;
+	m->head = now->head;
+	m->flags = (now->flags & ~(uint32_t)MSG_HIDDEN) |
+	    (m->flags & MSG_HIDDEN) | marks;
+}
+
+/*
+ * The spool is another than the table says: mail came, or another program
+ * rewrote it.  The messages are found again by what they are.
+ */
+static int
+find_again(struct pop *p, struct spool *sp)
+{
+	struct drop *d = &p->drop;
+	struct msgs now;
+	size_t *to, i;
+	int r = -1;
+
+	if (drop_scan(sp->fd, &now) == -1)
+		return -1;
+	if ((to = malloc((d->all.n + 1) * sizeof(*to))) != NULL &&
+	    mbox_match(&d->all, &now, to) == 0) {
+		for (i = 0; i < d->all.n; i++)
+			if (to[i] == SIZE_MAX)
+				d->all.v[i].flags |= MSG_GONE;
+			else
+				take_place(d, &d->all.v[i], &now.v[to[i]]);
+		r = 0;
+	}
+	free(to);
+	msgs_free(&now);
+	if (d->copy != -1)
+		(void)close(d->copy);
+	d->copy = -1;
+	d->moved = true;
+	index_stamp(&d->stamp, &sp->st);
+	return r;
+}
+
+static int
+copy_locked(struct pop *p, struct spool *sp, const struct msg *m)
+{
+	struct drop *d = &p->drop;
+	struct stamp now;
+	uint64_t from = m->offset, to;
+
+	index_stamp(&now, &sp->st);
+	if (!index_same(&now, &d->stamp)) {
+		if (find_again(p, sp) == -1)
+			return -1;
+		from = 0;		/* once, and all of it */
+	} else if (d->moved)
+		from = 0;
+	to = d->copy == -1 ? d->stamp.size : d->copied;
+	if (sp->fd == -1 || from >= to)
+		return 0;
+	if (copy_range(p, sp, from, to) == -1)
+		return -1;
+	if (!lock_undisturbed(p, sp)) {
+		(void)close(d->copy);
+		d->copy = -1;
+		errno = EAGAIN;
+		return -1;
+	}
+	return 0;
+}
+
+enum result
+drop_copy(struct pop *p, struct msg *m)
+{
+	struct drop *d = &p->drop;
+	struct spool sp;
+	int i, r = -1, saved;
+
+	for (i = 0; i < TRIES && r == -1; i++) {
+		if (d->copy != -1 && m->offset >= d->copied)
+			return OK;
+		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
+			break;
+		r = copy_locked(p, &sp, m);
+		saved = errno;
+		unlock_spool(p, &sp);
+		errno = saved;
+		if (r == -1 && errno != EAGAIN)
+			break;
+	}
+	if (r == -1)
+		return say_trouble(p, "copy");
+	if (m->flags & MSG_GONE)
+		return pop_err(p, "Another program has removed message %zu.",
+		    (size_t)(m - d->all.v) + 1 - (size_t)d->sum.hidden);
+	return OK;
+}

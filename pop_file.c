@@ -1,0 +1,274 @@
+/*
+ * Whole reads and writes at a place, room on the disk, unnamed files, and the
+ * checksum of what popper writes for itself.
+ *
+ * What only Linux has stands behind POPPER_LINUX, each with the portable way
+ * beside it; -DPOPPER_PORTABLE builds the portable ways everywhere.
+ */
+#if defined(__linux__) && !defined(POPPER_PORTABLE)
+#define POPPER_LINUX	1
+#define _GNU_SOURCE	1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef POPPER_LINUX
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#endif
+
+#include "popper.h"
+
+/*
+ * Reading a spool must not look like its owner reading his mail: shells tell
+ * "new mail" by the access time.
+ */
+#ifdef POPPER_LINUX
+#define NOATIME	O_NOATIME
+#else
+#define NOATIME	0
+#endif
+
+int
+file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
+{
+	int fd, saved;
+
+	fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+	    O_CLOEXEC | NOATIME, 0600);
+	if (fd == -1) {
+		if (errno == ELOOP || errno == EISDIR || errno == ENXIO)
+			errno = EPERM;
+		return -1;
+	}
+	if (fstat(fd, sb) == -1)
+		saved = errno;
+	else if (!S_ISREG(sb->st_mode) || sb->st_nlink > 1 ||
+	    sb->st_uid != owner)
+		saved = EPERM;
+	else
+		return fd;
+	(void)close(fd);
+	errno = saved;
+	return -1;
+}
+
+ssize_t
+file_some(int fd, void *p, size_t n, uint64_t at)
+{
+	char *to = p;
+	size_t done = 0;
+	ssize_t r;
+
+	while (done < n) {
+		r = pread(fd, to + done, n - done, (off_t)(at + done));
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return -1;
+		if (r == 0)
+			break;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
+int
+file_read(int fd, void *p, size_t n, uint64_t at)
+{
+	ssize_t r;
+
+	if ((r = file_some(fd, p, n, at)) == -1)
+		return -1;
+	if ((size_t)r != n) {
+		errno = EIO;
+		return -1;
+	}
+	return 0;
+}
+
+int
+file_write(int fd, const void *p, size_t n, uint64_t at)
+{
+	const char *from = p;
+	size_t done = 0;
+	ssize_t r;
+
+	while (done < n) {
+		r = pwrite(fd, from + done, n - done, (off_t)(at + done));
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return -1;
+		done += (size_t)r;
+	}
+	return 0;
+}
+
+int
+file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n)
+{
+	char *block;
+	size_t some, size = n < BLOCK ? (size_t)n : BLOCK;
+	int r = 0, saved;
+
+	if (n == 0)
+		return 0;
+	if ((block = malloc(size)) == NULL)
+		return -1;
+	for (; n > 0 && r == 0; n -= some, at += some, there += some) {
+		some = n < size ? (size_t)n : size;
+		if ((r = file_read(from, block, some, at)) == 0)
+			r = file_write(to, block, some, there);
+	}
+	saved = errno;
+	free(block);
+	errno = saved;
+	return r;
+}
+
+/*
+ * posix_fallocate() is not for every filesystem, and where libc imitates it
+ * by writing it is slow but right.  EOPNOTSUPP and EINVAL say that the
+ * filesystem has no such promise to give: then writing itself will tell.
+ */
+int
+file_reserve(int fd, uint64_t at, uint64_t n)
+{
+	int e;
+
+	if (n == 0)
+		return 0;
+	while ((e = posix_fallocate(fd, (off_t)at, (off_t)n)) == EINTR)
+		continue;
+	if (e != 0 && e != EOPNOTSUPP && e != EINVAL) {
+		errno = e;
+		return -1;
+	}
+	return 0;
+}
+
+int
+file_sync(int fd)
+{
+	int r;
+
+	while ((r = fdatasync(fd)) == -1 && errno == EINTR)
+		continue;
+	return r;
+}
+
+/* The portable unnamed file: made under a name that is gone at once. */
+static int
+unnamed_in(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd, n;
+
+	n = snprintf(path, sizeof(path), "%s/popper.XXXXXX", dir);
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((fd = mkstemp(path)) == -1)
+		return -1;
+	(void)unlink(path);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* fd with room for n bytes at an offset, or -1 after closing it. */
+static int
+with_room(int fd, uint64_t at, uint64_t n)
+{
+	int saved;
+
+	if (fd != -1 && file_reserve(fd, at, n) == -1) {
+		saved = errno;
+		(void)close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+int
+file_unnamed(int dir, uint64_t at, uint64_t n)
+{
+	const char *tmp = getenv("TMPDIR");
+	int fd = -1;
+
+	if (tmp == NULL || tmp[0] != '/')
+		tmp = "/var/tmp";
+#ifdef POPPER_LINUX
+	fd = with_room(openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600),
+	    at, n);
+	if (fd == -1)
+		fd = with_room(open(tmp, O_TMPFILE | O_RDWR | O_CLOEXEC,
+		    0600), at, n);
+#else
+	(void)dir;
+#endif
+	if (fd == -1)
+		fd = with_room(unnamed_in(tmp), at, n);
+#ifdef POPPER_LINUX
+	if (fd == -1)
+		fd = with_room(memfd_create("popper", MFD_CLOEXEC), at, n);
+#endif
+	return fd;
+}
+
+int
+file_clone(int from, int to)
+{
+#if defined(POPPER_LINUX) && defined(FICLONE)
+	return ioctl(to, FICLONE, from);
+#else
+	(void)from;
+	(void)to;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
+}
+
+/* Four independent lanes of multiply and rotate, eight bytes each. */
+uint64_t
+file_sum(const void *data, size_t n, uint64_t seed)
+{
+	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
+	const unsigned char *p = data;
+	uint64_t lane[4], w[4], sum;
+	unsigned char rest[32] = { 0 };
+	int i;
+
+	for (i = 0; i < 4; i++)
+		lane[i] = seed + (uint64_t)(i + 1) * k;
+	sum = n;
+	for (;; p += 32, n -= 32) {
+		if (n < 32) {
+			memcpy(rest, p, n);
+			memcpy(w, rest, 32);
+		} else
+			memcpy(w, p, 32);
+		for (i = 0; i < 4; i++) {
+			lane[i] = (lane[i] ^ w[i]) * k;
+			lane[i] ^= lane[i] >> 29;
+		}
+		if (n <= 32)
+			break;
+	}
+	for (i = 0; i < 4; i++) {
+		sum = (sum ^ lane[i]) * k;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}

@@ -1,0 +1,206 @@
+/*
+ * The index: the table of messages kept in the work file from one session to
+ * the next, so that a poll of an unchanged spool reads nothing of it.
+ *
+ * A head of one sector, then the entries as they are in memory.  It is only a
+ * memory: it is not synced, anything odd in it is a reason to scan again, and
+ * it is used for nobody but the owner of the file it lies beside.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+static const char magic[32] = "popper index 1\n";
+
+struct head {
+	char magic[32];
+	struct stamp stamp;
+	struct summary sum;
+	uint64_t entries;
+	uint64_t entries_sum;
+	uint64_t entry_size;	/* another build's struct is another format */
+	uint64_t head_sum;	/* of all the above; last */
+};
+
+enum { SECTOR = 512, PAGE = 4096 };
+
+static uint64_t
+head_sum(const struct head *h)
+{
+	return file_sum(h, offsetof(struct head, head_sum), 1);
+}
+
+static bool
+head_read(int work, struct head *h)
+{
+	return file_some(work, h, sizeof(*h), 0) == sizeof(*h) &&
+	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
+	    h->head_sum == head_sum(h) &&
+	    h->entry_size == sizeof(struct msg) &&
+	    h->entries <= UINT32_MAX &&
+	    h->sum.count <= h->entries && h->sum.hidden <= 1 &&
+	    h->sum.count + h->sum.hidden == h->entries &&
+	    h->sum.last <= h->sum.count;
+}
+
+static int64_t
+nanoseconds(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void
+index_stamp(struct stamp *st, const struct stat *sb)
+{
+	memset(st, 0, sizeof(*st));
+	st->dev = (uint64_t)sb->st_dev;
+	st->ino = (uint64_t)sb->st_ino;
+	st->size = (uint64_t)sb->st_size;
+	st->mtime = nanoseconds(sb->st_mtim);
+	st->ctime = nanoseconds(sb->st_ctim);
+}
+
+bool
+index_same(const struct stamp *a, const struct stamp *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+void
+index_sum(const struct msgs *t, struct summary *sum)
+{
+	size_t i;
+
+	memset(sum, 0, sizeof(*sum));
+	for (i = 0; i < t->n; i++) {
+		sum->twins += t->v[i].twin > 0;
+		if (t->v[i].flags & MSG_HIDDEN) {
+			sum->hidden++;
+			continue;
+		}
+		sum->count++;
+		sum->octets += t->v[i].octets;
+		if (t->v[i].flags & MSG_READ)
+			sum->last = sum->count;
+	}
+}
+
+/*
+ * A change right after our scan could carry the very time that the scan saw:
+ * file times move by ticks of the kernel's clock, and by whole seconds on old
+ * filesystems.  So the work file, written after the scan on the same
+ * filesystem and so by the same clock, must be later by more than a tick.
+ */
+static bool
+settled(int work, const struct stamp *st)
+{
+	struct stat sb;
+	int64_t tick = (int64_t)SETTLE_MS * 1000000;
+
+	if (st->ctime % 1000000000 == 0)
+		tick = INT64_C(2000000000);
+	return fstat(work, &sb) == 0 &&
+	    nanoseconds(sb.st_mtim) > st->ctime + tick;
+}
+
+bool
+index_head(int work, const struct stamp *now, struct summary *sum)
+{
+	struct head h;
+
+	if (!head_read(work, &h) || !index_same(&h.stamp, now) ||
+	    !settled(work, now))
+		return false;
+	*sum = h.sum;
+	return true;
+}
+
+/* Whether the entries can be what a scan of size bytes has found. */
+static bool
+plausible(const struct msgs *t, uint64_t size)
+{
+	const struct msg *m;
+	uint64_t at = 0;
+	size_t i;
+
+	for (i = 0; i < t->n; i++) {
+		m = &t->v[i];
+		if (m->offset < at || m->offset > size ||
+		    m->length > size - m->offset || m->from > m->length ||
+		    m->head < m->from || m->head > m->length ||
+		    (m->flags & MSG_TAIL) > m->length - m->from ||
+		    (i > 0 && m->offset != at) ||
+		    m->flags & MSG_MARKS)
+			return false;
+		at = m->offset + m->length;
+	}
+	return t->n == 0 || at == size;
+}
+
+int
+index_read(int work, struct msgs *table)
+{
+	struct head h;
+	size_t bytes;
+
+	memset(table, 0, sizeof(*table));
+	if (!head_read(work, &h)) {
+		errno = EILSEQ;
+		return -1;
+	}
+	table->n = table->room = (size_t)h.entries;
+	bytes = table->n * sizeof(*table->v);
+	if ((table->v = malloc(bytes + 1)) == NULL)
+		return -1;
+	if (file_read(work, table->v, bytes, SECTOR) == -1 ||
+	    file_sum(table->v, bytes, 2) != h.entries_sum ||
+	    !plausible(table, h.stamp.size)) {
+		msgs_free(table);
+		errno = EILSEQ;
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * The head goes last: while the entries are written the work file says
+ * nothing.  What a large journal left behind them is given back to the disk,
+ * but never the last page: an UPDATE on a full disk needs a place to begin.
+ */
+int
+index_write(int work, const struct stamp *st, const struct msgs *t)
+{
+	union {
+		struct head h;
+		char sector[SECTOR];
+	} u;
+	size_t bytes = t->n * sizeof(*t->v);
+	uint64_t keep = (SECTOR + bytes + PAGE - 1) / PAGE * PAGE;
+	struct stat sb;
+
+	memset(&u, 0, sizeof(u));
+	memcpy(u.h.magic, magic, sizeof(magic));
+	u.h.stamp = *st;
+	index_sum(t, &u.h.sum);
+	u.h.entries = t->n;
+	u.h.entries_sum = file_sum(t->v, bytes, 2);
+	u.h.entry_size = sizeof(*t->v);
+	u.h.head_sum = head_sum(&u.h);
+	if (index_void(work) == -1 ||
+	    file_write(work, t->v, bytes, SECTOR) == -1 ||
+	    fstat(work, &sb) == -1 || ((uint64_t)sb.st_size > keep &&
+	    ftruncate(work, (off_t)keep) == -1))
+		return -1;
+	return file_write(work, &u, sizeof(u), 0);
+}
+
+int
+index_void(int work)
+{
+	static const char nothing[SECTOR];
+
+	return file_write(work, nothing, sizeof(nothing), 0);
+}

@@ -1,0 +1,358 @@
+/*
+ * The connection: lines in, replies out.  Time limits live in here, in the
+ * two functions that wait, so that no caller can forget one.
+ *
+ * Signals are blocked except inside io_wait(): an UPDATE is never interrupted
+ * and a wait never misses one.
+ */
+#include <sys/select.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+static volatile sig_atomic_t stop;	/* the one signal flag */
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+int
+io_begin(struct pop *p)
+{
+	static const int ends[] = { SIGTERM, SIGHUP, SIGINT };
+	struct sigaction sa;
+	sigset_t block;
+	size_t i;
+	int flags;
+
+	memset(&sa, 0, sizeof(sa));
+	(void)sigemptyset(&sa.sa_mask);
+	sa.sa_handler = SIG_IGN;
+	if (sigaction(SIGPIPE, &sa, NULL) == -1)
+		return -1;
+	sa.sa_handler = on_signal;
+	(void)sigemptyset(&block);
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		(void)sigaddset(&block, ends[i]);
+		if (sigaction(ends[i], &sa, NULL) == -1)
+			return -1;
+	}
+	if (sigprocmask(SIG_BLOCK, &block, &p->waiting) == -1)
+		return -1;
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		(void)sigdelset(&p->waiting, ends[i]);
+	/* a client that stops reading must not stop us: see pop_flush() */
+	if ((flags = fcntl(1, F_GETFL)) == -1 ||
+	    fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1)
+		return -1;
+	return 0;
+}
+
+/* A terminal's flags outlive us: give it back as it was. */
+void
+io_end(struct pop *p)
+{
+	int flags;
+
+	(void)p;
+	if ((flags = fcntl(1, F_GETFL)) != -1)
+		(void)fcntl(1, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+void
+io_deadline(struct timespec *ts, unsigned seconds)
+{
+	if (clock_gettime(CLOCK_MONOTONIC, ts) == -1)
+		memset(ts, 0, sizeof(*ts));
+	ts->tv_sec += (time_t)seconds;
+}
+
+int64_t
+io_left(const struct timespec *until)
+{
+	struct timespec now;
+
+	io_deadline(&now, 0);
+	return (int64_t)(until->tv_sec - now.tv_sec) * 1000 +
+	    (until->tv_nsec - now.tv_nsec) / 1000000;
+}
+
+/* Waits until fd can be read (or written): IN_LINE, or what came instead. */
+static enum line
+io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
+{
+	struct timespec ts;
+	fd_set set;
+	int64_t ms;
+	int r;
+
+	while (!stop) {
+		if ((ms = io_left(until)) <= 0)
+			return IN_TIMEOUT;
+		ts.tv_sec = (time_t)(ms / 1000);
+		ts.tv_nsec = (long)(ms % 1000) * 1000000;
+		FD_ZERO(&set);
+		if (fd >= 0)
+			FD_SET(fd, &set);
+		r = pselect(fd + 1, writing ? NULL : &set,
+		    writing ? &set : NULL, NULL, &ts, &p->waiting);
+		if (r > 0)
+			return IN_LINE;
+		if (r == -1 && errno != EINTR)
+			return IN_ERROR;
+	}
+	return IN_SIGNAL;
+}
+
+int
+io_sleep(struct pop *p, const struct timespec *until)
+{
+	return io_wait(p, -1, false, until) == IN_TIMEOUT ? 0 : -1;
+}
+
+/* Reads what there is into the free end of the buffer. */
+static enum line
+fill(struct pop *p, const struct timespec *until)
+{
+	struct in *in = &p->in;
+	enum line r;
+	ssize_t n;
+
+	if (in->start > 0) {
+		memmove(in->buf, in->buf + in->start, in->end - in->start);
+		in->end -= in->start;
+		in->start = 0;
+	}
+	do {
+		if ((r = io_wait(p, 0, false, until)) != IN_LINE)
+			return r;
+		n = read(0, in->buf + in->end, sizeof(in->buf) - in->end);
+	} while (n == -1 && (errno == EAGAIN || errno == EINTR));
+	if (n == -1)
+		return errno == ECONNRESET ? IN_EOF : IN_ERROR;
+	if (n == 0)		/* an unterminated last line is nothing */
+		return IN_EOF;
+	in->end += (size_t)n;
+	return IN_LINE;
+}
+
+/* Whether a line holds what no command may (RFC 2449, 3). */
+static bool
+has_control(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* The buffered line if it is complete; a bare LF ends one as well. */
+static bool
+take_line(struct in *in, size_t max, struct str *line, enum line *what)
+{
+	const char *p = in->buf + in->start;
+	const char *nl = memchr(p, '\n', in->end - in->start);
+	size_t n = nl == NULL ? in->end - in->start : (size_t)(nl + 1 - p);
+
+	if (nl == NULL && n <= max && !in->skip)
+		return false;
+	if (nl == NULL) {		/* too long: none of it counts */
+		in->skip = true;
+		in->start = in->end;
+		return false;
+	}
+	in->start += n;
+	*what = in->skip || n > max ? IN_LONG : IN_LINE;
+	in->skip = false;
+	line->p = p;
+	line->n = n - 1;
+	if (line->n > 0 && p[line->n - 1] == '\r')
+		line->n--;
+	if (*what == IN_LINE && has_control(*line))
+		*what = IN_CONTROL;
+	return true;
+}
+
+enum line
+pop_line(struct pop *p, size_t max, const struct timespec *until,
+    struct str *line)
+{
+	enum line what;
+
+	while (!take_line(&p->in, max, line, &what)) {
+		if (pop_flush(p) == -1)
+			return p->out.state;
+		if ((what = fill(p, until)) != IN_LINE)
+			return what;
+	}
+	return what;
+}
+
+int
+pop_flush(struct pop *p)
+{
+	struct out *o = &p->out;
+	struct timespec until;
+	size_t done = 0;
+	ssize_t n;
+
+	if (o->n > 0 && o->state == IN_LINE)
+		io_deadline(&until, p->opt.idle);
+	while (o->state == IN_LINE && done < o->n) {
+		n = write(1, o->buf + done, o->n - done);
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			o->state = io_wait(p, 1, true, &until);
+		else if (errno != EINTR)
+			o->state = errno == EPIPE || errno == ECONNRESET ?
+			    IN_EOF : IN_ERROR;
+	}
+	o->n = 0;
+	return o->state == IN_LINE ? 0 : -1;
+}
+
+void
+pop_put(struct pop *p, const void *data, size_t n)
+{
+	const char *s = data;
+	size_t some;
+
+	while (n > 0 && p->out.state == IN_LINE) {
+		some = sizeof(p->out.buf) - p->out.n;
+		if (some > n)
+			some = n;
+		memcpy(p->out.buf + p->out.n, s, some);
+		p->out.n += some;
+		s += some;
+		n -= some;
+		if (p->out.n == sizeof(p->out.buf))
+			(void)pop_flush(p);
+	}
+}
+
+void
+pop_puts(struct pop *p, const char *s)
+{
+	pop_put(p, s, strlen(s));
+}
+
+/* A line of foreign parts: cut to size, control octets made harmless. */
+static void
+put_line(struct pop *p, const char *start, const char *fmt, va_list ap)
+{
+	char line[LINE_REPLY - 1];
+	size_t i, n = strlen(start), room = sizeof(line) - n;
+	int r;
+
+	memcpy(line, start, n);
+	r = vsnprintf(line + n, room, fmt, ap);
+	if (r > 0)
+		n += (size_t)r < room ? (size_t)r : room - 1;
+	for (i = 0; i < n; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	pop_put(p, line, n);
+	pop_put(p, "\r\n", 2);
+}
+
+void
+pop_printf(struct pop *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(p, "", fmt, ap);
+	va_end(ap);
+}
+
+enum result
+pop_ok(struct pop *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(p, "+OK ", fmt, ap);
+	va_end(ap);
+	return OK;
+}
+
+enum result
+pop_err(struct pop *p, const char *fmt, ...)
+{
+	char text[LINE_REPLY];
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(p, "-ERR ", fmt, ap);
+	va_end(ap);
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: %s", p->who, p->addr,
+	    text);
+	return NO;
+}
+
+enum result
+pop_dot(struct pop *p)
+{
+	pop_put(p, ".\r\n", 3);
+	return OK;
+}
+
+/*
+ * Sends n bytes of message text in whole lines where it can (RFC 1081: lines
+ * end with CRLF, a leading dot is doubled).  A CR before LF is that line's
+ * end; any other CR is text.
+ */
+void
+wire_text(struct pop *p, struct wire *w, const char *s, size_t n)
+{
+	const char *end = s + n, *nl;
+	size_t len;
+
+	while (s < end) {
+		if (w->cr && *s != '\n')
+			pop_put(p, "\r", 1);
+		w->cr = false;
+		if (w->start && *s == '.')
+			pop_put(p, ".", 1);
+		nl = memchr(s, '\n', (size_t)(end - s));
+		len = (size_t)((nl == NULL ? end : nl) - s);
+		if (len > 0 && s[len - 1] == '\r') {
+			len--;
+			w->cr = true;
+		}
+		pop_put(p, s, len);
+		w->start = nl != NULL;
+		if (nl == NULL)
+			return;
+		pop_put(p, "\r\n", 2);
+		w->cr = false;
+		s = nl + 1;
+	}
+}
+
+/* Ends a last line that has no end of its own. */
+void
+wire_end(struct pop *p, struct wire *w)
+{
+	if (w->cr)
+		pop_put(p, "\r", 1);
+	if (!w->start)
+		pop_put(p, "\r\n", 2);
+	w->cr = false;
+	w->start = true;
+}

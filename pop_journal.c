@@ -1,0 +1,455 @@
+/*
+ * The journal: carrying out a plan so that a crash at any point leaves either
+ * the old spool or a work file from which the next session finishes.
+ *
+ * The work file then holds a head (one sector, so it is written whole or not
+ * at all), two sectors for marks that take turns, the steps, and room for the
+ * new text of one step, twice: what the mark speaks of is never overwritten.
+ * Everything is summed; what does not add up was never synced, so nothing in
+ * the spool has been changed on the strength of it.
+ *
+ *	steps, head, first text	fsync	from here on the journal counts
+ *	each step: (text, mark	fsync)	only where source and place overlap
+ *		spool		fsync
+ *		mark		fsync	before the next step needs the place
+ *	size			fsync
+ *	head made void		fsync
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "journal.h"
+
+static const char head_magic[32] = HEAD_MAGIC;
+static const char mark_magic[32] = MARK_MAGIC;
+
+enum {
+	PAGE = 4096,
+	WITNESS = 65536,
+	TEXT_MOST = 16 << 20,		/* few syncs, little room */
+	TEXT_LEAST = 64 << 10
+};
+
+uint64_t
+jrn_aligned(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+uint64_t
+jrn_sum(const void *p, size_t n)
+{
+	return file_sum(p, n, 3);
+}
+
+/* The sum of a part of a file, in blocks as gather() writes it. */
+static int
+sum_file(int fd, uint64_t at, uint64_t n, uint64_t *sum)
+{
+	char *block;
+	size_t some;
+	int r = 0, saved;
+
+	if ((block = malloc(BLOCK)) == NULL)
+		return -1;
+	for (*sum = 4; n > 0 && r == 0; n -= some, at += some) {
+		some = n < BLOCK ? (size_t)n : BLOCK;
+		r = file_read(fd, block, some, at);
+		*sum = file_sum(block, some, *sum);
+	}
+	saved = errno;
+	free(block);
+	errno = saved;
+	return r;
+}
+
+/*
+ * What lies between the new size and the old one is not touched before the
+ * spool is cut there.  A crash near that point, then mail delivered: has it
+ * been cut?  Both ends of that text tell.
+ */
+int
+jrn_witness(int fd, const struct head *h, uint64_t *sum)
+{
+	uint64_t n, a, b;
+
+	*sum = 0;
+	if (h->new_size >= h->old_size)
+		return 0;
+	n = h->old_size - h->new_size;
+	n = n < WITNESS ? n : WITNESS;
+	if (sum_file(fd, h->new_size, n, &a) == -1 ||
+	    sum_file(fd, h->old_size - n, n, &b) == -1)
+		return -1;
+	*sum = a * 31 + b;
+	return 0;
+}
+
+/* ---- writing ----------------------------------------------------------- */
+
+static int
+write_sector(int work, const void *p, size_t n, uint64_t at)
+{
+	char sector[SECTOR] = { 0 };
+
+	memcpy(sector, p, n);
+	return file_write(work, sector, sizeof(sector), at);
+}
+
+static int
+write_mark(int work, struct journal *j)
+{
+	j->m.seq++;
+	j->m.sum = jrn_sum(&j->m, offsetof(struct mark, sum));
+	return write_sector(work, &j->m, sizeof(j->m),
+	    j->base + SECTOR + j->m.seq % 2 * SECTOR);
+}
+
+static int
+write_head(int work, struct journal *j)
+{
+	j->h.sum = jrn_sum(&j->h, offsetof(struct head, sum));
+	return write_sector(work, &j->h, sizeof(j->h), j->base);
+}
+
+/* Where step i ends in the list, and how much text it has. */
+size_t
+jrn_step_end(const struct plan *st, size_t i, uint64_t *len)
+{
+	*len = 0;
+	do
+		*len += st->v[i++].len;
+	while (i < st->n && !(st->v[i].flags & PIECE_STEP));
+	return i;
+}
+
+/* Copies a piece to its new place. */
+static int
+move_piece(struct spool *sp, int work, const struct piece *x)
+{
+	struct str s;
+
+	if (x->kind == SRC_SPOOL)
+		return file_copy(sp->fd, x->src, sp->fd, x->dst, x->len);
+	if (x->kind == SRC_WORK)
+		return file_copy(work, x->src, sp->fd, x->dst, x->len);
+	s = plan_literal((enum src)x->kind);
+	return file_write(sp->fd, s.p + x->src, (size_t)x->len, x->dst);
+}
+
+/* Collects the new text of the step v[i..end-1] in the work file. */
+static int
+gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
+    uint64_t len)
+{
+	uint64_t at = j->h.text_at[j->m.done % 2];
+	const struct piece *x;
+	struct str s;
+	int r = 0;
+
+	j->m.text_len = len;
+	for (; i < end && r == 0; i++) {
+		x = &j->st.v[i];
+		if (x->kind == SRC_SPOOL || x->kind == SRC_WORK)
+			r = file_copy(x->kind == SRC_SPOOL ? sp->fd : work,
+			    x->src, work, at, x->len);
+		else {
+			s = plan_literal((enum src)x->kind);
+			r = file_write(work, s.p + x->src, (size_t)x->len,
+			    at);
+		}
+		at += x->len;
+	}
+	if (r == 0)
+		r = sum_file(work, at - len, len, &j->m.text_sum);
+	j->m.text_step = j->m.done + 1;
+	return r;
+}
+
+/* Whether the mark's text is in the work file as it was synced. */
+bool
+jrn_text_ready(int work, const struct journal *j)
+{
+	uint64_t sum;
+
+	return j->m.text_step == j->m.done + 1 &&
+	    sum_file(work, j->h.text_at[j->m.done % 2], j->m.text_len,
+	    &sum) == 0 && sum == j->m.text_sum;
+}
+
+static int
+one_step(struct pop *p, struct spool *sp, struct journal *j, size_t i,
+    size_t *end)
+{
+	int work = p->drop.work;
+	uint64_t len;
+	size_t k;
+
+	*end = jrn_step_end(&j->st, i, &len);
+	if (j->st.v[i].flags & PIECE_TEXT) {
+		if (!jrn_text_ready(work, j) &&
+		    (gather(sp, work, j, i, *end, len) == -1 ||
+		    write_mark(work, j) == -1 || file_sync(work) == -1))
+			return -1;
+		if (file_copy(work, j->h.text_at[j->m.done % 2], sp->fd,
+		    j->st.v[i].dst, len) == -1)
+			return -1;
+	} else
+		for (k = i; k < *end; k++)
+			if (move_piece(sp, work, &j->st.v[k]) == -1)
+				return -1;
+	return file_sync(sp->fd);
+}
+
+/*
+ * A step's mark must be durable before anything overwrites what the step was
+ * made of, or cuts it off.  Where the next step goes by way of the journal
+ * its own mark, synced with its text, says it as well; and text in the
+ * journal outlives whatever is done to the spool.
+ */
+static int
+step_done(int work, struct journal *j, bool text, size_t next)
+{
+	j->m.done++;
+	if (next < j->st.n ? (j->st.v[next].flags & PIECE_TEXT) != 0 : text ||
+	    j->h.new_size >= j->h.old_size)
+		return 0;
+	return write_mark(work, j) == -1 ? -1 : file_sync(work);
+}
+
+/* The larger size first: on a full disk this fails before any text moves. */
+static int
+grow(struct spool *sp, int work, struct journal *j)
+{
+	if (j->h.new_size <= j->h.old_size || j->m.grown)
+		return 0;
+	if (file_reserve(sp->fd, j->h.old_size,
+	    j->h.new_size - j->h.old_size) == -1 ||
+	    ftruncate(sp->fd, (off_t)j->h.new_size) == -1 ||
+	    file_sync(sp->fd) == -1)
+		return -1;
+	j->m.grown = 1;
+	return write_mark(work, j) == -1 ? -1 : file_sync(work);
+}
+
+static int close_gap(struct pop *, struct spool *, struct journal *,
+    uint64_t);
+
+/* Carries out what is left to do, from the mark on. */
+int
+jrn_run(struct pop *p, struct spool *sp, struct journal *j)
+{
+	int work = p->drop.work;
+	struct stat sb;
+	uint64_t len, k;
+	size_t i = 0;
+	bool text;
+
+	for (k = 0; k < j->m.done && i < j->st.n; k++)
+		i = jrn_step_end(&j->st, i, &len);
+	if (grow(sp, work, j) == -1)
+		return -1;
+	while (i < j->st.n) {
+		text = (j->st.v[i].flags & PIECE_TEXT) != 0;
+		if (one_step(p, sp, j, i, &i) == -1 ||
+		    step_done(work, j, text, i) == -1)
+			return -1;
+		lock_touch(p, sp);
+	}
+	if (fstat(sp->fd, &sb) == -1)
+		return -1;
+	if (j->h.new_size < j->h.old_size) {
+		if ((uint64_t)sb.st_size > j->h.old_size)
+			return close_gap(p, sp, j, (uint64_t)sb.st_size);
+		if (ftruncate(sp->fd, (off_t)j->h.new_size) == -1 ||
+		    fsync(sp->fd) == -1)
+			return -1;
+	}
+	if (index_void(work) == -1)
+		return -1;
+	return file_sync(work);
+}
+
+/* ---- beginning --------------------------------------------------------- */
+
+/* Lays the journal out for steps and room, and reserves that on the disk. */
+static int
+lay_out(int work, struct journal *j, uint64_t area, uint64_t room)
+{
+	uint64_t at = jrn_aligned(area, SECTOR), bytes;
+	unsigned texts = 0;
+	size_t i;
+
+	for (i = 0; i < j->st.n; i++)
+		texts += (j->st.v[i].flags & PIECE_TEXT) != 0;
+	bytes = j->st.n * sizeof(*j->st.v);
+	j->h.steps_at = at;
+	j->h.pieces = j->st.n;
+	j->h.piece_size = sizeof(*j->st.v);
+	at = jrn_aligned(at + bytes, texts > 0 ? PAGE : SECTOR);
+	j->h.text_at[0] = at;
+	at += texts > 0 ? room : 0;
+	j->h.text_at[1] = at = jrn_aligned(at, PAGE);
+	at += texts > 1 ? room : 0;
+	return file_reserve(work, j->base, at - j->base);
+}
+
+/* As large steps as there is room for; a full disk has room for direct ones. */
+static int
+plan_for_room(int work, struct journal *j, const struct plan *pl,
+    uint64_t area)
+{
+	uint64_t room, moved = 0;
+	size_t i;
+
+	for (i = 0; i < pl->n; i++)
+		moved += pl->v[i].len;
+	for (room = moved < TEXT_MOST ? moved : TEXT_MOST;;
+	    room = room > TEXT_LEAST ? room / 2 : 0) {
+		if (plan_steps(pl, room, &j->st) == 0) {
+			if (lay_out(work, j, area, room) == 0)
+				return 0;
+			plan_free(&j->st);
+		}
+		if ((errno != ENOSPC && errno != EDQUOT && errno != EFBIG) ||
+		    room == 0)
+			return -1;
+	}
+}
+
+/*
+ * Writes a journal whose first step's text is in it.  Where another one is
+ * in force (turn), the head takes its place only when all else is durable.
+ */
+static int
+begin(struct pop *p, struct spool *sp, struct journal *j, bool turn)
+{
+	int work = p->drop.work;
+	size_t bytes = j->st.n * sizeof(*j->st.v), end;
+	uint64_t len;
+
+	memcpy(j->h.magic, head_magic, sizeof(head_magic));
+	memcpy(j->m.magic, mark_magic, sizeof(mark_magic));
+	j->h.serial++;
+	j->m.serial = j->h.serial;
+	j->m.done = j->m.grown = j->m.text_step = j->m.text_len = 0;
+	j->h.steps_sum = jrn_sum(j->st.v, bytes);
+	if (jrn_witness(sp->fd, &j->h, &j->h.witness) == -1)
+		return -1;
+	if (!turn && j->base == 0 && index_void(work) == -1)
+		return -1;
+	if (file_write(work, j->st.v, bytes, j->h.steps_at) == -1)
+		return -1;
+	if (j->st.n > 0 && j->st.v[0].flags & PIECE_TEXT) {
+		end = jrn_step_end(&j->st, 0, &len);
+		if (gather(sp, work, j, 0, end, len) == -1)
+			return -1;
+	}
+	if (write_mark(work, j) == -1 || (turn && file_sync(work) == -1) ||
+	    write_head(work, j) == -1)
+		return -1;
+	return file_sync(work);
+}
+
+/* Marks and serials must differ from those of any journal before. */
+static uint64_t
+fresh_serial(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_REALTIME, &ts) == -1)
+		return (uint64_t)getpid() << 32;
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void
+describe(struct journal *j, const struct spool *sp, const struct plan *pl)
+{
+	j->h.dev = (uint64_t)sp->st.st_dev;
+	j->h.ino = (uint64_t)sp->st.st_ino;
+	j->h.old_size = pl->old_size;
+	j->h.new_size = pl->new_size;
+}
+
+/*
+ * The spool could not be made larger: it gets its old size back, and the
+ * journal counts no more.  Never 0: the errno is the caller's answer.
+ */
+static int
+abandon(struct spool *sp, int work, struct journal *j)
+{
+	struct stat sb;
+	int saved = errno;
+
+	if (fstat(sp->fd, &sb) == 0 &&
+	    (uint64_t)sb.st_size > j->h.old_size &&
+	    (uint64_t)sb.st_size <= j->h.new_size)
+		(void)ftruncate(sp->fd, (off_t)j->h.old_size);
+	if (index_void(work) == 0)
+		(void)file_sync(work);
+	errno = saved;
+	return -1;
+}
+
+/*
+ * All is moved, but somebody has appended mail behind the old text: after a
+ * crash, or without a lock that we could see.  It moves up to the new text
+ * by a journal of its own, which takes over from the one that is done.
+ */
+static int
+close_gap(struct pop *p, struct spool *sp, struct journal *j, uint64_t size)
+{
+	struct plan pl;
+	struct stat sb;
+	bool begun;
+	int r;
+
+	pop_log(p, LV_NOTICE, "update user=%s: keeping %llu bytes of mail "
+	    "that arrived", p->who,
+	    (unsigned long long)(size - j->h.old_size));
+	if (fstat(p->drop.work, &sb) == -1)
+		return -1;
+	plan_begin(&pl, size, j->h.new_size);
+	r = plan_add(&pl, SRC_SPOOL, j->h.old_size, size - j->h.old_size,
+	    true);
+	if (r == 0)
+		r = journal_apply(p, sp, &pl, j->base,
+		    (uint64_t)sb.st_size, &begun);
+	plan_free(&pl);
+	return r;
+}
+
+int
+journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
+    uint64_t base, uint64_t area, bool *begun)
+{
+	int work = p->drop.work, r = -1;
+	struct journal j;
+	bool turn;
+
+	*begun = false;
+	if (pl->n == 0 && base == 0 && area == 0)	/* nothing moves */
+		return ftruncate(sp->fd, (off_t)pl->new_size) == -1 ? -1 :
+		    fsync(sp->fd);
+	turn = area > 0 && jrn_load(work, base, &j) == 0;
+	if (turn)
+		plan_free(&j.st);
+	else {
+		memset(&j, 0, sizeof(j));
+		j.h.serial = fresh_serial();
+	}
+	j.base = base;
+	describe(&j, sp, pl);
+	if (plan_for_room(work, &j, pl, area > 0 ? area :
+	    base + HEAD_ROOM) == -1)
+		return -1;
+	if (begin(p, sp, &j, turn) == 0 && (turn ||
+	    grow(sp, work, &j) == 0 || abandon(sp, work, &j) == 0)) {
+		*begun = true;
+		r = jrn_run(p, sp, &j);
+	}
+	plan_free(&j.st);
+	return r;
+}

@@ -1,0 +1,228 @@
+/*
+ * The log: syslog(3), the trace file, cleaning of foreign text, and who the
+ * client is.  Nothing here ever writes to descriptor 2: inetd ties it to the
+ * connection.  Callers hand over no mail text and no password.
+ */
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+/*
+ * Opens the log.  The trace file is made for us alone, and an existing one
+ * must be a plain file of ours: it is opened by root at a place that an
+ * administrator may have put below /tmp.
+ */
+int
+log_begin(struct pop *p)
+{
+	struct stat sb;
+
+	openlog("popper", LOG_PID, LOG_LOCAL0);
+	p->trace = -1;
+	if (p->opt.trace == NULL)
+		return 0;
+	p->trace = open(p->opt.trace, O_WRONLY | O_APPEND | O_CREAT |
+	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (p->trace != -1 && fstat(p->trace, &sb) == 0 &&
+	    S_ISREG(sb.st_mode) && sb.st_nlink == 1 &&
+	    sb.st_uid == geteuid())
+		return 0;
+	pop_log(p, LV_NOTICE, "trace file=%s refused: not a plain file of "
+	    "mine", p->opt.trace);
+	if (p->trace != -1)
+		(void)close(p->trace);
+	p->trace = -1;
+	return -1;
+}
+
+/* One line into the trace file, whole in one write so that sessions mix. */
+static void
+trace(struct pop *p, const char *text)
+{
+	char line[LOG_LEN + 64], date[32];
+	struct tm tm;
+	time_t now = time(NULL);
+	int n;
+
+	if (localtime_r(&now, &tm) == NULL ||
+	    strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm) == 0)
+		date[0] = '\0';
+	n = snprintf(line, sizeof(line), "%s popper[%ld]: %s\n", date,
+	    (long)getpid(), text);
+	if (n > 0 && write(p->trace, line, (size_t)n) == -1) {
+		(void)close(p->trace);	/* a full disk: syslog has it */
+		p->trace = -1;
+	}
+}
+
+static void
+vlog(struct pop *p, enum level lv, const char *fmt, va_list ap)
+{
+	char text[LOG_LEN];
+	int saved = errno;
+
+	if (lv == LV_DEBUG && !p->opt.debug && p->trace == -1)
+		return;
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	if (lv == LV_NOTICE || p->opt.debug)
+		syslog(lv == LV_NOTICE ? LOG_NOTICE : LOG_DEBUG, "%s", text);
+	if (p->trace != -1)
+		trace(p, text);
+	errno = saved;
+}
+
+void
+pop_log(struct pop *p, enum level lv, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(p, lv, fmt, ap);
+	va_end(ap);
+}
+
+void
+pop_warn(struct pop *p, const char *fmt, ...)
+{
+	char text[LOG_LEN];
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	pop_log(p, LV_NOTICE, "%s user=%s: %s", text, p->who,
+	    strerror(saved));
+	errno = saved;
+}
+
+const char *
+log_clean(char *to, size_t room, const char *s, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char c;
+	size_t i, at = 0;
+
+	for (i = 0; i < n && at + 5 <= room; i++) {
+		c = (unsigned char)s[i];
+		if (c > 0x20 && c < 0x7f && strchr("\"=\\", c) == NULL)
+			to[at++] = (char)c;
+		else {
+			to[at++] = '\\';
+			to[at++] = 'x';
+			to[at++] = hex[c >> 4];
+			to[at++] = hex[c & 15];
+		}
+	}
+	to[at] = '\0';
+	return to;
+}
+
+/*
+ * The client's address: of the socket, or what a super-server without one
+ * says (UCSPI), or "local" for a terminal or a pipe.
+ */
+void
+log_peer(struct pop *p)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	const char *env;
+	const void *ip = NULL;
+	int family;
+
+	memset(&ss, 0, sizeof(ss));
+	if (getpeername(0, (struct sockaddr *)&ss, &n) == -1)
+		ss.ss_family = AF_UNSPEC;
+	family = ss.ss_family;
+	if (family == AF_INET)
+		ip = &((struct sockaddr_in *)&ss)->sin_addr;
+	if (family == AF_INET6) {
+		struct in6_addr *in6 =
+		    &((struct sockaddr_in6 *)&ss)->sin6_addr;
+
+		ip = in6;
+		if (IN6_IS_ADDR_V4MAPPED(in6)) {
+			family = AF_INET;
+			ip = &in6->s6_addr[12];
+		}
+	}
+	if (ip != NULL && inet_ntop(family, ip, p->addr, sizeof(p->addr)))
+		return;
+	if ((env = getenv("TCPREMOTEIP")) == NULL)
+		env = "local";
+	(void)log_clean(p->addr, sizeof(p->addr), env, strlen(env));
+}
+
+/* Whether the addresses of name include the client's. */
+static bool
+listed(struct pop *p, const char *name, int *err)
+{
+	struct addrinfo hints, *list, *a;
+	char text[NI_MAXHOST];
+	bool found = false;
+
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_socktype = SOCK_STREAM;
+	if ((*err = getaddrinfo(name, NULL, &hints, &list)) != 0)
+		return false;
+	for (a = list; a != NULL && !found; a = a->ai_next)
+		found = getnameinfo(a->ai_addr, a->ai_addrlen, text,
+		    sizeof(text), NULL, 0, NI_NUMERICHOST) == 0 &&
+		    strcmp(text, p->addr) == 0;
+	freeaddrinfo(list);
+	return found;
+}
+
+/*
+ * The canonical name of the client, and whether it leads back to its address.
+ * It is only for the log, so it is asked for when the client has gone: nobody
+ * waits for a name server, and root never talks to one.
+ */
+void
+log_check_name(struct pop *p)
+{
+	struct addrinfo hints, *self;
+	char name[NI_MAXHOST], clean[NI_MAXHOST];
+	int err;
+
+	if (p->opt.noresolve || geteuid() == 0 ||
+	    strncmp(p->addr, "127.", 4) == 0 || strcmp(p->addr, "::1") == 0)
+		return;
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_flags = AI_NUMERICHOST;
+	hints.ai_socktype = SOCK_STREAM;
+	if (getaddrinfo(p->addr, NULL, &hints, &self) != 0)
+		return;				/* "local" */
+	err = getnameinfo(self->ai_addr, self->ai_addrlen, name,
+	    sizeof(name), NULL, 0, NI_NAMEREQD);
+	freeaddrinfo(self);
+	if (err != 0) {
+		pop_log(p, LV_NOTICE, "name addr=%s warning=none: unable to "
+		    "get canonical name of client: %s", p->addr,
+		    gai_strerror(err));
+		return;
+	}
+	(void)log_clean(clean, sizeof(clean), name, strlen(name));
+	if (listed(p, name, &err))
+		pop_log(p, LV_DEBUG, "name addr=%s name=%s", p->addr, clean);
+	else if (err != 0)
+		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unknown: "
+		    "client resolves to an unknown host name", p->addr,
+		    clean);
+	else
+		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unlisted:"
+		    " client address not listed for its host name", p->addr,
+		    clean);
+}

@@ -1,0 +1,400 @@
+/*
+ * The mbox scanner: bytes in, a table of messages out.  It knows no file and
+ * no session, and takes its bytes in blocks of any size.
+ *
+ * A separator is a line that begins "From " at the start of the file, or
+ * behind an empty line if it also holds a time and a year, so that text such
+ * as "From here on" is not one.  Content-Length is not believed: it comes
+ * from outside, and a wrong one would hide or forge a message.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "popper.h"
+
+/* A window of a body that is looked at in one go; see look_at(). */
+enum { WINDOW = 4096 };
+
+enum { FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7 };
+
+int
+msgs_add(struct msgs *t, const struct msg *m)
+{
+	struct msg *v;
+	size_t room;
+
+	if (t->n == t->room) {
+		room = t->room < 64 ? 64 : t->room + t->room / 2;
+		if (room > SIZE_MAX / sizeof(*v) ||
+		    (v = realloc(t->v, room * sizeof(*v))) == NULL) {
+			errno = ENOMEM;
+			return -1;
+		}
+		t->v = v;
+		t->room = room;
+	}
+	t->v[t->n++] = *m;
+	return 0;
+}
+
+void
+msgs_free(struct msgs *t)
+{
+	free(t->v);
+	memset(t, 0, sizeof(*t));
+}
+
+bool
+mbox_field(struct str s, const char *name)
+{
+	size_t n = strlen(name);
+
+	return s.n >= n && strncasecmp(s.p, name, n) == 0;
+}
+
+/*
+ * Fields that mail programs rewrite in place: they must not change the
+ * unique-id (RFC 1939, 7: it persists across sessions).
+ */
+static bool
+volatile_field(struct str s)
+{
+	static const char *const names[] = { "Status:", "X-Status:",
+	    "X-Keywords:", "X-UID:", "X-UIDL:", "X-IMAP:", "X-IMAPbase:",
+	    "Content-Length:", "Lines:" };
+	size_t i;
+
+	if (s.n == 0 || strchr("SsXxCcLl", s.p[0]) == NULL)
+		return false;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (mbox_field(s, names[i]))
+			return true;
+	return false;
+}
+
+static bool
+digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Whether the line holds an hh:mm and a year of four digits. */
+static bool
+has_date(struct str s)
+{
+	bool clock = false, year = false;
+	size_t i, n;
+
+	for (i = 5; i < s.n; i += n) {
+		for (n = 0; i + n < s.n && digit(s.p[i + n]); n++)
+			continue;
+		if (n == 2 && i + 4 < s.n && s.p[i + 2] == ':' &&
+		    digit(s.p[i + 3]) && digit(s.p[i + 4]))
+			clock = true;
+		if (n == 4 && s.p[i - 1] == ' ' &&
+		    (i + 4 == s.n || s.p[i + 4] == ' '))
+			year = true;
+		if (n == 0)
+			n = 1;
+	}
+	return clock && year;
+}
+
+static bool
+is_separator(struct str s)
+{
+	return s.n >= 5 && memcmp(s.p, "From ", 5) == 0;
+}
+
+void
+mbox_begin(struct scan *s, struct msgs *table)
+{
+	memset(s, 0, sizeof(*s));
+	s->table = table;
+	s->where = SCAN_START;
+}
+
+/* Octets from the end of the From_ line to pos: RFC 1939, 11. */
+static uint64_t
+octets_so_far(const struct scan *s)
+{
+	return s->pos - s->cur.offset - s->cur.from + s->lf - s->crlf;
+}
+
+/* Ends the message that the scanner is in, at pos. */
+static void
+end_message(struct scan *s)
+{
+	struct msg *m = &s->cur;
+	char count[24];
+	uint64_t body;
+	int n;
+
+	m->length = s->pos - m->offset;
+	m->octets = octets_so_far(s);
+	if (s->midline && m->length > m->from) {
+		m->flags |= MSG_NOEOL;
+		m->octets += 2;
+		if (s->where == SCAN_HEAD && s->hashed)
+			md5_add(&s->md5, "\n", 1);
+	}
+	if (s->where == SCAN_HEAD) {	/* RFC 822: an empty line ends it */
+		m->head = m->length < UINT32_MAX ? (uint32_t)m->length :
+		    UINT32_MAX;
+		m->flags |= MSG_NOBLANK;
+		m->octets += 2;
+		body = 0;
+	} else {
+		if (s->empty > 0) {	/* the mbox's, not the message's */
+			m->flags |= s->empty;
+			m->octets -= 2;
+		}
+		body = m->octets - s->head_octets;
+	}
+	if (s->status != 1)
+		m->flags &= ~(uint32_t)MSG_RO;
+	if (s->table->n == 0 && s->folder == FOLDER_ALL)
+		m->flags |= MSG_HIDDEN;
+
+	n = snprintf(count, sizeof(count), "%llu", (unsigned long long)body);
+	md5_add(&s->md5, count, (size_t)n);
+	md5_end(&s->md5, m->uid);
+	if (msgs_add(s->table, m) == -1)
+		s->error = ENOMEM;
+}
+
+static void
+begin_message(struct scan *s, struct str line)
+{
+	memset(&s->cur, 0, sizeof(s->cur));
+	s->cur.offset = s->pos;
+	s->lf = s->crlf = 0;
+	s->where = SCAN_FROM;
+	s->status = s->folder = 0;
+	s->empty = 0;
+	s->hashed = true;
+	if (line.n > 18 && memcmp(line.p + 5, "MAILER-DAEMON", 13) == 0)
+		s->folder = FOLDER_FROM;
+	md5_begin(&s->md5);
+}
+
+/* Notes what a Status: line says; SysV mail's letters in any order. */
+static void
+note_status(struct scan *s, struct str line)
+{
+	bool read, old;
+
+	line.p += 7;
+	line.n -= 7;
+	read = memchr(line.p, 'R', line.n) != NULL;
+	old = memchr(line.p, 'O', line.n) != NULL;
+	s->status++;
+	if (read)
+		s->cur.flags |= MSG_READ;
+	if (read && old)
+		s->cur.flags |= MSG_RO;
+}
+
+/* The first piece of a header line: what is in it for us? */
+static void
+note_field(struct scan *s, struct str line)
+{
+	if (line.p[0] == ' ' || line.p[0] == '\t')
+		return;			/* folded: as its first line */
+	s->hashed = !volatile_field(line);
+	if (mbox_field(line, "Status:"))
+		note_status(s, line);
+	if (s->table->n == 0) {
+		if (mbox_field(line, "X-IMAP:"))
+			s->folder |= FOLDER_IMAP;
+		if (mbox_field(line, "Subject: DON'T DELETE THIS MESSAGE"))
+			s->folder |= FOLDER_SUBJECT;
+	}
+}
+
+/*
+ * Takes n bytes: a line with its end, or a piece of one that is too long to
+ * wait for (end is false).
+ */
+static void
+take_line(struct scan *s, const char *p, size_t n, bool end)
+{
+	struct str line = { p, n };
+	bool first = !s->midline, crlf = false;
+
+	if (end) {
+		line.n--;
+		crlf = line.n > 0 && p[line.n - 1] == '\r';
+		line.n -= crlf;
+	}
+	if (first && s->where == SCAN_START) {
+		if (!is_separator(line)) {
+			s->error = EILSEQ;
+			return;
+		}
+		begin_message(s, line);
+	} else if (first && s->where == SCAN_BODY && s->blank &&
+	    is_separator(line) && has_date(line)) {
+		end_message(s);
+		begin_message(s, line);
+	}
+
+	s->pos += n;
+	s->midline = !end;
+	if (s->where == SCAN_FROM)
+		s->cur.from += (uint32_t)n;
+	else if (end) {
+		s->lf++;
+		s->crlf += crlf;
+	}
+	if (s->where == SCAN_HEAD && first && end && line.n == 0) {
+		s->where = SCAN_BODY;
+		s->cur.head = s->pos - s->cur.offset < UINT32_MAX ?
+		    (uint32_t)(s->pos - s->cur.offset) : UINT32_MAX;
+		s->head_octets = octets_so_far(s);
+		s->blank = true;
+		return;
+	}
+	if (s->where == SCAN_BODY) {
+		s->blank = first && end && line.n == 0;
+		s->empty = s->blank ? (uint32_t)n : 0;
+		return;
+	}
+	if (s->where == SCAN_HEAD && first && line.n > 0)
+		note_field(s, line);
+	if (s->hashed) {
+		md5_add(&s->md5, line.p, line.n);
+		if (end)
+			md5_add(&s->md5, "\n", 1);
+	}
+	if (s->where == SCAN_FROM && end)
+		s->where = SCAN_HEAD;
+}
+
+/*
+ * How many line feeds are in a window, and whether a line in it begins "Fr".
+ * Plain loops of fixed length, which a compiler turns into vectors.
+ */
+static bool
+look_at(const char *p, unsigned *lf)
+{
+	unsigned char count[32] = { 0 }, hit[32] = { 0 };
+	size_t i, j;
+	unsigned any = 0;
+
+	for (i = 0; i < WINDOW; i += 32)
+		for (j = 0; j < 32; j++) {
+			count[j] = (unsigned char)(count[j] +
+			    (p[i + j] == '\n'));
+			hit[j] |= (unsigned char)((p[i + j] == '\n') &
+			    (p[i + j + 1] == 'F') & (p[i + j + 2] == 'r'));
+		}
+	*lf = 0;
+	for (j = 0; j < 32; j++) {
+		*lf += count[j];
+		any |= hit[j];
+	}
+	return any != 0;
+}
+
+/* Counts line ends in a run of whole lines: all, and those with a CR. */
+static void
+count_ends(struct scan *s, const char *p, const char *end)
+{
+	const char *nl = p;
+
+	while (nl < end && (nl = memchr(nl, '\n', (size_t)(end - nl)))) {
+		s->lf++;
+		s->crlf += nl > p && nl[-1] == '\r';
+		nl++;
+	}
+}
+
+/*
+ * Takes whole lines of a body at once, at least up to the next line that may
+ * be a separator.  Returns where it stopped: p if it is not its turn.
+ */
+static const char *
+take_body(struct scan *s, const char *p, const char *end)
+{
+	const char *stop;
+	unsigned lf;
+
+	if (end - p < WINDOW + 2 || (s->blank && *p == 'F'))
+		return p;
+	if (look_at(p, &lf)) {
+		for (stop = p; stop[0] != '\n' || stop[1] != 'F' ||
+		    stop[2] != 'r'; stop++)
+			stop = memchr(stop, '\n', WINDOW);
+		stop++;
+		count_ends(s, p, stop);
+	} else {
+		if (lf == 0)
+			return p;
+		for (stop = p + WINDOW; stop[-1] != '\n'; stop--)
+			continue;
+		if (memchr(p, '\r', WINDOW) == NULL)
+			s->lf += lf;
+		else
+			count_ends(s, p, stop);
+	}
+	s->pos += (uint64_t)(stop - p);
+	s->empty = 0;
+	if (stop - p == 1 || stop[-2] == '\n')
+		s->empty = 1;
+	else if (stop[-2] == '\r' && (stop - p == 2 || stop[-3] == '\n'))
+		s->empty = 2;
+	s->blank = s->empty > 0;
+	return stop;
+}
+
+size_t
+mbox_feed(struct scan *s, const char *buf, size_t n, bool last)
+{
+	const char *p = buf, *end = buf + n, *nl, *q;
+	size_t some;
+
+	while (p < end && s->error == 0) {
+		if (s->where == SCAN_START && !s->midline &&
+		    (*p == '\n' || *p == '\r' || *p == '\0')) {
+			p++;		/* other programs' debris */
+			s->pos++;
+			continue;
+		}
+		if (s->where == SCAN_BODY && !s->midline &&
+		    (q = take_body(s, p, end)) != p) {
+			p = q;
+			continue;
+		}
+		some = (size_t)(end - p);
+		if ((nl = memchr(p, '\n', some)) != NULL) {
+			take_line(s, p, (size_t)(nl + 1 - p), true);
+			p = nl + 1;
+			continue;
+		}
+		if (!last && some < MBOX_LINE)
+			break;
+		if (!last && end[-1] == '\r')	/* its LF is still to come */
+			some--;
+		take_line(s, p, some, false);
+		p += some;
+		if (!last)
+			break;
+	}
+	return s->error != 0 ? n : (size_t)(p - buf);
+}
+
+int
+mbox_end(struct scan *s)
+{
+	if (s->error == 0 && s->where != SCAN_START)
+		end_message(s);
+	if (s->error != 0) {
+		errno = s->error;
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,371 @@
+/*
+ * Recovery: what does the work file hold, and may what was begun be finished?
+ *
+ * What another process wrote is input: sizes are checked, sums are compared,
+ * and a journal is only carried out on a spool that is as it left it.  The
+ * owner of a forged one harms his own mail.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "journal.h"
+
+static bool
+head_read(int work, uint64_t base, struct head *h)
+{
+	static const char magic[32] = HEAD_MAGIC;
+
+	return file_some(work, h, sizeof(*h), base) == sizeof(*h) &&
+	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
+	    h->sum == jrn_sum(h, offsetof(struct head, sum)) &&
+	    h->piece_size == sizeof(struct piece) &&
+	    h->pieces <= UINT32_MAX &&
+	    h->old_size <= INT64_MAX && h->new_size <= INT64_MAX &&
+	    h->steps_at <= INT64_MAX && h->text_at[0] <= INT64_MAX &&
+	    h->text_at[1] <= INT64_MAX;
+}
+
+/* The newer of the two marks that belong to this head. */
+static bool
+mark_read(int work, uint64_t base, uint64_t serial, struct mark *m)
+{
+	static const char magic[32] = MARK_MAGIC;
+	struct mark x;
+	bool found = false;
+	int i;
+
+	for (i = 1; i <= 2; i++) {
+		if (file_some(work, &x, sizeof(x), base +
+		    (uint64_t)i * SECTOR) != sizeof(x) ||
+		    memcmp(x.magic, magic, sizeof(magic)) != 0 ||
+		    x.sum != jrn_sum(&x, offsetof(struct mark, sum)) ||
+		    x.serial != serial || (found && x.seq <= m->seq) ||
+		    x.text_len > INT64_MAX)
+			continue;
+		*m = x;
+		found = true;
+	}
+	return found;
+}
+
+/* Whether the journal has changed anything, as far as its mark tells. */
+static bool
+in_force(const struct mark *m)
+{
+	return m->done > 0 || m->grown;
+}
+
+int
+jrn_load(int work, uint64_t base, struct journal *j)
+{
+	struct stat sb;
+	size_t bytes;
+
+	memset(j, 0, sizeof(*j));
+	j->base = base;
+	errno = ENOENT;
+	if (!head_read(work, base, &j->h))
+		return -1;
+	if (!mark_read(work, base, j->h.serial, &j->m)) {
+		errno = ENOENT;		/* never synced: never begun */
+		return -1;
+	}
+	if (fstat(work, &sb) == -1)
+		return -1;
+	j->st.old_size = j->h.old_size;
+	j->st.new_size = j->h.new_size;
+	bytes = (size_t)j->h.pieces * sizeof(*j->st.v);
+	if (j->h.steps_at <= (uint64_t)sb.st_size &&
+	    bytes <= (uint64_t)sb.st_size - j->h.steps_at) {
+		if ((j->st.v = malloc(bytes + 1)) == NULL)
+			return -1;
+		j->st.n = j->st.room = (size_t)j->h.pieces;
+		if (file_read(work, j->st.v, bytes, j->h.steps_at) == 0 &&
+		    jrn_sum(j->st.v, bytes) == j->h.steps_sum &&
+		    plan_sound(&j->st, (uint64_t)sb.st_size))
+			return 0;
+	}
+	plan_free(&j->st);
+	errno = in_force(&j->m) ? EILSEQ : ENOENT;
+	return -1;
+}
+
+/* ---- what the work file holds ------------------------------------------ */
+
+/*
+ * A left-over's mail begins where an ordinary journal has its head, and must
+ * stay there until the spool has it.  So its journal stands behind the mail,
+ * and a locator at the next sector says where the mail ends.
+ */
+struct locator {
+	char magic[32];
+	uint64_t end;		/* of the mail */
+	uint64_t dev, ino;	/* of the work file: no letter can forge it */
+	uint64_t sum;
+};
+
+static const char locator_magic[32] = "popper left-over 1\n";
+
+static void
+locator_make(struct locator *l, uint64_t end, const struct stat *sb)
+{
+	memset(l, 0, sizeof(*l));
+	memcpy(l->magic, locator_magic, sizeof(l->magic));
+	l->end = end;
+	l->dev = (uint64_t)sb->st_dev;
+	l->ino = (uint64_t)sb->st_ino;
+	l->sum = jrn_sum(l, offsetof(struct locator, sum));
+}
+
+/* Looks for the locator at every sector; *end stays where there is none. */
+static int
+locator_find(int work, const struct stat *sb, uint64_t *end, bool *found)
+{
+	struct locator l, want;
+	char *block;
+	uint64_t at;
+	ssize_t n = 1, i;
+
+	*found = false;
+	if ((block = malloc(BLOCK)) == NULL)
+		return -1;
+	for (at = 0; n > 0 && !*found; at += BLOCK) {
+		n = file_some(work, block, BLOCK, at);
+		for (i = 0; i + (ssize_t)sizeof(l) <= n && !*found;
+		    i += SECTOR) {
+			memcpy(&l, block + i, sizeof(l));
+			if (jrn_aligned(l.end, SECTOR) != at + (uint64_t)i)
+				continue;
+			locator_make(&want, l.end, sb);
+			*found = memcmp(&l, &want, sizeof(l)) == 0;
+		}
+	}
+	free(block);
+	if (*found)
+		*end = l.end;
+	return n == -1 ? -1 : 0;
+}
+
+/*
+ * Until the locator is on the disk, a crash may leave NULs behind the mail:
+ * they are no part of it.
+ */
+static int
+trim(int work, uint64_t *end)
+{
+	char block[SECTOR];
+	size_t n;
+
+	while (*end > 0) {
+		n = *end < SECTOR ? (size_t)*end : SECTOR;
+		if (file_read(work, block, n, *end - n) == -1)
+			return -1;
+		for (; n > 0 && block[n - 1] == '\0'; n--)
+			--*end;
+		if (n > 0)
+			break;
+	}
+	return 0;
+}
+
+int
+journal_behind(int work, uint64_t end, uint64_t *base)
+{
+	struct locator l;
+	struct stat sb;
+	char sector[SECTOR] = { 0 };
+	uint64_t at = jrn_aligned(end, SECTOR);
+
+	*base = at + SECTOR;
+	if (fstat(work, &sb) == -1)
+		return -1;
+	locator_make(&l, end, &sb);
+	memcpy(sector, &l, sizeof(l));
+	if (file_write(work, sector, sizeof(sector), at) == -1)
+		return -1;
+	return file_sync(work);
+}
+
+/* Whether a sector says nothing at all. */
+static bool
+is_void(const char *s, size_t n)
+{
+	while (n > 0 && s[n - 1] == '\0')
+		n--;
+	return n == 0;
+}
+
+int
+journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
+{
+	char s[SECTOR];
+	struct stat sb;
+	ssize_t n;
+	bool found;
+
+	*base = *end = 0;
+	if ((n = file_some(work, s, sizeof(s), 0)) == -1)
+		return -1;
+	*kind = WORK_ALIEN;
+	if (is_void(s, (size_t)n))
+		*kind = WORK_EMPTY;
+	else if (n >= 14 && memcmp(s, "popper index 1", 14) == 0)
+		*kind = WORK_INDEX;
+	else if (n >= 16 && memcmp(s, "popper journal 1", 16) == 0)
+		*kind = WORK_JOURNAL;
+	if (n < 5 || memcmp(s, "From ", 5) != 0)
+		return 0;
+	*kind = WORK_MBOX;
+	if (fstat(work, &sb) == -1)
+		return -1;
+	*end = (uint64_t)sb.st_size;
+	if (locator_find(work, &sb, end, &found) == -1)
+		return -1;
+	if (found)
+		*base = jrn_aligned(*end, SECTOR) + SECTOR;
+	else
+		return trim(work, end);
+	return 0;
+}
+
+/* ---- may it go on? ----------------------------------------------------- */
+
+/*
+ * Whether a file has at that place what a message begins with, or the empty
+ * line that a careful delivery agent puts before it.
+ */
+static bool
+begins_message(int fd, uint64_t at)
+{
+	char s[6];
+
+	return file_read(fd, s, sizeof(s), at) == 0 &&
+	    (memcmp(s, "From ", 5) == 0 || memcmp(s, "\nFrom ", 6) == 0);
+}
+
+static bool
+all_nul(int fd, uint64_t from, uint64_t to)
+{
+	char s[SECTOR];
+	size_t n;
+
+	for (; from < to; from += n) {
+		n = to - from < SECTOR ? (size_t)(to - from) : SECTOR;
+		if (file_read(fd, s, n, from) == -1 || !is_void(s, n))
+			return false;
+	}
+	return true;
+}
+
+/* Whether every message that is still to be moved stands where it stood. */
+static bool
+sources_stand(int fd, int work, const struct journal *j)
+{
+	const struct piece *x;
+	uint64_t len, k;
+	size_t i = 0;
+
+	for (k = 0; k < j->m.done && i < j->st.n; k++)
+		i = jrn_step_end(&j->st, i, &len);
+	if (i < j->st.n && j->st.v[i].flags & PIECE_TEXT &&
+	    jrn_text_ready(work, j))
+		i = jrn_step_end(&j->st, i, &len);
+	for (; i < j->st.n; i++) {
+		x = &j->st.v[i];
+		if (x->kind == SRC_SPOOL && x->flags & PIECE_MSG &&
+		    !begins_message(fd, x->src))
+			return false;
+	}
+	return true;
+}
+
+enum verdict { GO_ON, NOT_BEGUN, FINISHED, FOREIGN };
+
+/* A spool that gets larger: it grows before anything is moved. */
+static enum verdict
+judge_growing(int fd, struct journal *j, uint64_t size)
+{
+	if (!j->m.grown) {
+		if (size == j->h.old_size)
+			return GO_ON;
+		if (size < j->h.new_size ||
+		    !all_nul(fd, j->h.old_size, j->h.new_size))
+			return NOT_BEGUN;
+		j->m.grown = 1;
+	}
+	if (size < j->h.new_size || (size > j->h.new_size &&
+	    !begins_message(fd, j->h.new_size)))
+		return FOREIGN;
+	return GO_ON;
+}
+
+/* One that does not: it is cut after everything has been moved. */
+static enum verdict
+judge_shrinking(int fd, struct journal *j, uint64_t size, uint64_t steps)
+{
+	uint64_t sum;
+	bool whole;
+
+	whole = size >= j->h.old_size && jrn_witness(fd, &j->h, &sum) == 0 &&
+	    sum == j->h.witness && (size == j->h.old_size ||
+	    begins_message(fd, j->h.old_size));
+	if (whole)
+		return GO_ON;
+	return j->m.done == steps ? FINISHED : FOREIGN;
+}
+
+static enum verdict
+judge(struct spool *sp, int work, struct journal *j)
+{
+	uint64_t size = (uint64_t)sp->st.st_size, steps = 0;
+	enum verdict v;
+	size_t i;
+
+	for (i = 0; i < j->st.n; i++)
+		steps += (j->st.v[i].flags & PIECE_STEP) != 0;
+	if (j->m.done > steps || sp->fd == -1 ||
+	    (uint64_t)sp->st.st_dev != j->h.dev ||
+	    (uint64_t)sp->st.st_ino != j->h.ino)
+		return FOREIGN;
+	v = j->h.new_size > j->h.old_size ?
+	    judge_growing(sp->fd, j, size) :
+	    judge_shrinking(sp->fd, j, size, steps);
+	if (v == GO_ON && !sources_stand(sp->fd, work, j))
+		return FOREIGN;
+	return v;
+}
+
+int
+journal_redo(struct pop *p, struct spool *sp, uint64_t base, uint64_t *from,
+    uint64_t *end)
+{
+	int work = p->drop.work, r = 0;
+	struct journal j;
+
+	*from = *end = 0;
+	if (jrn_load(work, base, &j) == -1)
+		return errno == ENOENT ? 0 : -1;
+	switch (judge(sp, work, &j)) {
+	case GO_ON:
+		pop_log(p, LV_NOTICE, "recover user=%s: finishing an update "
+		    "that was cut off", p->who);
+		r = jrn_run(p, sp, &j);
+		break;
+	case NOT_BEGUN:
+	case FINISHED:
+		break;
+	case FOREIGN:
+		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"
+		    " since an update was cut off", p->who);
+		if (jrn_text_ready(work, &j)) {
+			*from = j.h.text_at[j.m.done % 2];
+			*end = *from + j.m.text_len;
+		}
+		r = 1;
+		break;
+	}
+	plan_free(&j.st);
+	return r;
+}

@@ -1,0 +1,119 @@
+/*
+ * RETR and TOP: message text out of the temporary copy, block by block, so
+ * that a session's memory does not grow with the message.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "popper.h"
+
+enum { PART = 32 * 1024 };	/* of the copy at a time, on the stack */
+
+/* Where TOP stops: behind the header and so many lines of the body. */
+struct limit {
+	bool body;		/* the empty line has gone by */
+	bool start;		/* at the start of a line */
+	bool cr;		/* a CR was all of the line so far */
+	uint64_t lines;
+};
+
+/*
+ * How much of n bytes TOP sends; *done when it is all.  Lines are counted as
+ * the client will see them, and the empty line is found in the text itself.
+ */
+static size_t
+up_to_limit(struct limit *l, const char *s, size_t n, bool *done)
+{
+	const char *p = s, *end = s + n, *nl;
+	size_t len;
+
+	while (p < end && !*done) {
+		if (l->body && l->lines == 0) {
+			*done = true;
+			break;
+		}
+		nl = memchr(p, '\n', (size_t)(end - p));
+		len = (size_t)((nl == NULL ? end : nl) - p);
+		if (nl == NULL) {
+			l->cr = l->start && len == 1 && *p == '\r';
+			l->start = false;
+			return n;
+		}
+		if (l->body)
+			l->lines--;
+		else
+			l->body = (l->start && (len == 0 ||
+			    (len == 1 && *p == '\r'))) || (l->cr && len == 0);
+		l->start = true;
+		l->cr = false;
+		p = nl + 1;
+	}
+	return (size_t)(p - s);
+}
+
+/*
+ * Sends the text of a message, all of it or up to a limit.  CUT where the
+ * copy cannot be read: a partial message never ends in a dot.
+ */
+static enum result
+send_text(struct pop *p, const struct msg *m, struct limit *l)
+{
+	char part[PART];
+	struct wire w = { .start = true };
+	uint64_t at = m->offset + m->from;
+	uint64_t end = m->offset + m->length - (m->flags & MSG_TAIL);
+	size_t n, some;
+	bool done = false;
+
+	for (; at < end && !done && p->out.state == IN_LINE; at += n) {
+		n = end - at < sizeof(part) ? (size_t)(end - at) :
+		    sizeof(part);
+		if (file_read(p->drop.copy, part, n, at) == -1) {
+			pop_warn(p, "send: temporary copy");
+			p->reason = END_ERROR;
+			return CUT;
+		}
+		some = l == NULL ? n : up_to_limit(l, part, n, &done);
+		wire_text(p, &w, part, some);
+	}
+	wire_end(p, &w);
+	if (m->flags & MSG_NOBLANK)
+		pop_put(p, "\r\n", 2);
+	return pop_dot(p);
+}
+
+enum result
+pop_retr(struct pop *p)
+{
+	struct msg *m;
+	enum result r;
+
+	if ((m = arg_msg(p, 0)) == NULL || drop_copy(p, m) != OK)
+		return NO;
+	(void)pop_ok(p, "%llu octets", (unsigned long long)m->octets);
+	if ((r = send_text(p, m, NULL)) != OK || p->out.state != IN_LINE)
+		return r;
+	p->retrieved++;
+	p->sent += m->octets;
+	if (!(m->flags & MSG_SEEN))
+		p->drop.nseen++;
+	m->flags |= MSG_SEEN;
+	drop_accessed(p, m);
+	return OK;
+}
+
+enum result
+pop_top(struct pop *p)
+{
+	struct limit l = { .start = true };
+	struct msg *m;
+
+	if ((m = arg_msg(p, 0)) == NULL)
+		return NO;
+	if (!arg_number(p->argv[1], UINT64_MAX, &l.lines))
+		return pop_err(p, "The number of lines must be a number.");
+	if (drop_copy(p, m) != OK)
+		return NO;
+	(void)pop_ok(p, "Top of message follows.");
+	return send_text(p, m, &l);
+}

@@ -1,0 +1,449 @@
+/*
+ * UPDATE: what the session's marks mean for the spool, as a plan; and its
+ * twin, recovery: what an earlier session or an older popper left behind.
+ *
+ * The spool is changed in place, never replaced: a delivery agent may hold
+ * the old file open and would deliver into nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+enum { HEAD_MOST = 1 << 20 };	/* a larger header keeps its Status */
+
+/* A change being worked out. */
+struct change {
+	int fd;			/* the spool */
+	bool status;		/* Status: lines are written */
+	struct msgs *now;	/* the spool, with the session's marks */
+	struct msgs then;	/* what it will be */
+	struct plan plan;
+	unsigned long removed;
+};
+
+static bool
+wants_status(const struct change *c, const struct msg *m)
+{
+	return c->status && m->flags & MSG_SEEN &&
+	    !(m->flags & (MSG_RO | MSG_HIDDEN | MSG_NOBLANK)) &&
+	    m->head < HEAD_MOST;
+}
+
+static bool
+changes(const struct change *c, const struct msg *m)
+{
+	return m->flags & MSG_DELETED || wants_status(c, m);
+}
+
+/*
+ * The header of *m with one "Status: RO" and no other Status line: the first
+ * one is replaced, or one is put in before the empty line.
+ */
+static int
+plan_status(struct change *c, const char *head, struct msg *m)
+{
+	const char *p = head + m->from, *end = head + m->head, *nl, *from;
+	enum src line = end[-2] == '\r' ? SRC_STATUS_CRLF : SRC_STATUS;
+	uint64_t at = m->offset;
+	uint32_t added = (uint32_t)plan_literal(line).n, lost = 0;
+	bool put = false, fold = false;
+	size_t n;
+	int r = 0;
+
+	for (from = head; p < end && r == 0; p = nl + 1) {
+		if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
+			break;
+		n = (size_t)(nl + 1 - p);
+		fold = fold && (*p == ' ' || *p == '\t');
+		fold = fold || mbox_field((struct str){ p, n }, "Status:");
+		if (!fold && nl + 1 < end)
+			continue;
+		/* a Status line, or the empty one: what is before it stays */
+		r = plan_add(&c->plan, SRC_SPOOL, at + (uint64_t)(from - head),
+		    (uint64_t)(p - from), from == head);
+		if (r == 0 && !put)
+			r = plan_add(&c->plan, line, 0, added, false);
+		put = true;
+		from = fold ? nl + 1 : p;
+		if (fold) {
+			lost += (uint32_t)n;
+			m->octets -= n + (n < 2 || nl[-1] != '\r');
+		}
+	}
+	if (r == 0)
+		r = plan_add(&c->plan, SRC_SPOOL, at + (uint64_t)(from - head),
+		    m->length - (uint64_t)(from - head), false);
+	m->octets += plan_literal(SRC_STATUS_CRLF).n;
+	m->length += added;
+	m->length -= lost;
+	m->head += added;
+	m->head -= lost;
+	m->flags |= MSG_READ | MSG_RO;
+	return r;
+}
+
+static int
+plan_message(struct change *c, struct msg *m)
+{
+	char *head;
+	int r, saved;
+
+	if (!wants_status(c, m))
+		return plan_add(&c->plan, SRC_SPOOL, m->offset, m->length,
+		    true);
+	if ((head = malloc(m->head)) == NULL)
+		return -1;
+	if ((r = file_read(c->fd, head, m->head, m->offset)) == 0)
+		r = plan_status(c, head, m);
+	saved = errno;
+	free(head);
+	errno = saved;
+	return r;
+}
+
+/* Works out the new spool from the first change on. */
+static int
+make_plan(struct change *c, uint64_t size)
+{
+	struct msg m;
+	uint64_t at;
+	size_t i, first;
+
+	msgs_free(&c->then);
+	plan_free(&c->plan);
+	c->removed = 0;
+	for (first = 0; first < c->now->n; first++)
+		if (changes(c, &c->now->v[first]))
+			break;
+	plan_begin(&c->plan, size, first < c->now->n ?
+	    c->now->v[first].offset : size);
+	for (i = 0; i < c->now->n; i++) {
+		m = c->now->v[i];
+		if (m.flags & MSG_DELETED) {
+			c->removed++;
+			continue;
+		}
+		at = i < first ? m.offset : c->plan.new_size;
+		if (i >= first && plan_message(c, &m) == -1)
+			return -1;
+		m.offset = at;
+		m.flags &= ~(uint32_t)MSG_MARKS;
+		if (msgs_add(&c->then, &m) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Puts the session's marks on a table of the spool as it is now. */
+static int
+carry_marks(const struct msgs *session, struct msgs *now)
+{
+	size_t *to, i;
+
+	if ((to = malloc((session->n + 1) * sizeof(*to))) == NULL)
+		return -1;
+	if (mbox_match(session, now, to) == -1) {
+		free(to);
+		return -1;
+	}
+	for (i = 0; i < session->n; i++)
+		if (to[i] != SIZE_MAX)
+			now->v[to[i]].flags |= session->v[i].flags &
+			    (MSG_DELETED | MSG_SEEN);
+	free(to);
+	return 0;
+}
+
+/*
+ * Shells say "new mail" where a spool was written after it was read; with
+ * nothing unread in it, ours must not look new.
+ */
+static void
+set_times(int fd, const struct msgs *t)
+{
+	struct timespec ts[2];
+	struct stat sb;
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (!(t->v[i].flags & MSG_READ))
+			break;
+	if (fstat(fd, &sb) == -1)
+		return;
+	ts[0] = ts[1] = sb.st_mtim;
+	if (i < t->n)
+		ts[0].tv_sec--;
+	(void)futimens(fd, ts);
+}
+
+static bool
+is_full(int e)
+{
+	return e == ENOSPC || e == EDQUOT || e == EFBIG;
+}
+
+/* Carries the change out; on a full disk without what makes it larger. */
+static int
+apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
+{
+	uint64_t size = (uint64_t)sp->st.st_size;
+	int r;
+
+	*begun = false;
+	if (make_plan(c, size) == -1)
+		return -1;
+	if (c->plan.n == 0 && c->plan.new_size == size)
+		return 0;
+	r = journal_apply(p, sp, &c->plan, 0, 0, begun);
+	if (r == -1 && !*begun && is_full(errno) && c->status) {
+		pop_warn(p, "update: leaving out Status");
+		c->status = false;
+		return apply(p, sp, c, begun);
+	}
+	return r;
+}
+
+/* Keeps the table of the new spool, and what the end of session tells. */
+static void
+keep_index(struct pop *p, struct spool *sp, struct change *c)
+{
+	struct summary sum;
+	struct stamp st;
+	struct stat sb;
+
+	set_times(sp->fd, &c->then);
+	index_sum(&c->then, &sum);
+	p->removed = c->removed;
+	p->left = (unsigned long)sum.count;
+	if (fstat(sp->fd, &sb) == -1 ||
+	    (uint64_t)sb.st_size != c->plan.new_size) {
+		(void)index_void(p->drop.work);	/* mail came: scan again */
+		return;
+	}
+	index_stamp(&st, &sb);
+	if (index_write(p->drop.work, &st, &c->then) == -1)
+		pop_warn(p, "index: cannot save it");
+}
+
+static int
+update_locked(struct pop *p, struct spool *sp, bool *begun)
+{
+	struct drop *d = &p->drop;
+	struct change c;
+	struct msgs now = { NULL, 0, 0 };
+	struct stamp st;
+	int r = 0, saved;
+
+	memset(&c, 0, sizeof(c));
+	c.fd = sp->fd;
+	c.status = !p->opt.nostatus;
+	c.now = &d->all;
+	index_stamp(&st, &sp->st);
+	if (d->moved || !index_same(&st, &d->stamp)) {
+		r = drop_scan(sp->fd, &now);
+		if (r == 0)
+			r = mbox_twins(&now, &d->all);
+		if (r == 0)
+			r = carry_marks(&d->all, &now);
+		c.now = &now;
+	}
+	if (r == 0 && sp->fd != -1)
+		r = apply(p, sp, &c, begun);
+	if (r == 0 && sp->fd != -1)
+		keep_index(p, sp, &c);
+	saved = errno;
+	plan_free(&c.plan);
+	msgs_free(&c.then);
+	msgs_free(&now);
+	errno = saved;
+	return r;
+}
+
+int
+updt_maildrop(struct pop *p, bool *begun)
+{
+	struct spool sp;
+	int r, saved;
+
+	*begun = false;
+	p->left = (unsigned long)p->drop.sum.count;
+	if (p->drop.ndeleted == 0 && (p->drop.nseen == 0 || p->opt.nostatus))
+		return 0;
+	if (drop_load(p) == -1 || lock_spool(p, SPOOL_WRITE, false, &sp) == -1)
+		return -1;
+	r = update_locked(p, &sp, begun);
+	saved = errno;
+	unlock_spool(p, &sp);
+	errno = saved;
+	return r;
+}
+
+/* ---- recovery ---------------------------------------------------------- */
+
+/* Scans a part of the work file; places are those in the file. */
+static int
+scan_part(int work, uint64_t from, uint64_t end, struct msgs *t)
+{
+	struct scan s;
+	char *block;
+	size_t have = 0, n, used, i;
+	int r = 0;
+
+	memset(t, 0, sizeof(*t));
+	if ((block = malloc(BLOCK)) == NULL)
+		return -1;
+	mbox_begin(&s, t);
+	for (uint64_t at = from; r == 0; at += n) {
+		n = end - at < BLOCK - have ? (size_t)(end - at) :
+		    BLOCK - have;
+		r = file_read(work, block + have, n, at);
+		have += n;
+		used = r == 0 ? mbox_feed(&s, block, have, n == 0) : 0;
+		have -= used;
+		memmove(block, block + used, have);
+		if (n == 0)
+			break;
+	}
+	free(block);
+	if (r == 0)
+		r = mbox_end(&s);
+	for (i = 0; i < t->n; i++)
+		t->v[i].offset += from;
+	return r;
+}
+
+/* A message as the next one's From_ line needs it: an empty line behind. */
+static int
+plan_whole(struct plan *pl, const struct msg *m)
+{
+	int r = plan_add(pl, SRC_WORK, m->offset, m->length, true);
+	bool ended = m->flags & MSG_TAIL || (m->head == m->length &&
+	    !(m->flags & MSG_NOBLANK));
+
+	if (r == 0 && (m->flags & MSG_NOEOL || m->from == m->length))
+		r = plan_add(pl, SRC_LF, 0, 1, false);
+	if (r == 0 && !ended)
+		r = plan_add(pl, SRC_LF, 0, 1, false);
+	return r;
+}
+
+/*
+ * Plans left's messages in front of the spool: those that it does not hold.
+ * An update that died half-way had written some of them back.
+ */
+static int
+plan_merge(const struct msgs *left, const struct msgs *spool, uint64_t size,
+    struct plan *pl)
+{
+	size_t *to, i;
+	int r;
+
+	plan_begin(pl, size, 0);
+	if ((to = malloc((left->n + 1) * sizeof(*to))) == NULL)
+		return -1;
+	r = mbox_match(left, spool, to);
+	for (i = 0; i < left->n && r == 0; i++)
+		if (to[i] == SIZE_MAX && !(left->v[i].flags & MSG_HIDDEN))
+			r = plan_whole(pl, &left->v[i]);
+	free(to);
+	if (pl->n == 0)
+		return r;
+	for (i = 0; i < spool->n && r == 0; i++)
+		r = plan_add(pl, SRC_SPOOL, spool->v[i].offset,
+		    spool->v[i].length, true);
+	return r;
+}
+
+/*
+ * Merges the work file's mail from..end into the spool.  journal: that mail
+ * is the text of a journal whose head is still in force.
+ */
+static int
+merge(struct pop *p, struct spool *sp, uint64_t from, uint64_t end,
+    bool journal)
+{
+	struct msgs left = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
+	struct plan pl;
+	uint64_t base = 0, area = end;
+	bool begun;
+	int r, saved;
+
+	plan_begin(&pl, 0, 0);
+	r = scan_part(p->drop.work, from, end, &left);
+	if (r == -1 && errno == EILSEQ && journal)
+		r = 0;			/* a part of one large message */
+	if (r == 0)
+		r = drop_scan(sp->fd, &spool);
+	if (r == 0)
+		r = plan_merge(&left, &spool, (uint64_t)sp->st.st_size, &pl);
+	if (r == 0 && pl.n > 0) {
+		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
+		    "from .%s.pop", p->who, p->who);
+		if (!journal) {
+			r = journal_behind(p->drop.work, end, &base);
+			area = 0;
+		}
+		if (r == 0)
+			r = journal_apply(p, sp, &pl, base, area, &begun);
+	}
+	saved = errno;
+	plan_free(&pl);
+	msgs_free(&left);
+	msgs_free(&spool);
+	errno = saved;
+	return r;
+}
+
+static int
+recover_locked(struct pop *p, struct spool *sp, enum work kind,
+    uint64_t base, uint64_t end)
+{
+	uint64_t from, to;
+	int r = 0;
+
+	if (kind == WORK_JOURNAL) {
+		r = journal_redo(p, sp, 0, &from, &to);
+		if (r == 1)
+			r = to > from ? merge(p, sp, from, to, true) : 0;
+	} else if (kind == WORK_MBOX) {
+		if (base > 0)
+			r = journal_redo(p, sp, base, &from, &to);
+		if (r != -1)		/* unless that was all of it */
+			r = journal_kind(p->drop.work, &kind, &base, &end);
+		if (r == 0 && kind == WORK_MBOX)
+			r = merge(p, sp, 0, end, false);
+	}
+	if (r == 0)
+		r = index_void(p->drop.work);
+	if (r == 0)
+		r = file_sync(p->drop.work);
+	return r;
+}
+
+int
+updt_recover(struct pop *p)
+{
+	enum work kind;
+	uint64_t base, end;
+	struct spool sp;
+	int r, saved;
+
+	if (journal_kind(p->drop.work, &kind, &base, &end) == -1)
+		return -1;
+	if (kind == WORK_EMPTY || kind == WORK_INDEX)
+		return 0;
+	if (kind == WORK_ALIEN) {
+		errno = EILSEQ;
+		return -1;
+	}
+	if (lock_spool(p, SPOOL_WRITE, true, &sp) == -1)
+		return -1;
+	r = recover_locked(p, &sp, kind, base, end);
+	saved = errno;
+	unlock_spool(p, &sp);
+	errno = saved;
+	return r;
+}

@@ -1,0 +1,602 @@
+/*
+ * popper: a POP3 server for the mbox spool of a Unix machine.
+ *
+ * This header is the map of the house: the limits with their reasons, the
+ * structures of one session, and every shared function under the name of the
+ * file that owns it.  Calls go down only: popper.c, then the command modules,
+ * then dropcopy and updt, then mbox and lock, then io, then log.
+ *
+ * Two units of size appear everywhere.  "Bytes" are bytes in a file; "octets"
+ * are what a message has on the wire: every line end counts two, stuffed dots
+ * and the final dot count nothing (RFC 1081, Message Format; RFC 1939, 11).
+ */
+#ifndef POPPER_H
+#define POPPER_H
+
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define POPPER_VERSION	"2.0"
+
+#ifndef POPPER_SPOOL
+#define POPPER_SPOOL	"/var/mail"
+#endif
+#ifndef POPPER_SENDMAIL
+#define POPPER_SENDMAIL	"/usr/sbin/sendmail"
+#endif
+
+#if defined(__GNUC__)
+#define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#else
+#define PRINTF(f, a)
+#endif
+
+enum {
+	LINE_COMMAND = 255,	/* RFC 2449, 4: a command with its CRLF */
+	LINE_REPLY = 512,	/* RFC 1939, 3: a first reply line, CRLF too */
+	ARGS_MAX = 4,		/* XTND XLST field number is the longest */
+	IN_SIZE = 4096,		/* several pipelined commands a read */
+	OUT_SIZE = 65536,	/* a write of this size fills its segments */
+	BLOCK = 256 * 1024,	/* files are read and written so much a time */
+	NAME_LEN = 64,		/* an account's name; longer ones are unknown */
+	LOG_LEN = 1024,		/* syslog(3) need not take more (RFC 3164) */
+	HOST_LEN = 256,		/* a DNS name and its NUL */
+	UID_LEN = 16,		/* MD5 */
+	UID_TEXT = 48,		/* 32 hex digits, a dot, a number and a NUL */
+	SETTLE_MS = 20,		/* no kernel clock ticks slower than this */
+	STALE_LOCK = 300	/* seconds until a foreign dotlock is dead,
+				   as liblockfile has it */
+};
+
+/* A run of bytes that somebody else owns; never NUL-terminated. */
+struct str {
+	const char *p;
+	size_t n;
+};
+
+/* What a command handler returns; the loop in popper.c acts on it. */
+enum result {
+	OK,			/* replied +OK */
+	NO,			/* replied -ERR */
+	BYE,			/* replied; the session ends in good order */
+	CUT			/* close without another byte */
+};
+
+/* The states a command may be legal in: one bit each. */
+enum state {
+	ST_USER = 1,		/* AUTHORIZATION, waiting for USER */
+	ST_PASS = 2,		/* AUTHORIZATION, USER was answered +OK */
+	ST_TRANS = 4,		/* TRANSACTION */
+	ST_AUTH = ST_USER | ST_PASS,
+	ST_ANY = ST_AUTH | ST_TRANS,
+	ST_SAME = 0		/* as a next state: stay where we are */
+};
+
+/* How a session ended: the word of the log line, see pop_reason(). */
+enum reason {
+	END_QUIT, END_LOST, END_TIMEOUT, END_SIGNAL, END_AUTH, END_ERROR
+};
+
+/* One line of the client, or why there is none. */
+enum line {
+	IN_LINE, IN_LONG, IN_CONTROL, IN_EOF, IN_TIMEOUT, IN_SIGNAL, IN_ERROR
+};
+
+/* One message of a maildrop: 56 bytes, on disk in the index as well. */
+struct msg {
+	uint64_t offset;	/* of its From_ line in the spool, bytes */
+	uint64_t length;	/* up to the next From_ line, bytes */
+	uint64_t octets;	/* on the wire */
+	unsigned char uid[UID_LEN];
+	uint32_t twin;		/* 0, or n for the n-th message of this uid */
+	uint32_t from;		/* its From_ line, bytes */
+	uint32_t head;		/* From_ line, header, blank line, bytes */
+	uint32_t flags;		/* MSG_... */
+};
+
+enum {
+	MSG_TAIL = 3,		/* mask: bytes of the blank line behind it */
+	MSG_NOEOL = 1 << 2,	/* last line without line end */
+	MSG_NOBLANK = 1 << 3,	/* no blank line after the header */
+	MSG_READ = 1 << 4,	/* Status: has R */
+	MSG_RO = 1 << 5,	/* exactly one Status: line, "RO" */
+	MSG_HIDDEN = 1 << 6,	/* c-client's folder data: not a message */
+	/* below: this session's marks, never in the index */
+	MSG_DELETED = 1 << 8,
+	MSG_SEEN = 1 << 9,	/* sent whole by RETR */
+	MSG_GONE = 1 << 10,	/* another program removed it meanwhile */
+	MSG_MARKS = MSG_DELETED | MSG_SEEN | MSG_GONE
+};
+
+/* A table of messages in the order of the file. */
+struct msgs {
+	struct msg *v;
+	size_t n;
+	size_t room;
+};
+
+/* The spool as fstat(2) saw it: equal stamps mean an unchanged file. */
+struct stamp {
+	uint64_t dev, ino, size;
+	int64_t mtime, ctime;	/* nanoseconds since the epoch */
+};
+
+/* What STAT and LAST need to know of a maildrop. */
+struct summary {
+	uint64_t count;		/* messages, without a hidden one */
+	uint64_t octets;
+	uint64_t last;		/* highest one that Status: shows as read */
+	uint64_t hidden;	/* 1 if entry 0 is c-client's folder data */
+	uint64_t twins;		/* entries that have a twin number */
+};
+
+enum drop_kind { DROP_NONE, DROP_USER, DROP_BOARD };
+
+/* An open maildrop. */
+struct drop {
+	enum drop_kind kind;
+	int dir;		/* the spool directory */
+	char name[NAME_LEN + 1];	/* DIR/name is the spool */
+	int work;		/* .name.pop: session lock, index, journal */
+	int copy;		/* the temporary copy, -1 before it is made */
+	uint64_t copied;	/* the copy holds the spool from here on */
+	struct stamp stamp;	/* the spool that the table describes */
+	struct summary sum;
+	struct msgs all;	/* hidden one included; see drop_load() */
+	bool loaded;
+	bool moved;		/* another program rewrote the spool: the table
+				   now gives places in the copy */
+	bool nodotlock;		/* the directory forbids it: said once */
+	size_t ndeleted;
+	uint64_t deleted_octets;
+	size_t nseen;
+	uint64_t last;		/* LAST */
+};
+
+/* The locked spool: from lock_spool() to unlock_spool(). */
+struct spool {
+	int fd;			/* -1 where there is no file: empty */
+	bool dotlock;		/* we made name.lock */
+	ino_t lockino;		/* and this is it */
+	struct stat st;		/* of fd, under the lock */
+};
+
+struct options {
+	bool debug, noresolve, nostatus, noxmit;
+	const char *trace, *passwd, *dir, *sendmail, *boards;
+	unsigned idle, login, wait, fail;	/* seconds */
+	uint64_t parcel;			/* octets */
+};
+
+/* Lines of the client: see pop_line(). */
+struct in {
+	size_t start, end;
+	bool eof;
+	bool skip;		/* inside a line that was too long */
+	char buf[IN_SIZE];
+};
+
+/* What waits to be written: see pop_put(). */
+struct out {
+	size_t n;
+	enum line state;	/* IN_LINE, or why writing failed */
+	char buf[OUT_SIZE];
+};
+
+/* One session.  There is exactly one, and it is passed to everything. */
+struct pop {
+	struct options opt;
+	enum state state;
+	enum reason reason;
+
+	char host[HOST_LEN];	/* our name */
+	char addr[64];		/* the client's address as text */
+	char user[NAME_LEN + 1];	/* as given with USER */
+	char who[4 * NAME_LEN + 1];	/* the same, cleaned for the log */
+	bool known;		/* logged in */
+
+	uid_t uid;
+	gid_t gid;
+	gid_t spoolgid;		/* saved gid for dotlocks, or gid */
+
+	struct timespec start;	/* monotonic */
+	unsigned long retrieved;
+	uint64_t sent;		/* octets of messages */
+	unsigned long removed, left;
+
+	int argc;		/* the command's arguments */
+	struct str argv[ARGS_MAX];
+	struct drop drop;
+
+	int trace;
+	sigset_t waiting;	/* the signal mask while we wait */
+	struct in in;
+	struct out out;
+};
+
+/* ---- popper.c ---------------------------------------------------------- */
+
+/*
+ * The message that argument i names, in 1..n, neither deleted nor gone
+ * (RFC 1081: LIST, RETR, DELE, TOP).  NULL: has replied -ERR.
+ */
+struct msg *arg_msg(struct pop *p, int i);
+
+/*
+ * Reads decimal digits, and nothing else, as a number up to max.
+ * Returns false for anything else.
+ */
+bool arg_number(struct str s, uint64_t max, uint64_t *value);
+
+/* RETR and DELE raise what LAST says, TOP does not (RFC 1081). */
+void drop_accessed(struct pop *p, const struct msg *m);
+
+/* ---- pop_auth.c: all that runs as root --------------------------------- */
+
+/* USER name, PASS string, RPOP (RFC 1081; never says who exists). */
+enum result pop_user(struct pop *p);
+enum result pop_pass(struct pop *p);
+enum result pop_rpop(struct pop *p);
+
+/*
+ * Runs fn(arg) with the spool directory's group in force, the one group right
+ * that a session keeps besides the user's own: for name.lock and nothing else.
+ */
+int auth_as_spool(struct pop *p, int (*fn)(void *), void *arg);
+
+/* ---- pop_send.c -------------------------------------------------------- */
+
+/* RETR msg, TOP msg n: from the temporary copy only (RFC 1081). */
+enum result pop_retr(struct pop *p);
+enum result pop_top(struct pop *p);
+
+/* ---- pop_dropcopy.c: opening the maildrop, the copy on demand ---------- */
+
+/*
+ * Opens DIR/user for the session: session lock, recovery, index or scan.
+ * Runs as the user.  Returns OK, or NO after a reply (-ERR with a code).
+ */
+enum result drop_open(struct pop *p);
+
+/* Closes it: copy, session lock, table.  The spool is not touched. */
+void drop_close(struct pop *p);
+
+/*
+ * Makes the table of messages readable (STAT needs none).  Returns 0, or -1
+ * with errno; the maildrop can then not be served.
+ */
+int drop_load(struct pop *p);
+
+/*
+ * Makes sure that the text of message m is in the temporary copy, at
+ * m->offset.  Returns OK, or NO after a reply, which is also the answer where
+ * another program has taken the message away meanwhile (MSG_GONE).
+ */
+enum result drop_copy(struct pop *p, struct msg *m);
+
+/* Scans a locked spool from its first byte.  0, or -1 with errno: EILSEQ for
+ * a file that is not an mbox. */
+int drop_scan(int fd, struct msgs *table);
+
+/* ---- pop_updt.c: UPDATE ------------------------------------------------ */
+
+/*
+ * Carries out the session's marks on the spool (RFC 1081, the UPDATE state).
+ * 0, or -1 with errno; *begun then tells whether the spool has been changed
+ * in part, which the next session completes.  Says nothing to the client.
+ */
+int updt_maildrop(struct pop *p, bool *begun);
+
+/*
+ * Finishes what an earlier session left in the work file: its journal, or
+ * the mail of an older popper.  0, or -1 with errno: EILSEQ when a file is
+ * damaged and a person must look at it.
+ */
+int updt_recover(struct pop *p);
+
+/* ---- pop_plan.c: a change of the spool as a list of moves -------------- */
+
+/* Where a piece of the new text comes from. */
+enum src {
+	SRC_SPOOL, SRC_WORK, SRC_STATUS, SRC_STATUS_CRLF, SRC_LF, SRC_KINDS
+};
+
+/* So many bytes of a source that will stand at dst in the new spool. */
+struct piece {
+	uint64_t src, dst, len;
+	uint32_t kind;		/* SRC_... */
+	uint32_t flags;		/* PIECE_... */
+};
+
+enum {
+	PIECE_MSG = 1,		/* begins a message */
+	PIECE_STEP = 2,		/* begins a step */
+	PIECE_TEXT = 4,		/* that step goes by way of the journal */
+	PIECE_FLAGS = 7
+};
+
+/* The new text from first on, piece by piece. */
+struct plan {
+	uint64_t old_size, new_size;	/* of the spool, bytes */
+	struct piece *v;
+	size_t n, room;
+};
+
+/* Begins a plan that leaves everything before first where it is. */
+void plan_begin(struct plan *pl, uint64_t old_size, uint64_t first);
+
+/* Adds a piece behind the others.  0, or -1 with ENOMEM. */
+int plan_add(struct plan *pl, enum src kind, uint64_t src, uint64_t len,
+    bool begins_message);
+void plan_free(struct plan *pl);
+
+/* The bytes of a source that is no file: "Status: RO" and the like. */
+struct str plan_literal(enum src kind);
+
+/*
+ * Orders the pieces into steps that can each be undone by doing it again: a
+ * step overwrites none of its own sources, or its new text is in the journal
+ * first, room bytes at most; and none overwrites what a later one needs.
+ * 0, or -1 with errno: ENOSPC when that room is too small.
+ */
+int plan_steps(const struct plan *pl, uint64_t room, struct plan *steps);
+
+/* Whether steps read from a file keep within their files' bounds. */
+bool plan_sound(const struct plan *steps, uint64_t work_size);
+
+/* ---- pop_journal.c: carrying out a plan so that it survives any crash -- */
+
+/*
+ * Makes the spool what the plan says, through a journal in the work file.
+ * base: where the journal's head goes, 0 or behind a left-over's text; area:
+ * from where on its other parts may go.  0, or -1 with errno; *begun tells
+ * whether the spool has changed already: then the next session goes on.
+ */
+int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
+    uint64_t base, uint64_t area, bool *begun);
+
+/* ---- pop_redo.c: what a session that died has left --------------------- */
+
+/*
+ * Makes room for a journal behind the mail that ends there: *base.  From then
+ * on that mail can be told from what follows it.  0, or -1 with errno.
+ */
+int journal_behind(int work, uint64_t end, uint64_t *base);
+
+/* What the work file holds. */
+enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };
+
+/*
+ * Looks at the work file.  For WORK_MBOX *end is where its mbox text ends and
+ * *base where a journal stands behind it, or 0.  0, or -1 with errno.
+ */
+int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
+
+/*
+ * Finishes what a session that died had begun.  0: done, or nothing was to
+ * do; 1: the spool is not as the journal left it, and from *from to *end the
+ * work file has text that may be missing from it; -1 with errno.
+ */
+int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
+    uint64_t *from, uint64_t *end);
+
+/* ---- pop_index.c: the table between sessions --------------------------- */
+
+/* Reads the head of the index.  true if it describes exactly this spool. */
+bool index_head(int work, const struct stamp *now, struct summary *sum);
+
+/* Reads the entries, whatever spool they describe.  0, or -1. */
+int index_read(int work, struct msgs *table);
+
+/* Writes both.  A failure costs the next session a scan, nothing else. */
+int index_write(int work, const struct stamp *st, const struct msgs *table);
+
+/* Makes the work file say nothing: neither index nor journal nor mail. */
+int index_void(int work);
+
+/* Fills *st from a stat; adds up a table. */
+void index_stamp(struct stamp *st, const struct stat *sb);
+bool index_same(const struct stamp *a, const struct stamp *b);
+void index_sum(const struct msgs *table, struct summary *sum);
+
+/* ---- pop_lock.c -------------------------------------------------------- */
+
+enum lock { SPOOL_READ, SPOOL_WRITE };
+
+/*
+ * Locks the work file for the session.  0, or -1 with errno: EAGAIN when
+ * another session has it.
+ */
+int lock_session(int work);
+
+/*
+ * Locks the spool against delivery and other mail programs, waiting up to
+ * -w seconds; SPOOL_WRITE makes name.lock as well, SPOOL_READ waits for it to
+ * be absent (and lock_undisturbed() tells whether it stayed so).  With create,
+ * a missing spool is made.  0, or -1 with errno: EAGAIN after the wait,
+ * EINTR on a signal, EPERM for a file that is not this user's own spool.
+ */
+int lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp);
+bool lock_undisturbed(struct pop *p, struct spool *sp);
+void unlock_spool(struct pop *p, struct spool *sp);
+
+/* Says to other programs that a long update is still alive. */
+void lock_touch(struct pop *p, struct spool *sp);
+
+/* ---- pop_mbox.c: bytes in, message table out; pure --------------------- */
+
+struct md5 {
+	uint32_t state[4];
+	uint64_t bytes;
+	unsigned char block[64];
+};
+
+/* The scanner between two blocks of a file. */
+struct scan {
+	struct msgs *table;
+	struct msg cur;
+	struct md5 md5;
+	uint64_t pos;		/* bytes consumed */
+	uint64_t lf, crlf;	/* line ends of cur's text, CRLF among them */
+	uint64_t head_octets;	/* of cur's header and its blank line */
+	enum { SCAN_START, SCAN_FROM, SCAN_HEAD, SCAN_BODY } where;
+	int error;
+	unsigned status;	/* Status: lines of this header */
+	unsigned folder;	/* signs of c-client's folder data */
+	uint32_t empty;		/* bytes of the body's last line, if empty */
+	bool blank;		/* the line before was empty */
+	bool midline;		/* the last piece was not the whole line */
+	bool hashed;		/* this header field counts for the uid */
+};
+
+void mbox_begin(struct scan *s, struct msgs *table);
+
+/*
+ * Takes the next n bytes of the file.  Returns how many it used: the rest is
+ * the beginning of a line, to be given again with more behind it.  At least
+ * MBOX_LINE bytes are always used up to the last line end or all.
+ */
+size_t mbox_feed(struct scan *s, const char *p, size_t n, bool last);
+enum { MBOX_LINE = 8192 };
+
+/* Ends the file.  0, or -1 with errno: EILSEQ not an mbox, ENOMEM. */
+int mbox_end(struct scan *s);
+
+/*
+ * Numbers the messages of equal uid.  old, the table of an earlier session,
+ * may be NULL; a message it knows keeps the number it had.
+ */
+int mbox_twins(struct msgs *table, const struct msgs *old);
+
+/*
+ * For each message of a the place in b of the one with the same identity,
+ * or SIZE_MAX: to[0..a->n-1].  0, or -1 with ENOMEM.
+ */
+int mbox_match(const struct msgs *a, const struct msgs *b, size_t *to);
+
+/* The unique-id as text (RFC 1939, 7). */
+void mbox_uid(const struct msg *m, char text[UID_TEXT]);
+
+int msgs_add(struct msgs *t, const struct msg *m);
+void msgs_free(struct msgs *t);
+
+/* Whether the header line s is the field name (":" included). */
+bool mbox_field(struct str s, const char *name);
+
+/* ---- pop_md5.c --------------------------------------------------------- */
+
+void md5_begin(struct md5 *m);
+void md5_add(struct md5 *m, const void *p, size_t n);
+void md5_end(struct md5 *m, unsigned char digest[UID_LEN]);
+
+/* ---- pop_file.c: whole reads and writes, unnamed files, sums ----------- */
+
+/*
+ * Opens dir/name without following or waiting for anything, and verifies that
+ * it is a regular file with one link that belongs to owner.  -1 with errno:
+ * EPERM if it is not.
+ */
+int file_open(int dir, const char *name, int flags, uid_t owner,
+    struct stat *sb);
+
+/* Reads or writes all n bytes at an offset; a short read is EIO. */
+int file_read(int fd, void *p, size_t n, uint64_t at);
+int file_write(int fd, const void *p, size_t n, uint64_t at);
+
+/* Reads up to n bytes, fewer only at the end of the file; -1 with errno. */
+ssize_t file_some(int fd, void *p, size_t n, uint64_t at);
+
+/* Copies n bytes between places that do not overlap. */
+int file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n);
+
+/* Reserves n bytes from an offset on; the file may get longer. */
+int file_reserve(int fd, uint64_t at, uint64_t n);
+
+/* Makes what was written to fd durable. */
+int file_sync(int fd);
+
+/*
+ * An unnamed file with room for n bytes from an offset on: in dir, else in
+ * TMPDIR, else in memory.
+ */
+int file_unnamed(int dir, uint64_t at, uint64_t n);
+
+/* Copies a whole file if that costs no writing (a reflink).  0 or -1. */
+int file_clone(int from, int to);
+
+/* A checksum against torn writes, not against malice. */
+uint64_t file_sum(const void *p, size_t n, uint64_t seed);
+
+/* ---- pop_io.c: the line reader, the buffered writer, replies ----------- */
+
+/*
+ * Sets up descriptors 0 and 1; io_end() gives them back as they were.
+ */
+int io_begin(struct pop *p);
+void io_end(struct pop *p);
+
+/* Sets the time by which the next line must be complete. */
+void io_deadline(struct timespec *ts, unsigned seconds);
+
+/*
+ * The next line without its end, at most max octets with it (RFC 2449, 4).
+ * Writes out all replies before it waits.  IN_LONG and IN_CONTROL: the line
+ * was thrown away whole.
+ */
+enum line pop_line(struct pop *p, size_t max, const struct timespec *until,
+    struct str *line);
+
+/* Adds octets to the reply; writes when the buffer is full. */
+void pop_put(struct pop *p, const void *s, size_t n);
+void pop_puts(struct pop *p, const char *s);
+
+/* One line into a multi-line reply. */
+void pop_printf(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+
+/* Writes what waits.  0, or -1: the client is gone or stopped reading. */
+int pop_flush(struct pop *p);
+
+/* +OK text, -ERR [code] text: one line, cut and cleaned (RFC 1939, 3). */
+enum result pop_ok(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+enum result pop_err(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+
+/* The line that ends a multi-line reply. */
+enum result pop_dot(struct pop *p);
+
+/* Message text on its way to the wire: line ends to CRLF, dots stuffed. */
+struct wire {
+	bool start;		/* at the start of a line */
+	bool cr;		/* the byte before was CR, not yet sent */
+};
+void wire_text(struct pop *p, struct wire *w, const char *s, size_t n);
+void wire_end(struct pop *p, struct wire *w);
+
+/* Sleeps until then, or until a signal: -1. */
+int io_sleep(struct pop *p, const struct timespec *until);
+int64_t io_left(const struct timespec *until);	/* milliseconds */
+
+/* ---- pop_log.c --------------------------------------------------------- */
+
+enum level { LV_NOTICE, LV_DEBUG };
+
+int log_begin(struct pop *p);
+void pop_log(struct pop *p, enum level lv, const char *fmt, ...) PRINTF(3, 4);
+
+/* The same with ": " and what errno says; errno stays. */
+void pop_warn(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+
+/* Copies foreign text with everything but plain characters as \xHH. */
+const char *log_clean(char *to, size_t room, const char *s, size_t n);
+
+/* The client's address; its canonical name, checked (after the session). */
+void log_peer(struct pop *p);
+void log_check_name(struct pop *p);
+
+#endif

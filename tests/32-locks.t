@@ -1,0 +1,215 @@
+# One session at a time, and peace with the programs that deliver mail.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+case 'session lock: a second login is told so [RFC 2449 8.1.2]' => sub {
+	my $box = box();
+	my $first = $box->login;
+
+	$box->session(args => ['-w', 1])->dialog(<<~'END');
+		C: USER alice
+		S: +OK *
+		C: PASS s3cret
+		S: -ERR [IN-USE] *
+		END
+	is($first->command('STAT'), '+OK 2 48', 'the first one goes on');
+};
+
+case 'session lock: who has not the password learns nothing of it [RFC 2449 8.1.2]'
+    => sub {
+	my $box = box();
+	my $first = $box->login;
+
+	$box->session(args => ['-w', 1])->dialog(<<~'END');
+		C: USER alice
+		S: +OK *
+		C: PASS wrong
+		S: -ERR [AUTH] *
+		-- closed
+		END
+};
+
+case 'session lock: one user does not lock out another' => sub {
+	my $box = box(accounts => { alice => 's3cret', bob => 'b0b' });
+	my $first = $box->login;
+	my $second = $box->login(user => 'bob', password => 'b0b');
+
+	is($second->command('STAT'), '+OK 0 0', 'bob is in');
+};
+
+case 'session lock: free again however the session ended' => sub {
+	my $box = box();
+	my %ending = (
+		QUIT => sub { $_[0]->quit },
+		close => sub { $_[0]->close->wait },
+		reset => sub { $_[0]->reset->wait },
+		SIGTERM => sub { $_[0]->kill('TERM'); $_[0]->wait },
+		SIGKILL => sub { $_[0]->kill('KILL'); $_[0]->wait },
+	);
+
+	for my $what (sort keys %ending) {
+		$ending{$what}->($box->login(over => 'tcp'));
+		my $s = $box->session(args => ['-w', 1]);
+		$s->command('USER alice');
+		like($s->command('PASS s3cret'), qr/^\+OK /, "after $what");
+		$s->quit;
+	}
+};
+
+case 'session lock: a login that waits gets in when the other one leaves' => sub {
+	my $box = box();
+	my $first = $box->login;
+	my $second = $box->session(args => ['-w', 20]);
+
+	$second->command('USER alice');
+	$second->send('PASS s3cret');
+	$first->quit;
+	my $reply = $second->reply('PASS');
+	like($reply, qr/^(\+OK|-ERR \[IN-USE\]) /, 'in, or told why not');
+	is($box->login->command('STAT'), '+OK 2 48', 'and then it is free')
+	    if $reply =~ /^-ERR/;
+};
+
+case 'during a session the spool is not locked: mail comes in' => sub {
+	my $box = box();
+	my $s = $box->login;
+
+	for my $line ('STAT', 'RETR 1', 'DELE 1', 'TOP 2 0', 'UIDL') {
+		$line =~ /STAT|DELE/ ? $s->command($line) : $s->text($line);
+		ok(!-e $box->dotlock, "$line: no dotlock stays");
+		ok($box->deliver(letter(3)), "$line: a delivery gets its locks");
+	}
+	$s->quit;
+	is($box->spool, (FX1 =~ /^(From carol.*)/ms)[0] . letter(3) x 5,
+	    'and all of it is there');
+};
+
+case 'a dotlock of somebody else: login waits, then says so' => sub {
+	my $box = box();
+
+	$box->put_file($box->dotlock, '');
+	$box->session(args => ['-w', 1])->dialog(<<~'END');
+		C: USER alice
+		S: +OK *
+		C: PASS s3cret
+		S: -ERR [IN-USE] *
+		END
+	ok(-e $box->dotlock, 'it is not ours to remove');
+	is($box->spool, FX1, 'the spool');
+	unlink $box->dotlock;
+	is($box->login->command('STAT'), '+OK 2 48', 'without it login works');
+};
+
+case 'a dotlock that somebody left behind long ago does not count' => sub {
+	my $box = box();
+
+	$box->put_file($box->dotlock, "1\n");
+	utime time - 3600, time - 3600, $box->dotlock or die "utime: $!";
+	my $s = $box->login(args => ['-w', 1]);
+	$s->command('DELE 1');
+	like($s->quit, qr/^\+OK /, 'QUIT');
+	unlike($box->spool, qr/one/, 'the message is gone');
+	ok(!-e $box->dotlock, 'and so is the lock');
+};
+
+case 'a kernel lock of somebody else: login waits, then says so' => sub {
+	needs('locks');
+	my $box = box();
+	my $lock = lock_file($box->path) or die 'cannot lock';
+
+	$box->session(args => ['-w', 1])->dialog(<<~'END');
+		C: USER alice
+		S: +OK *
+		C: PASS s3cret
+		S: -ERR [IN-USE] *
+		END
+	ok(!-e $box->dotlock, 'no dotlock stays');
+	close $lock;
+	is($box->login->command('STAT'), '+OK 2 48', 'without it login works');
+};
+
+case 'locks that are given back in time do not matter' => sub {
+	for my $kind ('dotlock', 'kernel lock') {
+		my $box = box();
+		my $lock;
+
+		if ($kind eq 'dotlock') {
+			$box->put_file($box->dotlock, '');
+		} else {
+			$lock = $^O eq 'linux' ? lock_file($box->path) : next;
+		}
+		my $s = $box->session;
+		$s->command('USER alice');
+		$s->send('PASS s3cret');
+		Time::HiRes::sleep(0.3);
+		close $lock if $lock;
+		unlink $box->dotlock;
+		like($s->reply('PASS'), qr/^\+OK /, $kind);
+	}
+};
+
+case 'QUIT that cannot lock: one -ERR, and no message is lost [RFC 1939 6]' => sub {
+	for my $kind ('dotlock', 'kernel lock') {
+		my $box = box();
+		my $s = $box->login(args => ['-w', 1]);
+		my $lock;
+
+		$s->command('DELE 1');
+		if ($kind eq 'dotlock') {
+			$box->put_file($box->dotlock, '');
+		} else {
+			$lock = $^O eq 'linux' ? lock_file($box->path) : next;
+		}
+		$s->dialog(<<~'END');
+			C: QUIT
+			S: -ERR *
+			-- closed
+			END
+		is($s->wait, 0, "$kind: exit status");
+		is($box->spool, FX1, "$kind: the spool");
+		close $lock if $lock;
+		unlink $box->dotlock;
+		is($box->login->command('STAT'), '+OK 2 48', "$kind: both are there");
+	}
+};
+
+case 'QUIT with nothing to do needs no lock' => sub {
+	my $box = box();
+	my $s = $box->login(args => ['-w', 1]);
+
+	$box->put_file($box->dotlock, '');
+	like($s->command('QUIT'), qr/^\+OK /, 'QUIT');
+	is($s->slurp, '', 'the end');
+};
+
+# RETR may have to read the spool; it must not read a half-written one.
+case 'RETR while the spool is locked: the message, or -ERR' => sub {
+	my $box = box();
+	my $s = $box->login(args => ['-w', 1]);
+
+	$box->put_file($box->dotlock, '');
+	my $reply = $s->command('RETR 1');
+	like($reply, qr/^(\+OK|-ERR \[(IN-USE|SYS\/TEMP)\]) /, 'one of them');
+	$s->rest if $reply =~ /^\+OK/;
+	unlink $box->dotlock;
+	like($s->text('RETR 1'), qr/\.dot\r\n\z/, 'and afterwards the message');
+};
+
+case 'a spool directory that allows no dotlock: the kernel lock is enough' => sub {
+	needs('root');
+	my $box = box();
+
+	chown 0, 0, $box->mail;		# 0755: as a user nothing can be made here
+	my $s = $box->login;
+	$s->command('DELE 1');
+	like($s->quit, qr/^\+OK/, 'QUIT');
+	unlike($box->spool, qr/one/, 'the message is gone');
+	my @said = $box->log =~ /^.*dotlock.*$/mgi;
+	is(scalar @said, 1, 'said once in the log') or diag(@said);
+};
+
+done_testing;

@@ -1,0 +1,213 @@
+# An older popper moved the mail into .alice.pop for the time of a session.
+# One that died left some of it there: part in .alice.pop, part in the spool.
+# A session that does nothing but QUIT puts all of it right.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+my ($a, $b, $c, $d) = map { letter($_, body => alnum(60 * $_)) } 1 .. 4;
+
+# A left-over and a spool, and the spool that they must make.
+sub merges {
+	my ($leftover, $spool, $result, %arg) = @_;
+	my $box = box(spool => $spool);
+	my $count = () = $result =~ /^From sender/mg;
+
+	$box->put_file($box->work, $leftover);
+	my $s = $box->login;
+	like($s->command('STAT'), qr/^\+OK $count /, "$count messages are shown");
+	my $first = $s->list;
+	my $uid = $s->uidl;
+	is(length $s->text("RETR $_"), $first->{$_}, "RETR $_: its size")
+	    for 1 .. $count;
+	$s->close->wait;		# so that nothing depends on QUIT
+	$s = $box->login;
+	is_deeply($s->uidl, $uid, 'a second session shows the same messages');
+	$s->quit;
+	is($box->spool, $result, 'the spool, byte for byte');
+	unlike(slurp($box->work) // '', qr/^From /m, 'no mail is left over');
+	return $box;
+}
+
+case 'left-over mail comes in front of the spool, once' => sub {
+	merges($a . $b, $c . $d, $a . $b . $c . $d);
+};
+
+case 'a session that only QUITs is enough' => sub {
+	my $box = box(spool => $c . $d);
+
+	$box->put_file($box->work, $a . $b);
+	my $s = $box->login;
+	like($s->quit, qr/^\+OK /, 'QUIT');
+	is($box->spool, $a . $b . $c . $d, 'the spool has it all, in order');
+	unlike(slurp($box->work) // '', qr/^From /m, 'and the left-over none');
+};
+
+case 'left-over mail where the spool is empty, or not there' => sub {
+	merges($a . $b, '', $a . $b);
+	my $box = merges($a . $b, undef, $a . $b);
+	my $is = $box->stat;
+	is($is->{mode} & 07777, 0600, 'a new spool: its mode');
+	is($is->{uid}, $Popper::uid, 'its owner');
+};
+
+case 'an update that died half-way: what is back already is not doubled' => sub {
+	merges($a . $b . $c, $a, $b . $c . $a);
+	merges($a . $b . $c, $a . $b . $c, $a . $b . $c);
+	merges($a . $b . $c, $a . $b . $c . $d, $a . $b . $c . $d);
+	merges($a . $b, $b . $d, $a . $b . $d);
+};
+
+case 'the half of a letter in the spool does not stand for the whole' => sub {
+	for my $length (1, 30, 60, 100, length($b) - 30, length($b) - 3) {
+		my $box = box(spool => $a . substr($b, 0, $length));
+
+		$box->put_file($box->work, $a . $b . $c);
+		$box->login->quit;
+		my $spool = $box->spool;
+		my @found = map { scalar(() = $spool =~ /\Q$_\E/g) } $a, $b, $c;
+		is("@found[1, 2]", '1 1', "cut at $length: whole, once");
+
+		# A cut separator line reads as more text of the letter before.
+		cmp_ok($found[0], '>=', 1, 'and the one before is not lost');
+	}
+};
+
+case 'flags that changed meanwhile make no other letter of it' => sub {
+	my $read = $a =~ s/\n\n/\nStatus: RO\n\n/r;
+
+	merges($read . $b, $a . $c, $b . $a . $c);
+	merges($a . $b, $read . $c, $b . $read . $c);
+};
+
+case 'letters that are alike: as many as there were' => sub {
+	merges($a . $a, $a . $b, $a . $a . $b);
+	merges($a . $a . $b, '', $a . $a . $b);
+	merges($a, $a . $a, $a . $a);
+};
+
+case 'a left-over without a last line end, or with CRLF' => sub {
+	my $cut = $b =~ s/\n\n\z//r;
+	my $box = box(spool => $c);
+	$box->put_file($box->work, $a . $cut);
+	my $s = $box->login;
+	my @texts = map { scalar $s->text("RETR $_") } 1 .. 3;
+	$s->quit;
+	is($texts[$_], wire(($a, $b, $c)[$_] =~ s/\AFrom .*\n//r =~ s/\n\z//r),
+	    'message ' . ($_ + 1)) for 0 .. 2;
+	is(without_status($box->spool), $a . $b . $c, 'the spool');
+
+	merges(wire($a . $b), wire($c), wire($a . $b . $c));
+};
+
+case 'a left-over of many megabytes' => sub {
+	my $large = letter(7, body => alnum(9_000_000));
+	my $box = box(spool => $c);
+
+	$box->put_file($box->work, $a . $large . $b);
+	$box->login->quit;
+	ok($box->spool eq $a . $large . $b . $c, 'the spool, byte for byte');
+};
+
+case 'messages of a left-over can be deleted like any other' => sub {
+	my $box = box(spool => $c . $d);
+
+	$box->put_file($box->work, $a . $b);
+	my $s = $box->login;
+	$s->command("DELE $_") for 1, 4;
+	$s->quit;
+	is($box->spool, $b . $c, 'the spool');
+};
+
+case 'an empty left-over changes nothing' => sub {
+	my $box = box();
+	my $before = $box->stat;
+
+	$box->put_file($box->work, '');
+	my $s = $box->login;
+	is($s->command('STAT'), '+OK 2 48', 'STAT');
+	$s->quit;
+	is($box->spool, FX1, 'the spool');
+	is($box->stat->{mtime}, $before->{mtime}, 'its time');
+};
+
+case 'a left-over and new mail, delivered while the session runs' => sub {
+	my $box = box(spool => $b);
+
+	$box->put_file($box->work, $a);
+	my $s = $box->login;
+	ok($box->deliver($c), 'a delivery');
+	$s->command('DELE 1');
+	$s->quit;
+	is($box->spool, $b . $c, 'the spool');
+};
+
+case 'a left-over where the spool is no mbox: nothing is touched' => sub {
+	my $box = box(spool => "no mbox\n");
+
+	$box->put_file($box->work, $a . $b);
+	my $s = $box->session;
+	$s->command('USER alice');
+	like($s->command('PASS s3cret'), qr/^-ERR \[SYS\/(PERM|TEMP)\]/, 'PASS');
+	is($box->spool, "no mbox\n", 'the spool');
+	is(slurp($box->work), $a . $b, 'the left-over');
+};
+
+case 'a left-over and a spool that somebody has locked: later, then' => sub {
+	my $box = box(spool => $c);
+
+	$box->put_file($box->work, $a . $b);
+	$box->put_file($box->dotlock, '');
+	my $s = $box->session(args => ['-w', 1]);
+	$s->command('USER alice');
+	like($s->command('PASS s3cret'), qr/^-ERR \[(IN-USE|SYS\/TEMP)\]/, 'PASS');
+	is(slurp($box->work), $a . $b, 'the left-over');
+	$s->send('QUIT');
+	$s->slurp;
+	$s->wait;
+	unlink $box->dotlock;
+	$box->login->quit;
+	is($box->spool, $a . $b . $c, 'and now');
+};
+
+case 'a left-over whose merge is killed at every system call' => sub {
+	needs('strace');
+	my $calls = join ',', map { "?$_" } qw(write writev pwrite64 pwritev
+	    ftruncate fallocate fsync fdatasync copy_file_range sendfile close
+	    fcntl unlink unlinkat link linkat rename renameat renameat2);
+	my $kills = 0;
+
+	for (my $n = 1; ; $n++) {
+		my $box = box(spool => $b . $d);
+		my $trace = $box->dir . '/strace';
+
+		$box->put_file($box->work, $a . $b . $c);
+		my $s = $box->session(trace => 0, greeting => 0,
+		    under => [ strace($trace, '-e', "trace=$calls", '-e',
+		    "inject=$calls:signal=KILL:when=$n") ]);
+		$s->send('USER alice', 'PASS s3cret', 'QUIT');
+		$s->slurp;
+		last if $s->wait == 0;
+		$kills++;
+		my $text = ($box->spool // '') . (slurp($box->work) // '');
+		for ($a, $b, $c, $d) {
+			next if index($text, substr $_, 0, -1) >= 0;
+			return fail("at call $n: a letter is nowhere");
+		}
+		$box->login->quit;
+		next if $box->spool eq $a . $c . $b . $d;
+		is($box->spool, $a . $c . $b . $d, "at call $n: the spool");
+		return;
+	}
+	cmp_ok($kills, '>', 5, 'every kill was survived');
+};
+
+sub without_status {
+	my ($spool) = @_;
+	return $spool =~ s/^Status: RO\n//gmr;
+}
+
+done_testing;

@@ -1,0 +1,309 @@
+# The working file between sessions: an index, or a journal.  Whatever stands
+# in it, the spool is what counts.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+my @letters = map { letter($_, body => alnum(90 * $_)) } 1 .. 4;
+my $spool = join '', @letters;
+
+# A login, whatever is in the working file, shows just what is in the spool.
+# Something is wrong where this returns something.
+sub wrong {
+	my ($box, @expected) = @_;
+	my $text = join '', @expected;
+	my $s = $box->session(trace => 0, greeting => 0, args => ['-s', '-w', 1]);
+
+	$box->{want}{$text} //= join '', map {
+		my $wire = wire(s/\AFrom .*\n//r =~ s/\n\z//r);
+		'+OK ' . length($wire) . " octets\r\n" . stuffed($wire) . ".\r\n"
+	} @expected;
+	$s->send('USER alice', 'PASS s3cret',
+	    (map { "RETR $_" } 1 .. @expected), 'RETR ' . (1 + @expected), 'QUIT');
+	my $said = $s->slurp;
+	my $status = $s->wait;
+	return "wait status $status" if $status != 0;
+	my $count = @expected;
+	return 'said: ' . show($said) unless $said =~
+	    /\A\+OK .*\r\n\+OK .*\r\n\+OK .*\r\n\Q$box->{want}{$text}\E-ERR .*\r\n\+OK .*\r\n\z/;
+	return 'the spool was changed' if $box->spool ne $text;
+	return;
+}
+
+sub stuffed {
+	my ($wire) = @_;
+	return $wire =~ s/^\././gmr;
+}
+
+# A box with the index of a session that is over, and old enough for a poll to
+# use it.
+sub indexed_box {
+	my $box = box(spool => $spool);
+
+	Time::HiRes::sleep(1.1);
+	$box->login->quit;
+	return $box;
+}
+
+sub index_of {
+	my ($box) = @_;
+	my $index = slurp($box->work);
+
+	cmp_ok(length $index // '', '>', 0, 'there is an index') or die;
+	return $index;
+}
+
+case 'an index cut anywhere is not used' => sub {
+	my $box = indexed_box();
+	my $index = index_of($box);
+	my @wrong;
+
+	for my $length (0 .. 64, map { int(length($index) * $_ / 40) } 1 .. 39) {
+		next if $length >= length $index;
+		$box->put_file($box->work, substr $index, 0, $length);
+		my $why = wrong($box, @letters);
+		push @wrong, "$length octets: $why" if defined $why;
+	}
+	is_deeply(\@wrong, [], 'the spool is shown');
+};
+
+case 'an index with a changed octet gives no false text' => sub {
+	my $box = indexed_box();
+	my $index = index_of($box);
+	my $step = 1 + int length($index) / 150;
+	my @wrong;
+
+	for (my $at = 0; $at < length $index; $at += $step) {
+		for my $mask ("\x01", "\xff") {
+			my $changed = $index;
+			substr($changed, $at, 1) ^= $mask;
+			$box->put_file($box->work, $changed);
+			my $why = wrong($box, @letters);
+			push @wrong, "octet $at: $why" if defined $why;
+		}
+	}
+	is_deeply(\@wrong, [], 'the spool is shown');
+};
+
+case 'an index with something after it, or twice' => sub {
+	my $box = indexed_box();
+	my $index = index_of($box);
+
+	for my $more ("\0", 'x' x 1000, $index, "\n") {
+		$box->put_file($box->work, $index . $more);
+		is(wrong($box, @letters), undef, length($more) . ' octets more');
+	}
+};
+
+case 'garbage instead of an index' => sub {
+	my $box = box(spool => $spool);
+	my ($first) = index_of(indexed_box()) =~ /\A([^\n]{0,200}\n?)/;
+
+	for my $garbage ("\0", "\n", 'x', "\xff" x 5000, "popper\n", $first,
+	    $first x 2, $first . "\0" x 4096, $first . "\xff" x 4096,
+	    $first . 'A' x 100_000, "Fro", "FROM x\n") {
+		$box->put_file($box->work, $garbage);
+		is(wrong($box, @letters), undef, show(substr $garbage, 0, 40));
+	}
+};
+
+case 'numbers of an index blown up' => sub {
+	my $box = indexed_box();
+	my $index = index_of($box);
+	my @wrong;
+
+	# Whether numbers are text or binary: both are tried at every place.
+	for (my $at = 0; $at < length($index) && $at < 400; $at += 4) {
+		for my $blow ("\xff" x 8, "\xff" x 7 . "\x7f", "\0" x 8, '99999999') {
+			my $changed = $index;
+			substr($changed, $at, 8) = $blow;
+			$box->put_file($box->work, $changed);
+			my $why = wrong($box, @letters);
+			push @wrong, "octet $at: $why" if defined $why;
+		}
+	}
+	is_deeply(\@wrong, [], 'the spool is shown');
+};
+
+case 'the index of another maildrop' => sub {
+	my $other = box(spool => join '', map { letter($_) } 5 .. 9);
+
+	$other->login->quit;
+	my $index = index_of($other);
+	my $box = box(spool => $spool);
+	$box->put_file($box->work, $index);
+	is(wrong($box, @letters), undef, 'the spool is shown');
+};
+
+my %change = (
+	'mail was appended' => sub { $_[0]->deliver(letter(9)); @letters, letter(9) },
+	'a letter of the same size stands in a place' => sub {
+		my @now = (@letters[0, 1], $letters[2] =~ s/abc/xyz/gr, $letters[3]);
+		$_[0]->put(join '', @now); @now },
+	'letters have changed places' => sub {
+		my @now = reverse @letters; $_[0]->put(join '', @now); @now },
+	'letters were removed' => sub {
+		$_[0]->put($letters[1]); $letters[1] },
+	'it was emptied' => sub { $_[0]->put(''); () },
+	'it is a new file' => sub {
+		rename $_[0]->path, $_[0]->path . '.old'; $_[0]->put($spool); @letters },
+	'it is a new file of the same size' => sub {
+		my @now = map { s/abc/xyz/r } @letters;
+		rename $_[0]->path, $_[0]->path . '.old';
+		$_[0]->put(join '', @now); @now },
+	'a From line came to stand in a body' => sub {
+		my $now = $spool =~ s/^Message-ID: <2\@example\.org>\n\nabcdefghijklmnopqrstuvwxyz0123456789/Message-ID: <2\@example.org>\n\n\nFrom me Jan  3 01:02 1996\n\nabcdef/mr;
+		my @now = split /^(?=From \S+ )/m, $now;
+		$_[0]->put($now); @now },
+);
+
+for my $what (sort keys %change) {
+	for my $time ('', ', and its time was set back') {
+		case "the spool changed between sessions: $what$time" => sub {
+			my $box = indexed_box();
+			my ($atime, $mtime) = @{ $box->stat }{qw(atime mtime)};
+			my @now = $change{$what}->($box);
+
+			Time::HiRes::utime($atime, $mtime, $box->path) if $time;
+			is(wrong($box, @now), undef, 'what is shown is the new one');
+			is(wrong($box, @now), undef, 'and again');
+		};
+	}
+}
+
+# The same size, and so soon after a session that the clock of the file system
+# may not have moved.
+case 'the spool changed right after a session: no stale index' => sub {
+	my $box = box(spool => $spool);
+	my @wrong;
+
+	for my $try (1 .. 40) {
+		my @now = map { s/abc/sprintf '%03d', $try/ger } @letters;
+		$box->put(join '', @now);
+		my $why = wrong($box, @now);
+		push @wrong, "try $try: $why" if defined $why;
+	}
+	is_deeply(\@wrong, [], 'every time the new one');
+};
+
+case 'a rewrite during a session does not leave a false index behind' => sub {
+	my $box = indexed_box();
+	my @now = map { s/abc/xyz/gr } @letters;
+	my $s = $box->login;
+
+	$s->text('RETR 2');
+	$box->put(join '', @now);
+	$s->close->wait;
+	is(wrong($box, @now), undef, 'the new one is shown');
+	$s = $box->login(args => ['-s']);
+	$s->text('RETR 2');
+	$box->put($spool);
+	$s->quit;
+	is(wrong($box, @letters), undef, 'and after QUIT as well');
+};
+
+# Journals as killed updates leave them, each with the spool as it was then.
+sub journals {
+	my @journals;
+	my $calls = join ',', map { "?$_" } qw(write pwrite64 writev pwritev
+	    ftruncate fsync fdatasync copy_file_range);
+
+	for (my $n = 1; ; $n++) {
+		my $box = box(spool => $spool);
+		my $trace = $box->dir . '/strace';
+		my $s = $box->session(trace => 0, greeting => 0,
+		    under => [ strace($trace, '-P', $box->path, '-P', $box->work,
+		    '-e', "trace=$calls", '-e',
+		    "inject=$calls:signal=KILL:when=$n") ]);
+		$s->send('USER alice', 'PASS s3cret', 'RETR 1', 'DELE 2', 'QUIT');
+		$s->slurp;
+		last if $s->wait == 0;
+		push @journals, [ slurp($box->work) // '', $box->spool ];
+		$box->remove;
+	}
+	return @journals;
+}
+
+# Each of these letters is in the text, whole.
+sub missing {
+	my ($text, @letters) = @_;
+
+	$text =~ s/^Status: RO\n//gm;
+	return join ' ', map { /^Subject: (.*)/m } grep {
+		index($text, $_) < 0 } @letters;
+}
+
+case 'a journal that belongs to another spool overwrites nothing' => sub {
+	needs('strace');
+	my @journals = journals();
+	my @others = map { letter($_, body => alnum(500)) } 5 .. 9;
+
+	cmp_ok(scalar @journals, '>', 2, 'journals were made');
+	for my $n (0 .. $#journals) {
+		my $box = box(spool => join '', @others);
+		$box->put_file($box->work, $journals[$n][0]);
+		my $s = $box->session(args => ['-w', 1]);
+		$s->send('USER alice', 'PASS s3cret', 'QUIT');
+		$s->slurp;
+		is($s->wait, 0, "journal $n: exit status");
+		is(missing($box->spool, @others), '', 'every letter is there');
+	}
+};
+
+case 'a journal that is played a second time does no harm' => sub {
+	needs('strace');
+	my @journals = journals();
+
+	for my $n (0 .. $#journals) {
+		my ($journal, $then) = @{ $journals[$n] };
+		my $box = box(spool => $then);
+		my @kept = @letters[0, 2, 3];
+
+		$box->put_file($box->work, $journal);
+		$box->login->quit;
+		is(missing($box->spool, @kept), '', "journal $n: the recovery");
+		$box->deliver(letter(9));
+		$box->put_file($box->work, $journal);
+		$box->login->quit;
+		is(missing($box->spool, @kept, letter(9)), '', 'and once more');
+	}
+};
+
+case 'a journal cut or changed never costs what the spool has' => sub {
+	needs('strace');
+	my @wrong;
+
+	for my $made (journals()) {
+		my ($journal, $then) = @$made;
+		my $box = box(spool => $then);
+		my @whole = grep { missing($then, $_) eq '' } @letters[0, 2, 3];
+		my $step = 1 + int length($journal) / 40;
+
+		for (my $at = 0; $at < length $journal; $at += $step) {
+			my $cut = substr $journal, 0, $at;
+			my $changed = $journal;
+			substr($changed, $at, 1) ^= "\x15";
+			for my $forged ($cut, $changed) {
+				$box->put($then);
+				$box->put_file($box->work, $forged);
+				my $s = $box->session(trace => 0, greeting => 0,
+				    args => ['-w', 1]);
+				$s->send('USER alice', 'PASS s3cret', 'QUIT');
+				$s->slurp;
+				my $status = $s->wait;
+				push @wrong, "octet $at: wait status $status"
+				    if $status != 0;
+				my $text = $box->spool . (slurp($box->work) // '');
+				my $lost = missing($text, @whole);
+				push @wrong, "octet $at: lost $lost" if $lost ne '';
+			}
+		}
+		$box->remove;
+	}
+	is_deeply(\@wrong, [], 'nothing is lost');
+};
+
+done_testing;

@@ -1,0 +1,143 @@
+# What the log says, and what it must not say.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+case 'a session: one login line, one end line, with user and counts' => sub {
+	my $box = box();
+	my $s = $box->login(over => 'tcp');
+
+	$s->text('RETR 1');
+	$s->command('DELE 1');
+	$s->quit;
+	my $log = $box->log;
+	is(() = $log =~ / login user=alice addr=127\.0\.0\.1 messages=2 octets=48$/mg,
+	    1, 'login') or diag($log);
+	is(() = $log =~ / end user=alice addr=127\.0\.0\.1 reason=quit retrieved=1 sent=29 deleted=1 left=1 seconds=\d+/mg,
+	    1, 'end') or diag($log);
+	like($log, qr/ start addr=127\.0\.0\.1 version=\S+/, 'start');
+};
+
+case 'a session without login has an end line as well' => sub {
+	my $box = box();
+
+	$box->session(over => 'tcp')->quit;
+	like($box->log, qr/ end .*addr=127\.0\.0\.1 reason=quit/, 'QUIT');
+	$box = box();
+	$box->session(over => 'tcp')->close->wait;
+	like($box->log, qr/ end .*addr=127\.0\.0\.1 reason=lost/, 'lost');
+};
+
+case 'a failed login: one line, with user, address and reason' => sub {
+	my $box = box(accounts => { alice => 's3cret',
+	    locked => { hash => '!' . Popper::Box::hash('s3cret') } });
+
+	for (['alice', 'password'], ['nobody', 'unknown'], ['locked', 'locked']) {
+		my ($user, $reason) = @$_;
+		my $s = $box->session(over => 'tcp');
+
+		$s->send("USER $user", 'PASS wrong');
+		$s->slurp;
+		$s->wait;
+		is(() = $box->log =~ / failed login user=$user addr=127\.0\.0\.1 reason=$reason$/mg,
+		    1, "$user: $reason") or diag($box->log);
+	}
+	unlike($box->log, qr/ login user=alice addr=\S+ messages/, 'no login line');
+};
+
+case 'passwords are never in the log, nor is mail' => sub {
+	my $box = box(spool => letter(1, header => [ 'X-Head: magicword' ],
+	    body => "swordfish\n"));
+	my @hiding = ('PASS s3cret', 'pass s3cret', 'PAS s3cret', 'PASSS s3cret',
+	    ' PASS s3cret', "PASS\ts3cret", 'PASS:s3cret', 'USER alice s3cret',
+	    'APOP alice s3cret', 'AUTH PLAIN s3cret', 'AUTH s3cret', 'RPOP s3cret',
+	    'XTND s3cret', 'LIST s3cret', 'NOOP s3cret', 'QUIT s3cret',
+	    "PASS s3cret\0", 'PASS s3cret' . 'x' x 400);
+
+	for my $line (@hiding) {
+		my $s = $box->session(args => ['-d']);
+		$s->send($line, 'USER alice', $line, 'PASS s3cret', $line,
+		    'RETR 1', 'TOP 1 1', 'QUIT');
+		$s->slurp;
+		$s->wait;
+	}
+	my $s = $box->login(args => ['-d']);
+	$s->text('RETR 1');
+	$s->quit;
+	my $log = $box->log;
+	unlike($log, qr/s3cret/, 'no password');
+	unlike($log, qr/czNjcmV0/, 'nor its base64 form');
+	unlike($log, qr/swordfish|magicword/, 'no line of mail');
+	unlike($log, qr/\$5\$/, 'no hash');
+	like($log, qr/ login user=alice/, 'though there is a log');
+};
+
+# RFC 2449 has no room for control octets, but a log must stand anything.
+case 'names from outside are cleaned: one line each, and no forged field' => sub {
+	for my $name ('a%n%s%s', 'a=b', 'x" y="z', 'a\\b', "a\xff\xfe",
+	    "a\rb%n", "a\e[2J", 'a' x 200, '%p%p%p', 'x reason=quit') {
+		my $box = box();
+		my $s = $box->session;
+		my $user = $name =~ s/ .*//r;
+
+		$s->send("USER $name", 'PASS wrong', 'QUIT');
+		$s->slurp;
+		is($s->wait, 0, show($name) . ': exit status');
+		my $log = $box->log;
+		unlike($log, qr/[^\n\x20-\x7e]/, 'only printable octets');
+		unlike($log, qr/user=\Q$user\E /, 'not as it came')
+		    if $user =~ /[^!-~]|["=\\]/;
+		unlike($log, qr/y="z/, 'no forged field');
+		ok(!(grep { !/^.+ popper\[\d+\]: / } split /\n/, $log),
+		    'each line is one of ours');
+	}
+};
+
+case 'the trace file: made for its owner alone, appended to' => sub {
+	my $box = box();
+
+	$box->login->quit;
+	is((stat $box->trace)[2] & 07777, 0600, 'its mode');
+	my $before = $box->log;
+	$box->login->quit;
+	is(substr($box->log, 0, length $before), $before, 'the old lines stay');
+	is(() = $box->log =~ / end user=alice/g, 2, 'the new ones follow');
+	ok(!(grep { !/^.+ popper\[\d+\]: / } split /\n/, $box->log),
+	    'date, name and process stand before each');
+};
+
+case 'bad usage: exit status 64 and a word about it' => sub {
+	my $box = box();
+
+	for my $args ('-Z', '-i', '-i x', '-i -1', '-w 1x', 'extra',
+	    '-f 99999999999999999999') {
+		my $said = qx{'$Popper::binary' -p '@{[$box->passwd]}' $args </dev/null 2>&1 >'@{[$box->dir]}/out'};
+		is($? >> 8, 64, "popper $args: exit status");
+		like($said, qr/\A[^\n]+\n\z/, 'one line');
+		is(slurp($box->dir . '/out'), '', 'and none to the client');
+	}
+};
+
+case 'descriptor 2 stays silent, whatever happens' => sub {
+	my $box = box(spool => "no mbox\n");
+
+	# The library fails the test for any word there.
+	for my $lines (['USER alice', 'PASS s3cret'], ['USER alice', 'PASS x'],
+	    ['FOO', 'QUIT']) {
+		my $s = $box->session(args => ['-d', '-w', 1]);
+		$s->send(@$lines, 'QUIT');
+		$s->slurp;
+		is($s->wait, 0, "@$lines");
+	}
+	my $s = box(args => ['-t', '/nonexistent/trace'])->session(
+	    greeting => 0, trace => 0);
+	$s->send('QUIT');
+	$s->slurp;
+	$s->wait;
+	pass('a trace file that cannot be opened');
+};
+
+done_testing;

@@ -1,0 +1,202 @@
+# As inetd starts it: by root, for the accounts of the system.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+plan skip_all => 'not root' if $> != 0;
+
+# Accounts made here, removed at the end come what may.
+my @made;
+END {
+	my $status = $?;
+	system('userdel', $_) for @made;
+	$? = $status;
+}
+
+# A new account of the system, its password hashed as the system hashes.
+sub account {
+	my ($password) = @_;
+	our $number;
+	my $name = 'pt' . $$ % 100_000 . chr(ord('a') + $number++);
+
+	system('useradd', '-M', '-d', '/nonexistent', '-s', '/bin/false', $name) == 0
+	    or plan skip_all => 'useradd does not work here';
+	push @made, $name;
+	if (defined $password) {
+		open my $chpasswd, '|-', 'chpasswd' or die "chpasswd: $!";
+		print $chpasswd "$name:$password\n";
+		close $chpasswd or die 'chpasswd failed';
+	}
+	return $name;
+}
+
+# A spool of such an account in a directory as Debian has it, 2775 root:mail.
+sub system_box {
+	my ($name) = @_;
+	my $box = box();
+	my ($uid, $mail) = ((getpwnam $name)[2], scalar getgrnam 'mail');
+
+	unlink $box->path;
+	chown 0, $mail, $box->mail or die "chown: $!";
+	chmod 02775, $box->mail or die "chmod: $!";
+	$box->put(FX1, $name);
+	chown $uid, $mail, $box->path($name);
+	chmod 0660, $box->path($name);
+	return $box;
+}
+
+# A daemon that knows the accounts of the system.
+sub system_session { return $_[0]->session(passwd => undef) }
+
+# One line of /proc/PID/status, as numbers.
+sub status {
+	my ($pid, $field) = @_;
+	my ($values) = slurp("/proc/$pid/status") =~ /^$field:[ \t]*(.*)/m;
+	return join ' ', sort { $a <=> $b } split ' ', $values;
+}
+
+case 'after login the process is the account, and cannot go back' => sub {
+	needs('proc');
+	my $box = box();
+
+	is(status($box->session->pid, 'Uid'), '0 0 0 0', 'before login: root');
+	my $s = $box->login;
+	is(status($s->pid, 'Uid'), join(' ', ($Popper::uid) x 4), 'uids');
+	is(status($s->pid, 'Gid'), join(' ', ($Popper::gid) x 4), 'gids');
+	is(status($s->pid, 'Groups') =~ s/\b$Popper::gid\b//r, '', 'no other group');
+	like(slurp('/proc/' . $s->pid . '/status'), qr/^CapEff:\s+0+$/m,
+	    'no capability');
+	$s->text('RETR 1');
+	$s->command('DELE 1');
+	$s->quit;
+};
+
+case 'after login files of root are closed' => sub {
+	needs('proc');
+	my $s = box()->login;
+	my $dir = '/proc/' . $s->pid . '/fd';
+	my %open = map { (readlink("$dir/$_") // '') => 1 } map { s{.*/}{}r } glob "$dir/*";
+
+	ok(!(grep { m{passwd|shadow} } keys %open), 'no password file')
+	    or diag(join "\n", keys %open);
+};
+
+case 'an account of the system, by its password' => sub {
+	my $name = account('s3cret');
+	my $box = system_box($name);
+	my $before = $box->stat($name);
+	my $s = system_session($box);
+
+	$s->dialog(<<~"END");
+		C: USER $name
+		S: +OK *
+		C: PASS s3cret
+		S: +OK *
+		C: STAT
+		S: +OK 2 48
+		C: DELE 1
+		S: +OK *
+		END
+	my ($uid, $gid) = (getpwnam $name)[2, 3];
+	my $mail = getgrnam 'mail';
+	is(status($s->pid, 'Uid'), join(' ', ($uid) x 4), 'uids');
+	my ($real, $effective, $saved) = split ' ',
+	    (slurp('/proc/' . $s->pid . '/status') =~ /^Gid:\s+(.*)/m)[0];
+	is("$real $effective", "$gid $gid", 'gids');
+	is($saved, $mail, 'the group of the directory is kept for dotlocks');
+	$s->quit;
+	unlike($box->spool($name), qr/one/, 'the message is gone');
+	my $after = $box->stat($name);
+	is($after->{$_}, $before->{$_}, "the spool: $_") for qw(ino mode uid gid);
+	my ($mode, $owner) = (stat $box->work($name))[2, 4];
+	is($mode & 07777, 0600, 'the working file: mode');
+	is($owner, $uid, 'owner');
+	ok(!-e $box->dotlock($name), 'no dotlock stays');
+
+	$s = system_session($box);
+	$s->send("USER $name", 'PASS wrong');
+	like($s->slurp, qr/^-ERR \[AUTH\] [^\r\n]*\r\n\z/m, 'a wrong password');
+};
+
+case 'in 2775 root:mail the update makes a dotlock' => sub {
+	needs('strace', 'plain');
+	my $name = account('s3cret');
+	my $box = system_box($name);
+	my $trace = $box->dir . '/strace';
+	my $s = $box->session(passwd => undef, under => [ strace($trace, '-e',
+	    'trace=?link,linkat,?unlink,unlinkat') ]);
+
+	$s->send("USER $name", 'PASS s3cret', 'DELE 1', 'QUIT');
+	$s->slurp;
+	$s->wait;
+	my @lines = straced($trace);
+	cmp_ok(scalar(grep { /link(at)?\(.*\Q$name.lock\E.* = 0$/ && !/unlink/ }
+	    @lines), '>', 0, 'made');
+	cmp_ok(scalar(grep { /unlink(at)?\(.*\Q$name.lock\E.* = 0$/ } @lines), '>',
+	    0, 'and removed');
+	ok(!-e $box->dotlock($name), 'it is gone');
+};
+
+my %closed = (
+	'locked' => [ sub { system 'usermod', '-L', $_[0] }, 's3cret' ],
+	'expired' => [ sub { system 'chage', '-E', '1', $_[0] }, 's3cret' ],
+	'with a password that is too old' => [ sub {
+		system 'chage', '-d', '2020-01-01', '-M', '10', '-I', '5', $_[0]
+	}, 's3cret' ],
+	'that must change its password' => [ sub {
+		system 'chage', '-d', '0', $_[0] }, 's3cret' ],
+	'without any password' => [ sub {
+		system "passwd -q -d $_[0] >/dev/null 2>&1" }, ' ' ],
+	'never given one' => [ sub { 0 }, '!' ],
+);
+
+for my $what (sort keys %closed) {
+	case "an account $what: refused [RFC 3206 5]" => sub {
+		my ($close, $password) = @{ $closed{$what} };
+		my $name = account($password eq 's3cret' ? $password : undef);
+		my $box = system_box($name);
+
+		$close->($name) == 0 or plan skip_all => 'cannot be made here';
+		my $s = system_session($box);
+		$s->send("USER $name", "PASS $password");
+		like($s->slurp, qr/^-ERR \[AUTH\] [^\r\n]*\r\n\z/m, 'PASS');
+		is($s->wait, 0, 'exit status');
+		like($box->log, qr/ failed login user=$name /, 'the log');
+		unlike($box->log, qr/reason=password$/m, 'knows why');
+	};
+}
+
+case 'root may not log in, whatever the password' => sub {
+	my $box = box(accounts => { root => { password => 's3cret', uid => 0, gid => 0 },
+	    toor => { password => 's3cret', uid => 0 } });
+
+	for my $user (qw(root toor)) {
+		$box->put(FX1, $user);
+		chown 0, 0, $box->path($user);
+		my $s = $box->session;
+		$s->send("USER $user", 'PASS s3cret');
+		like($s->slurp, qr/^-ERR \[AUTH\] [^\r\n]*\r\n\z/m, $user);
+	}
+};
+
+case 'the temporary copy is nobody else\'s' => sub {
+	needs('proc');
+	my $s = box()->login;
+
+	$s->text('RETR 1');
+	my $dir = '/proc/' . $s->pid . '/fd';
+	my @copies = grep { /\(deleted\)|memfd/ } map { readlink } glob "$dir/*";
+	for my $fd (glob "$dir/*") {
+		next unless (readlink($fd) // '') =~ /\(deleted\)|memfd/;
+		my ($mode, $nlink, $uid) = (stat $fd)[2 .. 4];
+		is($nlink, 0, 'it has no name');
+		is($uid, $Popper::uid, 'it belongs to the account');
+		is($mode & 077, 0, 'and is closed to others');
+	}
+	cmp_ok(scalar @copies, '>', 0, 'there is one');
+};
+
+done_testing;
