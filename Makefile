@@ -1,14 +1,14 @@
 # popper: plain make, for GNU make and BSD make alike.
 #
-#	make			the server
+#	make			the server and its client
 #	make demo		a maildrop served and fetched, before your eyes
-#	make check		all tests; check-san, check-valgrind: the same
-#				under the sanitizers, one session under valgrind
+#	make check		all tests; check-san: the same under the address
+#				and undefined-behaviour sanitizers;
+#				check-valgrind: a session under valgrind
 #	make lint		what static analysis has to say
 #	make install		PREFIX=/usr/local, DESTDIR for packagers
-#
-# To build with another compiler: make CC=clang.  With musl: make CC=musl-gcc
-# (see LIBCRYPT below).
+#	make static		a static server, with musl
+#	make dist		a tar file of what git holds
 
 VERSION	= 2.0
 PREFIX	= /usr/local
@@ -24,14 +24,17 @@ HARDEN	= -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 HARDEN_LD = -pie -Wl,-z,relro -Wl,-z,now
 STD	= -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64
 
-# Where crypt(3) is: the one library beside libc.
+# Where crypt(3) is: the one library beside libc.  musl has it in its libc;
+# Debian's musl has none at all: see "make static".
 LIBCRYPT = -lcrypt
 
-SRC	= popper.c pop_auth.c pop_dropcopy.c pop_file.c pop_index.c pop_io.c \
+MODULES	= pop_auth.c pop_dropcopy.c pop_file.c pop_index.c pop_io.c \
 	  pop_journal.c pop_lock.c pop_log.c pop_mbox.c pop_md5.c pop_plan.c \
 	  pop_redo.c pop_send.c pop_twin.c pop_updt.c
+SRC	= popper.c $(MODULES)
 HDR	= popper.h journal.h
 OBJ	= $(SRC:.c=.o)
+UNITS	= scan plan journal md5 twin
 
 all: popper
 
@@ -44,7 +47,74 @@ $(OBJ): $(HDR)
 .c.o:
 	$(CC) $(STD) $(WARN) $(HARDEN) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
-clean:
-	rm -rf $(OBJ) popper build
+# Debian's libxcrypt, built for glibc, asks for three functions that musl does
+# not have; where musl has a crypt(3) (Alpine), XCRYPT= alone will do.
+MUSL	= musl-gcc
+XCRYPT	= contrib/libxcrypt-musl.c -l:libcrypt.a
+XCRYPT_DIR = /usr/lib/x86_64-linux-gnu
+static: $(SRC) $(HDR)
+	mkdir -p build/static
+	cp $(XCRYPT_DIR)/libcrypt.a build/static/
+	$(MUSL) $(STD) $(WARN) $(CFLAGS) -static -Lbuild/static \
+	    -o build/static/popper $(SRC) $(XCRYPT)
 
-.PHONY: all clean
+# ---- tests ----------------------------------------------------------------
+
+units: $(OBJ)
+	mkdir -p build/unit
+	for u in $(UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) -I. \
+	    -o build/unit/$$u tests/unit/$$u.c $(MODULES) $(LIBCRYPT) || \
+	    exit 1; done
+
+PROVE	= prove -I tests/lib
+TESTS	= tests/*.t
+check: all units
+	POPPER=./popper $(PROVE) $(TESTS) $(UNITS:%=build/unit/%)
+
+SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+check-san:
+	mkdir -p build/san/unit
+	$(CC) $(STD) $(WARN) $(SANITIZE) -o build/san/popper $(SRC) $(LIBCRYPT)
+	for u in $(UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) -I. \
+	    -o build/san/unit/$$u tests/unit/$$u.c $(MODULES) $(LIBCRYPT) || \
+	    exit 1; done
+	ASAN_OPTIONS=detect_leaks=0 POPPER=build/san/popper $(PROVE) $(TESTS) \
+	    $(UNITS:%=build/san/unit/%)
+
+check-valgrind: all
+	tests/under-valgrind ./popper
+
+demo: all
+	tests/demo ./popper
+
+# Functions that this source does without.
+FORBIDDEN = '\b(strcpy|strcat|sprintf|vsprintf|atoi|atol|gets|mktemp|tmpnam|strtok|system|popen|alloca)[[:space:]]*\('
+TIDY	= -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-implicit-widening-of-multiplication-result,-bugprone-macro-parentheses,-bugprone-not-null-terminated-result,-bugprone-reserved-identifier,-bugprone-sizeof-expression,clang-analyzer-deadcode.*,clang-analyzer-unix.*,misc-redundant-expression,misc-unused-parameters,readability-misleading-indentation
+lint:
+	! grep -nE $(FORBIDDEN) $(SRC) $(HDR)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability \
+	    --inline-suppr --error-exitcode=1 $(SRC)
+	clang-tidy --quiet --warnings-as-errors='*' --checks='$(TIDY)' $(SRC) -- \
+	    $(STD)
+	for f in $(SRC); do gcc $(STD) $(WARN) -O2 -fanalyzer -Werror -c \
+	    -o /dev/null $$f || exit 1; done
+	mandoc -Tlint -Wwarning popper.8
+
+# ---- installing -----------------------------------------------------------
+
+install: all
+	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8
+	install -m 755 popper $(DESTDIR)$(SBINDIR)/popper
+	install -m 644 popper.8 $(DESTDIR)$(MANDIR)/man8/popper.8
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/popper $(DESTDIR)$(MANDIR)/man8/popper.8
+
+dist:
+	git archive --prefix=popper-$(VERSION)/ -o popper-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf $(OBJ) popper build popper-$(VERSION).tar.gz
+
+.PHONY: all static units check check-san check-valgrind demo lint install \
+	uninstall dist clean

@@ -9,7 +9,6 @@
  * A refusal is sent at a fixed time after the command, whatever was wrong, so
  * that neither its text nor its delay says who exists (RFC 1939, 13).
  */
-#include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

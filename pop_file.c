@@ -18,12 +18,15 @@
 #include <string.h>
 #include <unistd.h>
 #ifdef POPPER_LINUX
-#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #endif
 
 #include "popper.h"
+
+#if defined(POPPER_LINUX) && !defined(FICLONE)
+#define FICLONE	_IOW(0x94, 9, int)	/* <linux/fs.h>, where there is one */
+#endif
 
 /*
  * Reading a spool must not look like its owner reading his mail: shells tell
@@ -230,7 +233,7 @@ file_unnamed(int dir, uint64_t at, uint64_t n)
 int
 file_clone(int from, int to)
 {
-#if defined(POPPER_LINUX) && defined(FICLONE)
+#ifdef POPPER_LINUX
 	return ioctl(to, FICLONE, from);
 #else
 	(void)from;

@@ -102,7 +102,7 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 		ts.tv_nsec = (long)(ms % 1000) * 1000000;
 		FD_ZERO(&set);
 		if (fd >= 0)
-			FD_SET(fd, &set);
+			FD_SET((unsigned)fd, &set);
 		r = pselect(fd + 1, writing ? NULL : &set,
 		    writing ? &set : NULL, NULL, &ts, &p->waiting);
 		if (r > 0)
