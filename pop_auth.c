@@ -112,7 +112,7 @@ look_up_system(const char *name, struct account *a)
 static bool
 parse_account(char *line, const char *name, struct account *a)
 {
-	char *field[4], *s = line, *colon;
+	char *field[4] = { NULL }, *s = line, *colon;
 	uint64_t uid, gid;
 	int i;
 
@@ -232,9 +232,10 @@ make_work(struct pop *p, const struct account *a)
 	}
 	if (fd == -1)
 		return -1;
-	(void)file_reserve(fd, 0, PAGE);
 	r = fchown(fd, a->uid, a->gid);
 	saved = errno;
+	if (r == 0)		/* an UPDATE on a full disk begins in there */
+		(void)file_reserve(fd, 0, PAGE);
 	(void)close(fd);
 	errno = saved;
 	return r;
@@ -346,8 +347,8 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	pop_log(p, LV_NOTICE, "failed login user=%s addr=%s reason=%s",
 	    p->who, p->addr, a->reason);
 	(void)io_sleep(p, when);
-	(void)pop_err(p, "[AUTH] Password supplied for \"%s\" is incorrect.",
-	    p->user);
+	pop_printf(p, "-ERR [AUTH] Password supplied for \"%s\" is "
+	    "incorrect.", p->user);
 	return BYE;
 }
 
@@ -373,6 +374,7 @@ enter(struct pop *p, const struct account *a)
 	if (drop_open(p) != OK)
 		return BYE;
 	p->known = true;
+	p->left = (unsigned long)p->drop.sum.count;
 	pop_log(p, LV_NOTICE, "login user=%s addr=%s messages=%llu "
 	    "octets=%llu", p->who, p->addr,
 	    (unsigned long long)p->drop.sum.count,

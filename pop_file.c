@@ -258,7 +258,8 @@ file_sum(const void *data, size_t n, uint64_t seed)
 	sum = n;
 	for (;; p += 32, n -= 32) {
 		if (n < 32) {
-			memcpy(rest, p, n);
+			if (n > 0)
+				memcpy(rest, p, n);
 			memcpy(w, rest, 32);
 		} else
 			memcpy(w, p, 32);

@@ -249,7 +249,7 @@ pop_puts(struct pop *p, const char *s)
 }
 
 /* A line of foreign parts: cut to size, control octets made harmless. */
-static void
+static void PRINTF(3, 0)
 put_line(struct pop *p, const char *start, const char *fmt, va_list ap)
 {
 	char line[LINE_REPLY - 1];
@@ -261,8 +261,8 @@ put_line(struct pop *p, const char *start, const char *fmt, va_list ap)
 	if (r > 0)
 		n += (size_t)r < room ? (size_t)r : room - 1;
 	for (i = 0; i < n; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+		if (line[i] < 0x20 || line[i] > 0x7e)
+			line[i] = '?';	/* also where char is signed */
 	pop_put(p, line, n);
 	pop_put(p, "\r\n", 2);
 }
@@ -291,7 +291,7 @@ pop_ok(struct pop *p, const char *fmt, ...)
 enum result
 pop_err(struct pop *p, const char *fmt, ...)
 {
-	char text[LINE_REPLY];
+	char text[LINE_REPLY], *s;
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -300,6 +300,9 @@ pop_err(struct pop *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	for (s = text; *s != '\0'; s++)	/* as words, not as fields */
+		if (*s < 0x20 || *s > 0x7e || strchr("\"=\\", *s) != NULL)
+			*s = '?';
 	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: %s", p->who, p->addr,
 	    text);
 	return NO;

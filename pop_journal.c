@@ -374,20 +374,22 @@ describe(struct journal *j, const struct spool *sp, const struct plan *pl)
 }
 
 /*
- * The spool could not be made larger: it gets its old size back, and the
- * journal counts no more.  Never 0: the errno is the caller's answer.
+ * Nothing has been moved yet, and nothing will be: the spool gets its old
+ * size back, and the journal counts no more.  Never 0: the errno is the
+ * caller's answer.
  */
 static int
 abandon(struct spool *sp, int work, struct journal *j)
 {
+	static const char nothing[SECTOR];
 	struct stat sb;
 	int saved = errno;
 
 	if (fstat(sp->fd, &sb) == 0 &&
-	    (uint64_t)sb.st_size > j->h.old_size &&
-	    (uint64_t)sb.st_size <= j->h.new_size)
-		(void)ftruncate(sp->fd, (off_t)j->h.old_size);
-	if (index_void(work) == 0)
+	    ((uint64_t)sb.st_size <= j->h.old_size ||
+	    (uint64_t)sb.st_size > j->h.new_size ||
+	    ftruncate(sp->fd, (off_t)j->h.old_size) == 0) &&
+	    file_write(work, nothing, sizeof(nothing), j->base) == 0)
 		(void)file_sync(work);
 	errno = saved;
 	return -1;
@@ -425,14 +427,17 @@ int
 journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
     uint64_t base, uint64_t area, bool *begun)
 {
-	int work = p->drop.work, r = -1;
+	int work = p->drop.work, r;
 	struct journal j;
 	bool turn;
 
 	*begun = false;
-	if (pl->n == 0 && base == 0 && area == 0)	/* nothing moves */
-		return ftruncate(sp->fd, (off_t)pl->new_size) == -1 ? -1 :
-		    fsync(sp->fd);
+	if (pl->n == 0 && base == 0 && area == 0) {	/* nothing moves */
+		if (ftruncate(sp->fd, (off_t)pl->new_size) == -1)
+			return -1;
+		*begun = true;
+		return fsync(sp->fd);
+	}
 	turn = area > 0 && jrn_load(work, base, &j) == 0;
 	if (turn)
 		plan_free(&j.st);
@@ -445,8 +450,12 @@ journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
 	if (plan_for_room(work, &j, pl, area > 0 ? area :
 	    base + HEAD_ROOM) == -1)
 		return -1;
-	if (begin(p, sp, &j, turn) == 0 && (turn ||
-	    grow(sp, work, &j) == 0 || abandon(sp, work, &j) == 0)) {
+	r = begin(p, sp, &j, turn);
+	if (r == 0 && !turn)
+		r = grow(sp, work, &j);
+	if (r == -1 && !turn)
+		r = abandon(sp, work, &j);
+	if (r == 0) {
 		*begun = true;
 		r = jrn_run(p, sp, &j);
 	}

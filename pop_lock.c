@@ -81,9 +81,9 @@ dotlock_make(void *arg)
 	    O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd == -1)
 		return -1;
-	r = file_write(fd, text, (size_t)n, 0);
-	if (r == 0)
-		r = linkat(d->dir, d->hitch, d->dir, d->lock, 0);
+	/* on a full disk it stays empty: then it is stale by its age only */
+	(void)file_write(fd, text, (size_t)n, 0);
+	r = linkat(d->dir, d->hitch, d->dir, d->lock, 0);
 	/* over NFS the answer may be lost although the link was made */
 	if (fstat(fd, &sb) == 0) {
 		d->ino = sb.st_ino;
@@ -111,7 +111,10 @@ dotlock_remove(void *arg)
 	return unlinkat(d->dir, d->lock, 0);
 }
 
-/* Whether name.lock, as sb shows it, was left behind by a dead process. */
+/*
+ * Whether name.lock, as sb shows it, was left behind by a dead process.  One
+ * of ours may still have its hitching post as a second link.
+ */
 static bool
 dotlock_stale(struct dotlock *d, const struct stat *sb)
 {
@@ -126,11 +129,13 @@ dotlock_stale(struct dotlock *d, const struct stat *sb)
 		return true;
 	if (sb->st_uid != d->uid)
 		return false;
-	fd = file_open(d->dir, d->lock, O_RDONLY, d->uid, &now);
-	if (fd != -1) {
+	fd = openat(d->dir, d->lock, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	if (fstat(fd, &now) == 0 && now.st_ino == sb->st_ino)
 		n = file_some(fd, text, sizeof(text) - 1, 0);
-		(void)close(fd);
-	}
+	(void)close(fd);
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
@@ -166,7 +171,8 @@ dotlock_take(struct pop *p, struct dotlock *d, struct spool *sp)
 	}
 	if (errno == EEXIST)
 		errno = EAGAIN;
-	if (errno != EACCES && errno != EPERM && errno != EROFS)
+	if (errno != EACCES && errno != EPERM && errno != EROFS &&
+	    errno != ENOSPC && errno != EDQUOT)
 		return -1;
 	if (!p->drop.nodotlock) {
 		pop_warn(p, "lock: cannot make %s, going on with the kernel "

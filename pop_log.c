@@ -66,7 +66,7 @@ trace(struct pop *p, const char *text)
 	}
 }
 
-static void
+static void PRINTF(3, 0)
 vlog(struct pop *p, enum level lv, const char *fmt, va_list ap)
 {
 	char text[LOG_LEN];

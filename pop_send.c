@@ -98,7 +98,7 @@ pop_retr(struct pop *p)
 	if (!(m->flags & MSG_SEEN))
 		p->drop.nseen++;
 	m->flags |= MSG_SEEN;
-	drop_accessed(p, m);
+	list_accessed(p, m);
 	return OK;
 }
 

@@ -269,7 +269,6 @@ updt_maildrop(struct pop *p, bool *begun)
 	int r, saved;
 
 	*begun = false;
-	p->left = (unsigned long)p->drop.sum.count;
 	if (p->drop.ndeleted == 0 && (p->drop.nseen == 0 || p->opt.nostatus))
 		return 0;
 	if (drop_load(p) == -1 || lock_spool(p, SPOOL_WRITE, false, &sp) == -1)

@@ -221,7 +221,18 @@ struct pop {
 	struct out out;
 };
 
-/* ---- popper.c ---------------------------------------------------------- */
+/* ---- pop_list.c: what needs only the table of messages ----------------- */
+
+/* STAT LIST UIDL DELE NOOP LAST RSET QUIT (RFC 1081; UIDL: RFC 1939, 7). */
+enum result pop_stat(struct pop *p);
+enum result pop_list(struct pop *p);
+enum result pop_uidl(struct pop *p);
+enum result pop_dele(struct pop *p);
+enum result pop_noop(struct pop *p);
+enum result pop_last(struct pop *p);
+enum result pop_rset(struct pop *p);
+enum result pop_quit(struct pop *p);	/* before login */
+enum result pop_update(struct pop *p);	/* in TRANSACTION: UPDATE */
 
 /*
  * The message that argument i names, in 1..n, neither deleted nor gone
@@ -235,8 +246,12 @@ struct msg *arg_msg(struct pop *p, int i);
  */
 bool arg_number(struct str s, uint64_t max, uint64_t *value);
 
+/* The n-th message, or NULL behind the last; and a message's number. */
+struct msg *list_msg(struct pop *p, uint64_t n);
+size_t list_number(struct pop *p, const struct msg *m);
+
 /* RETR and DELE raise what LAST says, TOP does not (RFC 1081). */
-void drop_accessed(struct pop *p, const struct msg *m);
+void list_accessed(struct pop *p, const struct msg *m);
 
 /* ---- pop_auth.c: all that runs as root --------------------------------- */
 

@@ -362,7 +362,7 @@ submit_main(struct pop *p, int argc, char **argv)
 	const char *url, *why, *s;
 	size_t skip;
 	char *end;
-	int c, fd;
+	int c, fd, i, first;
 	bool header;
 
 	fd = -1;
@@ -387,16 +387,16 @@ submit_main(struct pop *p, int argc, char **argv)
 			break;
 		}
 	url = getenv("POPCARD_URL");
-	for (; optind < argc; optind++) {
-		for (s = argv[optind]; *s != '\0'; s++)
+	for (i = first = optind; i < argc; i++) {
+		for (s = argv[i]; *s != '\0'; s++)
 			if (iscntrl((unsigned char)*s))
 				return usage("a recipient is not valid");
-		if (strncasecmp(argv[optind], "pop://", 6) == 0)
-			url = argv[optind];
-		else
-			addresses(argv[optind], &args);
+		if (strncasecmp(argv[i], "pop://", 6) == 0)
+			url = argv[i];
+		else	/* the recipients move together */
+			argv[first++] = argv[i];
 	}
-	if (header && args.n > 0)
+	if (header && first > optind)
 		return usage("recipients come with -t or as arguments, "
 		    "not both");
 	if (url == NULL)
@@ -414,7 +414,9 @@ submit_main(struct pop *p, int argc, char **argv)
 	/* All of it first: half a message is never sent. */
 	if (!read_all(STDIN_FILENO, &mail)) {
 		error("the message: %s", strerror(errno));
-		return mail.cut ? EX_DATAERR : EX_IOERR;
+		c = mail.cut ? EX_DATAERR : EX_IOERR;
+		text_free(&mail);
+		return c;
 	}
 	if (mail.n == 0)
 		text_add(&mail, "\n", 1);
@@ -422,6 +424,8 @@ submit_main(struct pop *p, int argc, char **argv)
 	if (mail.n > 5 && memcmp(mail.s, "From ", 5) == 0 &&
 	    (s = memchr(mail.s, '\n', mail.n)) != NULL)
 		skip = (size_t)(s - mail.s) + 1;	/* mbox, not mail */
+	for (i = optind; i < first; i++)
+		addresses(argv[i], &args);
 	c = EX_DATAERR;
 	if (agree(mail.s + skip, mail.n - skip, &args, &bcc)) {
 		c = EX_OK;

@@ -170,13 +170,14 @@ load(struct session *s)
 		return;
 	s->msg = must(calloc(n, sizeof(*s->msg)));
 	s->n = n;
+	for (i = 0; i < n; i++)
+		s->msg[i].id = i + 1;
 	if (ask(s, POP_WAIT, "LIST"))
 		while (next(s)) {
 			p = s->pop.line;
 			if (!pop_number(&p, s->n, &i) || i == 0 ||
 			    !pop_number(&p, LONG_MAX, &s->msg[i - 1].octets))
 				continue;
-			s->msg[i - 1].id = i;
 			if (*p != '\0')		/* RFC 1082: a third column */
 				pop_number(&p, LONG_MAX, &s->msg[i - 1].id);
 		}

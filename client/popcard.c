@@ -99,7 +99,7 @@ static void
 send_draft(struct session *s, const struct text *mail)
 {
 	struct text type = { 0 };
-	char mime[160];
+	char mime[160], why[2 * POP_LINE];
 	int r;
 
 	mime[0] = '\0';
@@ -120,8 +120,11 @@ send_draft(struct session *s, const struct text *mail)
 	if (r == POP_OK) {
 		say(s, "Sent. %s", s->pop.text);
 		remove_draft(s);
-	} else
-		say(s, "Not sent, kept in %s: %s", s->draft, s->pop.text);
+		return;
+	}
+	snprintf(why, sizeof(why), "%s\n\nThe letter is kept in\n%s\n",
+	    s->pop.text, s->draft);
+	text_card(s, "Not sent", why, strlen(why));
 }
 
 /* A letter: edit, then send, edit again, keep or throw away. */

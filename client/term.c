@@ -133,10 +133,12 @@ on_stop(int sig)
 	int e;
 
 	e = errno;
-	restore();
-	handle(sig, SIG_DFL, 0);
 	sigemptyset(&set);
 	sigaddset(&set, sig);
+	sigaddset(&set, SIGTTOU);	/* a shell may be back already */
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	restore();
+	handle(sig, SIG_DFL, 0);
 	raise(sig);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);	/* stops here */
 	handle(sig, on_stop, SA_RESTART);

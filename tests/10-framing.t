@@ -44,21 +44,19 @@ case 'replies: a space follows +OK, always [RFC 1957]' => sub {
 };
 
 case 'keywords: upper and lower case alike [RFC 1939 3]' => sub {
-	my $s = box()->session;
-
-	$s->dialog(<<~'END');
-		C: user alice
-		S: +OK *
-		C: UsEr alice
-		S: +OK *
-		C: pass s3cret
-		S: +OK *
-		C: sTaT
-		S: +OK 2 48
-		C: quit
-		S: +OK *
-		-- closed
-		END
+	for my $user ('user', 'UsEr', 'USER') {
+		box()->session->dialog(<<~"END");
+			C: $user alice
+			S: +OK *
+			C: pass s3cret
+			S: +OK *
+			C: sTaT
+			S: +OK 2 48
+			C: quit
+			S: +OK *
+			-- closed
+			END
+	}
 };
 
 case 'unknown commands: -ERR, and the session goes on [RFC 1939 3]' => sub {
@@ -107,6 +105,8 @@ case 'arguments: too many or too few of them are an error [RFC 1939 3]' => sub {
 
 	$s->dialog(<<~'END');
 		C: USER
+		S: -ERR *
+		C: USER alice s3cret
 		S: -ERR *
 		C: CAPA x
 		S: -ERR *

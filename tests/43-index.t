@@ -11,7 +11,9 @@ my @letters = map { letter($_, body => alnum(90 * $_)) } 1 .. 4;
 my $spool = join '', @letters;
 
 # A login, whatever is in the working file, shows just what is in the spool.
-# Something is wrong where this returns something.
+# A file that is nothing popper knows may be mail that somebody damaged: to
+# refuse the login and to leave it to a person is as good.  Something is wrong
+# where this returns something.
 sub wrong {
 	my ($box, @expected) = @_;
 	my $text = join '', @expected;
@@ -21,15 +23,19 @@ sub wrong {
 		my $wire = wire(s/\AFrom .*\n//r =~ s/\n\z//r);
 		'+OK ' . length($wire) . " octets\r\n" . stuffed($wire) . ".\r\n"
 	} @expected;
+	my $work = slurp($box->work) // '';
 	$s->send('USER alice', 'PASS s3cret',
 	    (map { "RETR $_" } 1 .. @expected), 'RETR ' . (1 + @expected), 'QUIT');
 	my $said = $s->slurp;
 	my $status = $s->wait;
 	return "wait status $status" if $status != 0;
-	my $count = @expected;
+	return 'the spool was changed' if $box->spool ne $text;
+	if ($work !~ /\A\0*\z|\Apopper (?:index|journal) 1/) {
+		return if slurp($box->work) eq $work
+		    && $said =~ /^-ERR \[SYS\/PERM\] [^\r\n]*\.alice\.pop/m;
+	}
 	return 'said: ' . show($said) unless $said =~
 	    /\A\+OK .*\r\n\+OK .*\r\n\+OK .*\r\n\Q$box->{want}{$text}\E-ERR .*\r\n\+OK .*\r\n\z/;
-	return 'the spool was changed' if $box->spool ne $text;
 	return;
 }
 
@@ -43,7 +49,7 @@ sub stuffed {
 sub indexed_box {
 	my $box = box(spool => $spool);
 
-	Time::HiRes::sleep(1.1);
+	Time::HiRes::sleep(0.3);
 	$box->login->quit;
 	return $box;
 }
@@ -61,19 +67,19 @@ case 'an index cut anywhere is not used' => sub {
 	my $index = index_of($box);
 	my @wrong;
 
-	for my $length (0 .. 64, map { int(length($index) * $_ / 40) } 1 .. 39) {
+	for my $length (0 .. 20, 63, 64, map { int(length($index) * $_ / 20) } 1 .. 19) {
 		next if $length >= length $index;
 		$box->put_file($box->work, substr $index, 0, $length);
 		my $why = wrong($box, @letters);
 		push @wrong, "$length octets: $why" if defined $why;
 	}
-	is_deeply(\@wrong, [], 'the spool is shown');
+	is(join("\n", @wrong), '', 'the spool is shown');
 };
 
 case 'an index with a changed octet gives no false text' => sub {
 	my $box = indexed_box();
 	my $index = index_of($box);
-	my $step = 1 + int length($index) / 150;
+	my $step = 1 + int length($index) / 60;
 	my @wrong;
 
 	for (my $at = 0; $at < length $index; $at += $step) {
@@ -85,7 +91,7 @@ case 'an index with a changed octet gives no false text' => sub {
 			push @wrong, "octet $at: $why" if defined $why;
 		}
 	}
-	is_deeply(\@wrong, [], 'the spool is shown');
+	is(join("\n", @wrong), '', 'the spool is shown');
 };
 
 case 'an index with something after it, or twice' => sub {
@@ -116,7 +122,7 @@ case 'numbers of an index blown up' => sub {
 	my @wrong;
 
 	# Whether numbers are text or binary: both are tried at every place.
-	for (my $at = 0; $at < length($index) && $at < 400; $at += 4) {
+	for (my $at = 0; $at < length($index) && $at < 400; $at += 8) {
 		for my $blow ("\xff" x 8, "\xff" x 7 . "\x7f", "\0" x 8, '99999999') {
 			my $changed = $index;
 			substr($changed, $at, 8) = $blow;
@@ -125,7 +131,7 @@ case 'numbers of an index blown up' => sub {
 			push @wrong, "octet $at: $why" if defined $why;
 		}
 	}
-	is_deeply(\@wrong, [], 'the spool is shown');
+	is(join("\n", @wrong), '', 'the spool is shown');
 };
 
 case 'the index of another maildrop' => sub {
@@ -186,7 +192,7 @@ case 'the spool changed right after a session: no stale index' => sub {
 		my $why = wrong($box, @now);
 		push @wrong, "try $try: $why" if defined $why;
 	}
-	is_deeply(\@wrong, [], 'every time the new one');
+	is(join("\n", @wrong), '', 'every time the new one');
 };
 
 case 'a rewrite during a session does not leave a false index behind' => sub {
@@ -207,24 +213,36 @@ case 'a rewrite during a session does not leave a false index behind' => sub {
 
 # Journals as killed updates leave them, each with the spool as it was then.
 sub journals {
-	my @journals;
-	my $calls = join ',', map { "?$_" } qw(write pwrite64 writev pwritev
-	    ftruncate fsync fdatasync copy_file_range);
+	my $calls = 'pwrite64,?pwritev,write,ftruncate,fdatasync,fsync';
+	my (undef, undef, @points) = update_under("trace=$calls");
+	my (@journals, %seen);
 
-	for (my $n = 1; ; $n++) {
-		my $box = box(spool => $spool);
-		my $trace = $box->dir . '/strace';
-		my $s = $box->session(trace => 0, greeting => 0,
-		    under => [ strace($trace, '-P', $box->path, '-P', $box->work,
-		    '-e', "trace=$calls", '-e',
-		    "inject=$calls:signal=KILL:when=$n") ]);
-		$s->send('USER alice', 'PASS s3cret', 'RETR 1', 'DELE 2', 'QUIT');
-		$s->slurp;
-		last if $s->wait == 0;
-		push @journals, [ slurp($box->work) // '', $box->spool ];
-		$box->remove;
+	for my $point (@points) {
+		my ($call, $n) = @$point;
+		my ($work, $then) = update_under("trace=$call",
+		    "inject=$call:signal=KILL:when=$n");
+		push @journals, [ $work, $then ] unless $seen{$work, $then}++;
 	}
 	return @journals;
+}
+
+# A session with something to update, under strace: the working file and the
+# spool it leaves, and the points in the trace.
+sub update_under {
+	my (@expressions) = @_;
+	my $box = box(spool => $spool);
+	my $trace = $box->dir . '/strace';
+	my $s = $box->session(trace => 0, greeting => 0,
+	    under => [ strace($trace, '-P', $box->path, '-P', $box->work,
+	    map { ('-e', $_) } @expressions) ]);
+
+	$s->send('USER alice', 'PASS s3cret', 'RETR 1', 'DELE 2', 'QUIT');
+	$s->slurp;
+	$s->wait;
+	my @result = (slurp($box->work) // '', $box->spool,
+	    points(straced($trace)));
+	$box->remove;
+	return @result;
 }
 
 # Each of these letters is in the text, whole.
@@ -280,7 +298,7 @@ case 'a journal cut or changed never costs what the spool has' => sub {
 		my ($journal, $then) = @$made;
 		my $box = box(spool => $then);
 		my @whole = grep { missing($then, $_) eq '' } @letters[0, 2, 3];
-		my $step = 1 + int length($journal) / 40;
+		my $step = 1 + int length($journal) / 12;
 
 		for (my $at = 0; $at < length $journal; $at += $step) {
 			my $cut = substr $journal, 0, $at;
@@ -303,7 +321,7 @@ case 'a journal cut or changed never costs what the spool has' => sub {
 		}
 		$box->remove;
 	}
-	is_deeply(\@wrong, [], 'nothing is lost');
+	is(join("\n", @wrong), '', 'nothing is lost');
 };
 
 done_testing;

@@ -27,6 +27,14 @@ END
 my @piece = Service::pieces($mbox);
 my @message = Service::messages($mbox);
 
+# A subtest that fails, and lets the others go on, when its code dies.
+sub case {
+	my ($title, $code) = @_;
+	subtest $title => sub {
+		eval { $code->(); 1 } or fail("goes through: $@");
+	};
+}
+
 # inetd.conf has pop3 by its name and POP's older port by its number, each on
 # a line of the form
 #	pop3 stream tcp nowait root /usr/local/lib/popper popper -s
@@ -69,12 +77,12 @@ for my $kind (qw(inetd xinetd systemd tcpserver superserver)) {
 			next;
 		};
 		for my $port (map { Service::number($_) } @port) {
-			subtest "$name, port $port" => sub {
+			case "$name, port $port" => sub {
 				session($pop, $port);
 			};
 		}
 		# two at once are two processes, and only one has the maildrop
-		subtest "$name: two connections at once" => sub {
+		case "$name: two connections at once" => sub {
 			$pop->fill($mbox);
 			my $one = $pop->login;
 			my $two = $pop->connect;
@@ -87,7 +95,7 @@ for my $kind (qw(inetd xinetd systemd tcpserver superserver)) {
 			like $one->ask('QUIT'), qr/^\+OK /, 'to its QUIT';
 			close $two->{socket};
 		};
-		subtest "$name: a connection that is cut" => sub {
+		case "$name: a connection that is cut" => sub {
 			$pop->fill($mbox);
 			my $one = $pop->login;
 			like $one->ask('DELE 1'), qr/^\+OK /, 'DELE 1';
@@ -112,7 +120,7 @@ SKIP: {
 	require IO::Socket::IP;
 	IO::Socket::IP->new(LocalHost => '::1', Listen => 1)
 	    or skip 'no IPv6 loopback here', 1;
-	subtest 'over IPv6' => sub {
+	case 'over IPv6' => sub {
 		my $pop = Service->new(spool => $mbox);
 		my ($argv0, @args) = $pop->command;
 		my $pid = open my $out, '-|', "$Bin/superserver", '-6', 0,

@@ -132,9 +132,17 @@ sub at {
 	    map { [parse($_)] } @line;
 }
 
+# A subtest that fails, and lets the others go on, when its code dies.
+sub case {
+	my ($title, $code) = @_;
+	subtest $title => sub {
+		eval { $code->(); 1 } or fail("goes through: $@");
+	};
+}
+
 my @in = ('USER alice', 'PASS s3cret');
 
-subtest 'a session: local0.notice, one login line, one end line' => sub {
+case 'a session: local0.notice, one login line, one end line' => sub {
 	my $pid = session([], @in, 'RETR 1', 'DELE 2', 'QUIT');
 	my @line = logged($pid);
 	my @text = at(NOTICE, @line);
@@ -146,12 +154,12 @@ subtest 'a session: local0.notice, one login line, one end line' => sub {
 	    'the login line';
 	my @end = grep { /^end / } @text;
 	is @end, 1, 'one end line';
-	like $end[0], qr/^end user=alice addr=127\.0\.0\.1 reason=quit
-	    \x20retrieved=1 sent=29 deleted=1 left=1 seconds=\d+\z/x,
-	    'who, from where, why, and what was done';
+	is $end[0] =~ s/seconds=\K\d+\z/N/r, 'end user=alice ' .
+	    'addr=127.0.0.1 reason=quit retrieved=1 sent=29 deleted=1 ' .
+	    'left=1 seconds=N', 'who, from where, why, and what was done';
 };
 
-subtest 'a lost connection: reason=lost, nothing deleted' => sub {
+case 'a lost connection: reason=lost, nothing deleted' => sub {
 	my $pid = session([], @in, 'DELE 1');
 	my @end = grep { /^end / } at(NOTICE, logged($pid));
 	is @end, 1, 'one end line';
@@ -160,7 +168,7 @@ subtest 'a lost connection: reason=lost, nothing deleted' => sub {
 	like $end[0], qr/ deleted=0 left=2 /, 'and the maildrop as it was';
 };
 
-subtest '-d: debug lines at local0.debug, no secret in them' => sub {
+case '-d: debug lines at local0.debug, no secret in them' => sub {
 	my @line = logged(session(['-d'], @in, 'RETR 1', 'QUIT'));
 	my @notice = at(NOTICE, @line);
 	my @debug = at(DEBUG, @line);
@@ -175,7 +183,7 @@ subtest '-d: debug lines at local0.debug, no secret in them' => sub {
 
 for (['alice', 'password'], ['nobody-here', 'unknown']) {
 	my ($user, $reason) = @$_;
-	subtest "a failed login: one line, reason=$reason" => sub {
+	case "a failed login: one line, reason=$reason" => sub {
 		my @line = logged(session([], "USER $user",
 		    'PASS dormouse'));
 		my @text = at(NOTICE, @line);
@@ -188,7 +196,7 @@ for (['alice', 'password'], ['nobody-here', 'unknown']) {
 }
 
 # A name chosen to look like another field, or like another line.
-subtest 'a name from outside cannot forge a field' => sub {
+case 'a name from outside cannot forge a field' => sub {
 	my $pid = session([], 'USER bob"addr=192.0.2.1\\' . "\xe9%s%n",
 	    'PASS x');
 	my @text = grep { /login/ } at(NOTICE, logged($pid));

@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(FX1 alnum box case eventually letter lock_file memory needs
-    now show slurp strace straced wire);
+    now points show slurp strace straced wire);
 
 # Where a test waits for something that must come, it waits this many seconds
 # before it calls the thing broken.  No test passes or fails by being fast.
@@ -142,6 +142,13 @@ sub straced {
 		return @lines && $lines[-1] =~ /\+\+\+ (exited|killed)/;
 	} or die "$file is no finished trace";
 	return @lines;
+}
+
+# The calls in a trace as places where something can be made to happen: each a
+# name and a count, as strace counts them, call by call.
+sub points {
+	my %seen;
+	return map { [ $_, ++$seen{$_} ] } map { /^\d+ +(\w+)\(/ ? $1 : () } @_;
 }
 
 # A letter of an mbox.  No two numbers give the same one.
@@ -753,9 +760,10 @@ Waits until TEST is true; false when patience ends.
 One mbox message; the mbox of two messages that is the default spool; text
 with CRLF line ends; filler of that size in lines.
 
-=item strace(FILE, OPTIONS), straced(FILE)
+=item strace(FILE, OPTIONS), straced(FILE), points(LINES)
 
-The words for C<under> (below) that write a trace to FILE; its lines.
+The words for C<under> (below) that write a trace to FILE; its lines; the
+calls in them as [NAME, N], for C<-e inject=NAME:...:when=N>.
 
 =item lock_file(PATH), slurp(PATH), memory(PID), now, show(TEXT)
 

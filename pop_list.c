@@ -1,0 +1,248 @@
+/*
+ * The commands that need only the table of messages: no text, no locks.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "popper.h"
+
+/* ---- the message that a command names ---------------------------------- */
+
+bool
+arg_number(struct str s, uint64_t max, uint64_t *value)
+{
+	uint64_t n = 0, digit;
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		digit = (uint64_t)(s.p[i] - '0');
+		if (n > (max - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+	}
+	*value = n;
+	return s.n > 0;
+}
+
+/* The n-th message of the client, or NULL. */
+struct msg *
+list_msg(struct pop *p, uint64_t n)
+{
+	if (n == 0 || n > p->drop.sum.count)
+		return NULL;
+	return &p->drop.all.v[n - 1 + p->drop.sum.hidden];
+}
+
+size_t
+list_number(struct pop *p, const struct msg *m)
+{
+	return (size_t)(m - p->drop.all.v) + 1 - (size_t)p->drop.sum.hidden;
+}
+
+/* The table, or -ERR: without it the session is of no use. */
+static bool
+have_table(struct pop *p)
+{
+	if (drop_load(p) == 0)
+		return true;
+	pop_warn(p, "table: cannot read the maildrop again");
+	(void)pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
+	return false;
+}
+
+struct msg *
+arg_msg(struct pop *p, int i)
+{
+	struct str s = p->argv[i];
+	struct msg *m;
+	uint64_t n;
+
+	if (!have_table(p))
+		return NULL;
+	if (!arg_number(s, UINT32_MAX, &n)) {
+		(void)pop_err(p, "That is not the number of a message.");
+		return NULL;
+	}
+	if ((m = list_msg(p, n)) == NULL)
+		(void)pop_err(p, "Message %llu does not exist.",
+		    (unsigned long long)n);
+	else if (m->flags & MSG_DELETED) {
+		(void)pop_err(p, "Message %zu has been deleted.",
+		    list_number(p, m));
+		m = NULL;
+	}
+	return m;
+}
+
+void
+list_accessed(struct pop *p, const struct msg *m)
+{
+	if (list_number(p, m) > p->drop.last)
+		p->drop.last = list_number(p, m);
+}
+
+/* ---- commands ---------------------------------------------------------- */
+
+static size_t
+live_count(struct pop *p)
+{
+	return (size_t)p->drop.sum.count - p->drop.ndeleted;
+}
+
+static unsigned long long
+live_octets(struct pop *p)
+{
+	return p->drop.sum.octets - p->drop.deleted_octets;
+}
+
+/* STAT: messages and octets, without deleted ones (RFC 1081). */
+enum result
+pop_stat(struct pop *p)
+{
+	return pop_ok(p, "%zu %llu", live_count(p), live_octets(p));
+}
+
+/* What LIST and UIDL have in common: one line of one message, or of all. */
+static enum result
+listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
+{
+	struct msg *m;
+	uint64_t n;
+
+	if (p->argc == 1) {
+		if ((m = arg_msg(p, 0)) == NULL)
+			return NO;
+		pop_puts(p, "+OK ");
+		show(p, m);
+		return OK;
+	}
+	if (!have_table(p))
+		return NO;
+	(void)pop_ok(p, "%zu messages (%llu octets).", live_count(p),
+	    live_octets(p));
+	for (n = 1; (m = list_msg(p, n)) != NULL; n++)
+		if (!(m->flags & MSG_DELETED))
+			show(p, m);
+	return pop_dot(p);
+}
+
+static void
+scan_listing(struct pop *p, const struct msg *m)
+{
+	pop_printf(p, "%zu %llu", list_number(p, m),
+	    (unsigned long long)m->octets);
+}
+
+static void
+unique_id_listing(struct pop *p, const struct msg *m)
+{
+	char text[UID_TEXT];
+
+	mbox_uid(m, text);
+	pop_printf(p, "%zu %s", list_number(p, m), text);
+}
+
+/* LIST [msg] (RFC 1081), UIDL [msg] (RFC 1939, 7). */
+enum result
+pop_list(struct pop *p)
+{
+	return listing(p, scan_listing);
+}
+
+enum result
+pop_uidl(struct pop *p)
+{
+	return listing(p, unique_id_listing);
+}
+
+/* DELE msg: only marked; the spool is not touched before QUIT. */
+enum result
+pop_dele(struct pop *p)
+{
+	struct msg *m;
+
+	if ((m = arg_msg(p, 0)) == NULL)
+		return NO;
+	m->flags |= MSG_DELETED;
+	p->drop.ndeleted++;
+	p->drop.deleted_octets += m->octets;
+	list_accessed(p, m);
+	return pop_ok(p, "Message %zu has been deleted.", list_number(p, m));
+}
+
+enum result
+pop_noop(struct pop *p)
+{
+	return pop_ok(p, "%s", "");	/* "+OK ": RFC 1957 */
+}
+
+/* LAST: the highest number accessed (RFC 1081). */
+enum result
+pop_last(struct pop *p)
+{
+	return pop_ok(p, "%llu is the last message seen.",
+	    (unsigned long long)p->drop.last);
+}
+
+/* RSET: no marks, and LAST as it was at login (RFC 1081). */
+enum result
+pop_rset(struct pop *p)
+{
+	struct msg *m;
+	uint64_t n;
+
+	for (n = 1; p->drop.ndeleted > 0 && (m = list_msg(p, n)) != NULL; n++)
+		m->flags &= ~(uint32_t)MSG_DELETED;
+	p->drop.ndeleted = 0;
+	p->drop.deleted_octets = 0;
+	p->drop.last = p->drop.sum.last;
+	return pop_ok(p, "Maildrop has %zu messages (%llu octets).",
+	    live_count(p), live_octets(p));
+}
+
+static enum result
+sign_off(struct pop *p)
+{
+	p->reason = END_QUIT;
+	(void)pop_ok(p, "popper at %s signing off.", p->host);
+	return BYE;
+}
+
+/* QUIT before login: nothing to update. */
+enum result
+pop_quit(struct pop *p)
+{
+	return sign_off(p);
+}
+
+/*
+ * QUIT in TRANSACTION: UPDATE, then the lock is released, then one reply that
+ * tells the truth (RFC 1939, 6).
+ */
+enum result
+pop_update(struct pop *p)
+{
+	bool begun;
+	int r, saved;
+
+	r = updt_maildrop(p, &begun);
+	saved = errno;
+	drop_close(p);
+	if (r == 0)
+		return sign_off(p);
+	p->reason = END_ERROR;
+	errno = saved;
+	pop_warn(p, "update");
+	if (begun)
+		(void)pop_err(p, "[SYS/TEMP] The update was cut off; the next"
+		    " session shows what is left.");
+	else if (saved == EAGAIN)
+		(void)pop_err(p, "[IN-USE] The maildrop is locked by another "
+		    "program; nothing was removed.");
+	else
+		(void)pop_err(p, "[SYS/TEMP] The maildrop could not be "
+		    "updated; nothing was removed.");
+	return BYE;
+}
