@@ -32,6 +32,7 @@ struct account {
 	uid_t uid;
 	gid_t gid;
 	bool system;		/* of the system's own passwd */
+	char home[sizeof(((struct pop *)0)->home)];
 };
 
 /* A hash to spend the same work on where there is no account. */
@@ -85,6 +86,7 @@ look_up_system(const char *name, struct account *a)
 	a->uid = pw->pw_uid;
 	a->gid = pw->pw_gid;
 	a->system = true;
+	(void)snprintf(a->home, sizeof(a->home), "%s", pw->pw_dir);
 	set_hash(a, pw->pw_passwd);
 #ifdef __linux__
 	if (strcmp(a->hash, "x") == 0) {
@@ -108,15 +110,15 @@ look_up_system(const char *name, struct account *a)
 	return 0;
 }
 
-/* One line of a passwd(5) file: name:hash:uid:gid:...  */
+/* One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell. */
 static bool
 parse_account(char *line, const char *name, struct account *a)
 {
-	char *field[4] = { NULL }, *s = line, *colon;
+	char *field[6] = { NULL }, *s = line, *colon;
 	uint64_t uid, gid;
 	int i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 6; i++) {
 		field[i] = s;
 		if ((colon = strchr(s, ':')) == NULL)
 			return false;
@@ -131,6 +133,7 @@ parse_account(char *line, const char *name, struct account *a)
 	set_hash(a, field[1]);		/* also a stranger's: see check() */
 	a->uid = (uid_t)uid;
 	a->gid = (gid_t)gid;
+	(void)snprintf(a->home, sizeof(a->home), "%s", field[5]);
 	return strcmp(field[0], name) == 0;
 }
 
@@ -251,6 +254,7 @@ become(struct pop *p, const struct account *a)
 {
 	struct stat sb;
 
+	(void)snprintf(p->home, sizeof(p->home), "%s", a->home);
 	p->uid = a->uid;
 	p->gid = p->spoolgid = a->gid;
 	if (geteuid() != 0) {

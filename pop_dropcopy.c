@@ -41,6 +41,12 @@ say_trouble(struct pop *p, const char *doing)
 int
 drop_scan(int fd, struct msgs *table)
 {
+	return drop_scan_noting(fd, table, NULL, NULL);
+}
+
+int
+drop_scan_noting(int fd, struct msgs *table, note_fn *note, void *arg)
+{
 	struct scan s;
 	char *block;
 	size_t have = 0, used;
@@ -54,6 +60,8 @@ drop_scan(int fd, struct msgs *table)
 	if ((block = malloc(BLOCK)) == NULL)
 		return -1;
 	mbox_begin(&s, table);
+	s.note = note;
+	s.note_arg = arg;
 	do {
 		n = file_some(fd, block + have, BLOCK - have, at);
 		if (n == -1)
@@ -192,6 +200,8 @@ drop_close(struct pop *p)
 	struct drop *d = &p->drop;
 
 	msgs_free(&d->all);
+	free(d->maxima);
+	d->maxima = NULL;
 	if (d->copy != -1)
 		(void)close(d->copy);
 	if (d->work != -1)

@@ -46,6 +46,9 @@ io_begin(struct pop *p)
 		if (sigaction(ends[i], &sa, NULL) == -1)
 			return -1;
 	}
+	sa.sa_handler = SIG_DFL;	/* XMIT waits for its child */
+	if (sigaction(SIGCHLD, &sa, NULL) == -1)
+		return -1;
 	if (sigprocmask(SIG_BLOCK, &block, &p->waiting) == -1)
 		return -1;
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
@@ -199,6 +202,28 @@ pop_line(struct pop *p, size_t max, const struct timespec *until,
 	return what;
 }
 
+enum line
+pop_octets(struct pop *p, const struct timespec *until, struct str *octets)
+{
+	enum line what;
+
+	if (p->in.start == p->in.end) {
+		if (pop_flush(p) == -1)
+			return p->out.state;
+		if ((what = fill(p, until)) != IN_LINE)
+			return what;
+	}
+	octets->p = p->in.buf + p->in.start;
+	octets->n = p->in.end - p->in.start;
+	return IN_LINE;
+}
+
+void
+pop_used(struct pop *p, size_t n)
+{
+	p->in.start += n;
+}
+
 int
 pop_flush(struct pop *p)
 {
@@ -306,6 +331,15 @@ pop_err(struct pop *p, const char *fmt, ...)
 	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: %s", p->who, p->addr,
 	    text);
 	return NO;
+}
+
+void
+pop_print_number(struct pop *p, size_t n)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%zu ", n);
+
+	pop_put(p, text, (size_t)len);
 }
 
 enum result

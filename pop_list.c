@@ -131,8 +131,13 @@ listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
 static void
 scan_listing(struct pop *p, const struct msg *m)
 {
-	pop_printf(p, "%zu %llu", list_number(p, m),
-	    (unsigned long long)m->octets);
+	if (p->drop.kind == DROP_BOARD)		/* RFC 1082: and MAXIMA */
+		pop_printf(p, "%zu %llu %lu", list_number(p, m),
+		    (unsigned long long)m->octets,
+		    (unsigned long)p->drop.maxima[m - p->drop.all.v]);
+	else
+		pop_printf(p, "%zu %llu", list_number(p, m),
+		    (unsigned long long)m->octets);
 }
 
 static void
@@ -165,6 +170,8 @@ pop_dele(struct pop *p)
 
 	if ((m = arg_msg(p, 0)) == NULL)
 		return NO;
+	if (p->drop.kind == DROP_BOARD)		/* RFC 1082 */
+		return pop_ok(p, "Bulletin boards are read-only.");
 	m->flags |= MSG_DELETED;
 	p->drop.ndeleted++;
 	p->drop.deleted_octets += m->octets;
@@ -224,10 +231,10 @@ pop_quit(struct pop *p)
 enum result
 pop_update(struct pop *p)
 {
-	bool begun;
+	bool begun = false;
 	int r, saved;
 
-	r = updt_maildrop(p, &begun);
+	r = p->drop.kind == DROP_USER ? updt_maildrop(p, &begun) : 0;
 	saved = errno;
 	drop_close(p);
 	if (r == 0)

@@ -15,7 +15,7 @@
 
 #include "popper.h"
 
-enum { RETRY_MS = 50, NAME_ROOM = NAME_LEN + 16 };
+enum { RETRY_MS = 50, NAME_ROOM = 256 + 16 };
 
 static int
 kernel_lock(int fd, short type)
@@ -209,7 +209,8 @@ lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 	if (how == SPOOL_WRITE && dotlock_take(p, &d, sp) == -1)
 		return -1;
 	sp->fd = file_open(p->drop.dir, p->drop.name,
-	    how == SPOOL_WRITE ? O_RDWR : O_RDONLY, p->uid, &sp->st);
+	    how == SPOOL_WRITE ? O_RDWR : O_RDONLY,
+	    p->drop.kind == DROP_BOARD ? ANY_OWNER : p->uid, &sp->st);
 	if (sp->fd == -1 && errno == ENOENT && !create) {
 		memset(&sp->st, 0, sizeof(sp->st));
 		return 0;		/* no spool is an empty one */

@@ -202,6 +202,8 @@ note_status(struct scan *s, struct str line)
 static void
 note_field(struct scan *s, struct str line)
 {
+	if (s->note != NULL)
+		s->note(s->note_arg, s->table->n, line);
 	if (line.p[0] == ' ' || line.p[0] == '\t')
 		return;			/* folded: as its first line */
 	s->hashed = !volatile_field(line);

@@ -44,6 +44,7 @@ static const struct command {
 	{ ST_TRANS, "RSET", 0, 0, 0, 0, NULL, pop_rset, ST_SAME, ST_SAME },
 	{ ST_TRANS, "TOP", 2, 2, 0, 0, "TOP", pop_top, ST_SAME, ST_SAME },
 	{ ST_TRANS, "UIDL", 0, 1, 0, 0, "UIDL", pop_uidl, ST_SAME, ST_SAME },
+	{ ST_TRANS, "XTND", 1, 3, 0, 0, NULL, pop_xtnd, ST_SAME, ST_SAME },
 	{ ST_TRANS, "QUIT", 0, 0, 0, 0, NULL, pop_update, ST_SAME, ST_SAME }
 };
 
@@ -59,6 +60,7 @@ pop_capa(struct pop *p)
 	for (i = 0; i < NCOMMANDS; i++)
 		if (commands[i].capa != NULL)
 			pop_printf(p, "%s", commands[i].capa);
+	pop_printf(p, "X-XTND%s XLST BBOARDS", p->opt.noxmit ? "" : " XMIT");
 	pop_puts(p, "RESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
 	if (p->state == ST_TRANS)
 		pop_puts(p, "IMPLEMENTATION popper-" POPPER_VERSION "\r\n");
@@ -259,6 +261,9 @@ one_option(struct options *o, int c, const char *arg)
 	case 'd': o->debug = true; return true;
 	case 'r': o->noresolve = true; return true;
 	case 's': o->nostatus = true; return true;
+	case 'x': o->noxmit = true; return true;
+	case 'b': o->boards = arg; return true;
+	case 'M': o->sendmail = arg; return true;
 	case 'm': o->dir = arg; return true;
 	case 'p': o->passwd = arg; return true;
 	case 't': o->trace = arg; return true;
@@ -266,6 +271,9 @@ one_option(struct options *o, int c, const char *arg)
 	case 'i': return seconds(arg, &o->idle);
 	case 'l': return seconds(arg, &o->login);
 	case 'w': return seconds(arg, &o->wait);
+	case 'z':
+		return arg_number((struct str){ arg, strlen(arg) },
+		    INT64_MAX, &o->parcel);
 	default: return false;
 	}
 }
@@ -276,12 +284,14 @@ options(struct options *o, int argc, char **argv)
 	int c;
 
 	o->dir = POPPER_SPOOL;
+	o->sendmail = POPPER_SENDMAIL;
+	o->parcel = 32 << 20;
 	o->idle = 600;		/* RFC 1939, 3: at least ten minutes */
 	o->login = 60;
 	o->wait = 30;
 	o->fail = 3;
 	opterr = 0;
-	while ((c = getopt(argc, argv, "df:i:l:m:p:rst:w:")) != -1)
+	while ((c = getopt(argc, argv, "b:df:i:l:M:m:p:rst:w:xz:")) != -1)
 		if (!one_option(o, c, optarg))
 			return false;
 	return optind == argc;
@@ -298,9 +308,10 @@ main(int argc, char **argv)
 	p->reason = END_ERROR;
 	p->who[0] = '-';
 	if (!options(&p->opt, argc, argv)) {
-		fprintf(stderr, "usage: popper [-drs] [-f seconds] "
-		    "[-i seconds] [-l seconds] [-m dir] [-p file]\n"
-		    "\t[-t file] [-w seconds]\n");
+		fprintf(stderr, "usage: popper [-drsx] [-b file] "
+		    "[-f seconds] [-i seconds] [-l seconds] [-M program]\n"
+		    "\t[-m dir] [-p file] [-t file] [-w seconds] "
+		    "[-z bytes]\n");
 		return EXIT_USAGE;
 	}
 	io_deadline(&p->start, 0);

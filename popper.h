@@ -61,6 +61,9 @@ struct str {
 	size_t n;
 };
 
+/* Somebody who wants to see the header lines of message i. */
+typedef void note_fn(void *arg, size_t i, struct str line);
+
 /* What a command handler returns; the loop in popper.c acts on it. */
 enum result {
 	OK,			/* replied +OK */
@@ -143,7 +146,7 @@ enum drop_kind { DROP_NONE, DROP_USER, DROP_BOARD };
 struct drop {
 	enum drop_kind kind;
 	int dir;		/* the spool directory */
-	char name[NAME_LEN + 1];	/* DIR/name is the spool */
+	char name[256];		/* DIR/name is the spool */
 	int work;		/* .name.pop: session lock, index, journal */
 	int copy;		/* the temporary copy, -1 before it is made */
 	uint64_t copied;	/* the copy holds the spool from here on */
@@ -158,6 +161,7 @@ struct drop {
 	uint64_t deleted_octets;
 	size_t nseen;
 	uint64_t last;		/* LAST */
+	uint32_t *maxima;	/* of a board's messages (RFC 1082) */
 };
 
 /* The locked spool: from lock_spool() to unlock_spool(). */
@@ -172,7 +176,7 @@ struct options {
 	bool debug, noresolve, nostatus, noxmit;
 	const char *trace, *passwd, *dir, *sendmail, *boards;
 	unsigned idle, login, wait, fail;	/* seconds */
-	uint64_t parcel;			/* octets */
+	uint64_t parcel;	/* the largest that XMIT takes, bytes */
 };
 
 /* Lines of the client: see pop_line(). */
@@ -202,6 +206,7 @@ struct pop {
 	char who[4 * NAME_LEN + 1];	/* the same, cleaned for the log */
 	bool known;		/* logged in */
 
+	char home[256];		/* of the account, for sendmail */
 	uid_t uid;
 	gid_t gid;
 	gid_t spoolgid;		/* saved gid for dotlocks, or gid */
@@ -272,6 +277,47 @@ int auth_as_spool(struct pop *p, int (*fn)(void *), void *arg);
 enum result pop_retr(struct pop *p);
 enum result pop_top(struct pop *p);
 
+/* ---- pop_xtnd.c, pop_xmit.c: the extension ----------------------------- */
+
+/* XTND XLST, BBOARDS, ARCHIVE, X-BBOARDS (RFC 1082), and XMIT. */
+enum result pop_xtnd(struct pop *p);
+enum result xtnd_xmit(struct pop *p);
+
+/* ---- pop_board.c: bulletin boards -------------------------------------- */
+
+enum { BOARD_FIELD = 512 };
+
+/* One of the boards file, RFC 1082's fields of it. */
+struct board {
+	char name[BOARD_FIELD], aliases[BOARD_FIELD];
+	char maildrop[BOARD_FIELD], archive[BOARD_FIELD];
+	char info[BOARD_FIELD], map[BOARD_FIELD], leaders[BOARD_FIELD];
+	char address[BOARD_FIELD], request[BOARD_FIELD];
+	char incoming[BOARD_FIELD], outgoing[BOARD_FIELD];
+	char date[BOARD_FIELD];	/* of the newest message */
+	unsigned flags;
+	uint32_t maxima;	/* the highest number in use */
+};
+
+/* The board of that name or alias.  0, or -1 with errno: ENOENT, EINVAL. */
+int board_find(struct pop *p, struct str name, struct board *b);
+
+/*
+ * Opens a board's maildrop or archive as p->drop, read-only, and learns its
+ * maxima and date.  0, or -1 with errno and p->drop closed.
+ */
+int board_open(struct pop *p, const char *path, struct board *b);
+
+/* Learns the same and leaves p->drop as it is. */
+int board_weigh(struct pop *p, struct board *b);
+
+/* +OK and a line for each board that the user can read; 0, or -1: no +OK. */
+int board_list(struct pop *p);
+
+/* NAME MAXIMA, and the fourteen lines of X-BBOARDS. */
+void board_listing(struct pop *p, const struct board *b);
+void board_information(struct pop *p, const struct board *b);
+
 /* ---- pop_dropcopy.c: opening the maildrop, the copy on demand ---------- */
 
 /*
@@ -299,6 +345,9 @@ enum result drop_copy(struct pop *p, struct msg *m);
 /* Scans a locked spool from its first byte.  0, or -1 with errno: EILSEQ for
  * a file that is not an mbox. */
 int drop_scan(int fd, struct msgs *table);
+
+/* The same, showing note() each header line. */
+int drop_scan_noting(int fd, struct msgs *table, note_fn *note, void *arg);
 
 /* ---- pop_updt.c: UPDATE ------------------------------------------------ */
 
@@ -456,6 +505,8 @@ struct md5 {
 /* The scanner between two blocks of a file. */
 struct scan {
 	struct msgs *table;
+	note_fn *note;		/* or NULL */
+	void *note_arg;
 	struct msg cur;
 	struct md5 md5;
 	uint64_t pos;		/* bytes consumed */
@@ -518,6 +569,7 @@ void md5_end(struct md5 *m, unsigned char digest[UID_LEN]);
  * it is a regular file with one link that belongs to owner.  -1 with errno:
  * EPERM if it is not.
  */
+#define ANY_OWNER	((uid_t)-1)
 int file_open(int dir, const char *name, int flags, uid_t owner,
     struct stat *sb);
 
@@ -568,9 +620,20 @@ void io_deadline(struct timespec *ts, unsigned seconds);
 enum line pop_line(struct pop *p, size_t max, const struct timespec *until,
     struct str *line);
 
+/*
+ * What the client has sent beyond lines, waiting if there is nothing; and how
+ * much of it was used.
+ */
+enum line pop_octets(struct pop *p, const struct timespec *until,
+    struct str *octets);
+void pop_used(struct pop *p, size_t n);
+
 /* Adds octets to the reply; writes when the buffer is full. */
 void pop_put(struct pop *p, const void *s, size_t n);
 void pop_puts(struct pop *p, const char *s);
+
+/* A number and a blank, as scan listings begin. */
+void pop_print_number(struct pop *p, size_t n);
 
 /* One line into a multi-line reply. */
 void pop_printf(struct pop *p, const char *fmt, ...) PRINTF(2, 3);

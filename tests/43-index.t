@@ -211,38 +211,38 @@ case 'a rewrite during a session does not leave a false index behind' => sub {
 	is(wrong($box, @letters), undef, 'and after QUIT as well');
 };
 
-# Journals as killed updates leave them, each with the spool as it was then.
-sub journals {
+# Boxes as killed updates leave them, each with what its files held then.
+sub killed_updates {
 	my $calls = 'pwrite64,?pwritev,write,ftruncate,fdatasync,fsync';
-	my (undef, undef, @points) = update_under("trace=$calls");
-	my (@journals, %seen);
+	my @points = points(straced(update_under("trace=$calls")->dir . '/strace'));
+	my (@killed, %seen);
 
 	for my $point (@points) {
 		my ($call, $n) = @$point;
-		my ($work, $then) = update_under("trace=$call",
+		my $box = update_under("trace=$call",
 		    "inject=$call:signal=KILL:when=$n");
-		push @journals, [ $work, $then ] unless $seen{$work, $then}++;
+		my ($work, $then) = (slurp($box->work) // '', $box->spool);
+
+		unlink $box->dotlock;
+		push @killed, { box => $box, journal => $work, spool => $then }
+		    unless $work !~ /\Apopper journal/ || $seen{$work, $then}++;
 	}
-	return @journals;
+	cmp_ok(scalar @killed, '>', 2, 'journals were made');
+	return @killed;
 }
 
-# A session with something to update, under strace: the working file and the
-# spool it leaves, and the points in the trace.
+# A session with something to update, under strace.
 sub update_under {
 	my (@expressions) = @_;
 	my $box = box(spool => $spool);
-	my $trace = $box->dir . '/strace';
 	my $s = $box->session(trace => 0, greeting => 0,
-	    under => [ strace($trace, '-P', $box->path, '-P', $box->work,
-	    map { ('-e', $_) } @expressions) ]);
+	    under => [ strace($box->dir . '/strace', '-P', $box->path,
+	    '-P', $box->work, map { ('-e', $_) } @expressions) ]);
 
 	$s->send('USER alice', 'PASS s3cret', 'RETR 1', 'DELE 2', 'QUIT');
 	$s->slurp;
 	$s->wait;
-	my @result = (slurp($box->work) // '', $box->spool,
-	    points(straced($trace)));
-	$box->remove;
-	return @result;
+	return $box;
 }
 
 # Each of these letters is in the text, whole.
@@ -256,37 +256,40 @@ sub missing {
 
 case 'a journal that belongs to another spool overwrites nothing' => sub {
 	needs('strace');
-	my @journals = journals();
 	my @others = map { letter($_, body => alnum(500)) } 5 .. 9;
 
-	cmp_ok(scalar @journals, '>', 2, 'journals were made');
-	for my $n (0 .. $#journals) {
-		my $box = box(spool => join '', @others);
-		$box->put_file($box->work, $journals[$n][0]);
-		my $s = $box->session(args => ['-w', 1]);
-		$s->send('USER alice', 'PASS s3cret', 'QUIT');
-		$s->slurp;
-		is($s->wait, 0, "journal $n: exit status");
-		is(missing($box->spool, @others), '', 'every letter is there');
+	for my $was (killed_updates()) {
+		# By way of the same file, too: then device and inode agree.
+		for my $box (box(spool => ''), $was->{box}) {
+			$box->put(join '', @others);
+			$box->put_file($box->work, $was->{journal});
+			my $s = $box->session(args => ['-w', 1]);
+			$s->send('USER alice', 'PASS s3cret', 'QUIT');
+			$s->slurp;
+			is($s->wait, 0, 'exit status');
+			is(missing($box->spool, @others), '', 'every letter is there');
+		}
 	}
 };
 
 case 'a journal that is played a second time does no harm' => sub {
 	needs('strace');
-	my @journals = journals();
+	my @kept = @letters[0, 2, 3];
 
-	for my $n (0 .. $#journals) {
-		my ($journal, $then) = @{ $journals[$n] };
-		my $box = box(spool => $then);
-		my @kept = @letters[0, 2, 3];
+	for my $was (killed_updates()) {
+		my $box = $was->{box};
 
-		$box->put_file($box->work, $journal);
 		$box->login->quit;
-		is(missing($box->spool, @kept), '', "journal $n: the recovery");
-		$box->deliver(letter(9));
-		$box->put_file($box->work, $journal);
-		$box->login->quit;
-		is(missing($box->spool, @kept, letter(9)), '', 'and once more');
+		is(missing($box->spool, @kept), '', 'the recovery');
+		for my $more ('', letter(9)) {
+			$box->deliver($more);
+			$box->put_file($box->work, $was->{journal});
+			my $s = $box->session(args => ['-w', 1]);
+			$s->send('USER alice', 'PASS s3cret', 'QUIT');
+			$s->slurp;
+			is($s->wait, 0, 'once more: exit status');
+			is(missing($box->spool, @kept, $more), '', 'and the mail');
+		}
 	}
 };
 
@@ -294,10 +297,9 @@ case 'a journal cut or changed never costs what the spool has' => sub {
 	needs('strace');
 	my @wrong;
 
-	for my $made (journals()) {
-		my ($journal, $then) = @$made;
-		my $box = box(spool => $then);
-		my @whole = grep { missing($then, $_) eq '' } @letters[0, 2, 3];
+	for my $was (killed_updates()) {
+		my ($box, $journal) = @$was{qw(box journal)};
+		my @whole = grep { missing($was->{spool}, $_) eq '' } @letters[0, 2, 3];
 		my $step = 1 + int length($journal) / 12;
 
 		for (my $at = 0; $at < length $journal; $at += $step) {
@@ -305,18 +307,20 @@ case 'a journal cut or changed never costs what the spool has' => sub {
 			my $changed = $journal;
 			substr($changed, $at, 1) ^= "\x15";
 			for my $forged ($cut, $changed) {
-				$box->put($then);
+				my $how = ($forged eq $cut ? 'cut' : 'changed')
+				    . " at $at";
+				$box->put($was->{spool});
 				$box->put_file($box->work, $forged);
 				my $s = $box->session(trace => 0, greeting => 0,
 				    args => ['-w', 1]);
 				$s->send('USER alice', 'PASS s3cret', 'QUIT');
 				$s->slurp;
 				my $status = $s->wait;
-				push @wrong, "octet $at: wait status $status"
+				push @wrong, "$how: wait status $status"
 				    if $status != 0;
 				my $text = $box->spool . (slurp($box->work) // '');
 				my $lost = missing($text, @whole);
-				push @wrong, "octet $at: lost $lost" if $lost ne '';
+				push @wrong, "$how: lost $lost" if $lost ne '';
 			}
 		}
 		$box->remove;

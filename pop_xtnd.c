@@ -1,0 +1,274 @@
+/*
+ * XTND, the extension of RFC 1082 and of popper: bulletin boards, header
+ * fields of all messages at once, and (pop_xmit.c) mail to be sent.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "popper.h"
+
+enum { FIELD_MOST = 900, HEAD_MOST = 1 << 20 };
+
+/* ---- XLST: one field of every message ----------------------------------- */
+
+static bool
+field_name_ok(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] <= 0x20 || s.p[i] > 0x7e || s.p[i] == ':')
+			return false;
+	return s.n > 0 && s.n < 80;
+}
+
+/* The field and its folded lines in a header; n 0 where it has none. */
+static struct str
+find_field(struct str head, struct str name)
+{
+	const char *p = head.p, *end = head.p + head.n, *nl;
+	struct str f = { NULL, 0 };
+
+	for (; p < end; p = nl + 1) {
+		if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
+			nl = end - 1;
+		if (f.n > 0 && *p != ' ' && *p != '\t')
+			break;
+		if (f.n == 0 && (size_t)(nl - p) > name.n &&
+		    p[name.n] == ':' &&
+		    strncasecmp(p, name.p, name.n) == 0)
+			f.p = p;
+		if (f.p != NULL)
+			f.n = (size_t)(nl + 1 - f.p);
+	}
+	return f;
+}
+
+/* The field on one line: a fold is one blank, controls are blanks. */
+static void
+put_field(struct pop *p, struct str f)
+{
+	char line[FIELD_MOST];
+	size_t i, n = 0;
+	unsigned char c;
+
+	for (i = 0; i < f.n && n < sizeof(line); i++) {
+		c = (unsigned char)f.p[i];
+		if (c < 0x20 || c == 0x7f)
+			c = ' ';
+		if (c == ' ' && n > 0 && line[n - 1] == ' ')
+			continue;
+		line[n++] = (char)c;
+	}
+	while (n > 0 && line[n - 1] == ' ')
+		n--;
+	pop_put(p, line, n);
+}
+
+/* Reads the header of a message, and no more of it, into *room. */
+static int
+read_head(struct pop *p, const struct msg *m, char **room, size_t *size,
+    struct str *head)
+{
+	size_t n = m->head - m->from;
+	char *more;
+
+	if (n > HEAD_MOST)
+		n = HEAD_MOST;
+	if (n > *size) {
+		if ((more = realloc(*room, n)) == NULL)
+			return -1;
+		*room = more;
+		*size = n;
+	}
+	head->p = *room;
+	head->n = n;
+	return n == 0 ? 0 : file_read(p->drop.copy, *room, n,
+	    m->offset + m->from);
+}
+
+static enum result
+list_field(struct pop *p, struct str name, struct msg *only)
+{
+	struct msg *m = only;
+	struct str head, f;
+	char *room = NULL;
+	size_t size = 0;
+	uint64_t n;
+
+	(void)pop_ok(p, "xlst command accepted; headers coming.");
+	for (n = 1; only != NULL ? n == 1 : (m = list_msg(p, n)) != NULL;
+	    n++) {
+		if (m->flags & (MSG_DELETED | MSG_GONE))
+			continue;
+		if (read_head(p, m, &room, &size, &head) == -1) {
+			pop_warn(p, "xlst: temporary copy");
+			free(room);
+			p->reason = END_ERROR;
+			return CUT;
+		}
+		f = find_field(head, name);
+		pop_print_number(p, list_number(p, m));
+		if (f.n > 0)
+			put_field(p, f);
+		else {			/* clients count the lines */
+			pop_put(p, name.p, name.n);
+			pop_put(p, ":", 1);
+		}
+		pop_put(p, "\r\n", 2);
+	}
+	free(room);
+	return pop_dot(p);
+}
+
+/* XTND XLST field [msg]: deleted messages have no line. */
+static enum result
+xtnd_xlst(struct pop *p)
+{
+	struct str name = p->argv[1];
+	struct msg *m = NULL;
+	uint64_t n;
+
+	if (name.n > 1 && name.p[name.n - 1] == ':')
+		name.n--;
+	if (!field_name_ok(name))
+		return pop_err(p, "That is not the name of a header field.");
+	if (drop_load(p) == -1)
+		return pop_err(p, "[SYS/TEMP] The maildrop cannot be read "
+		    "now.");
+	if (p->argc == 3 && (!arg_number(p->argv[2], UINT32_MAX, &n) ||
+	    (m = list_msg(p, n)) == NULL))
+		return pop_err(p, "That message does not exist.");
+	if (p->drop.sum.count > 0 &&
+	    drop_copy(p, m != NULL ? m : list_msg(p, 1)) != OK)
+		return NO;
+	return list_field(p, name, m);
+}
+
+/* ---- bulletin boards (RFC 1082) ----------------------------------------- */
+
+static enum result
+say_boards(struct pop *p, int e)
+{
+	if (e == ENOENT)
+		return pop_err(p, "There is no such bulletin board.");
+	if (e == EILSEQ)
+		return pop_err(p, "[SYS/PERM] The bulletin board is not in "
+		    "mbox format.");
+	errno = e;
+	pop_warn(p, "boards");
+	return pop_err(p, "[SYS/TEMP] The bulletin board cannot be read.");
+}
+
+/*
+ * Closes the current maildrop with its UPDATE and goes on with the board that
+ * has been opened beside it: a mistyped name has changed nothing.
+ */
+static enum result
+change_to(struct pop *p, struct board *b, struct drop *opened)
+{
+	struct drop was = p->drop;
+	bool begun = false;
+	int r = 0, saved;
+
+	if (was.kind == DROP_USER)
+		r = updt_maildrop(p, &begun);
+	if (r == -1 && !begun) {
+		saved = errno;
+		was = p->drop;
+		p->drop = *opened;
+		drop_close(p);
+		p->drop = was;
+		errno = saved;
+		pop_warn(p, "update");
+		return pop_err(p, "[SYS/TEMP] The maildrop could not be "
+		    "updated, and stays open.");
+	}
+	if (r == -1)
+		pop_warn(p, "update: the next session goes on");
+	drop_close(p);
+	p->drop = *opened;
+	pop_log(p, LV_NOTICE, "board user=%s name=%s messages=%llu", p->who,
+	    b->name, (unsigned long long)p->drop.sum.count);
+	pop_puts(p, "+OK XTND\r\n");
+	board_listing(p, b);
+	return pop_dot(p);
+}
+
+static enum result
+open_board(struct pop *p, bool archive)
+{
+	struct drop was = p->drop, opened;
+	struct board b;
+	int r, saved;
+
+	if (board_find(p, p->argv[1], &b) == -1)
+		return say_boards(p, errno);
+	r = board_open(p, archive ? b.archive : b.maildrop, &b);
+	saved = errno;
+	opened = p->drop;
+	p->drop = was;
+	return r == -1 ? say_boards(p, saved) : change_to(p, &b, &opened);
+}
+
+static enum result
+xtnd_bboards(struct pop *p)
+{
+	if (p->argc == 2)
+		return open_board(p, false);
+	return board_list(p) == -1 ? say_boards(p, errno) : pop_dot(p);
+}
+
+static enum result
+xtnd_archive(struct pop *p)
+{
+	return open_board(p, true);
+}
+
+static enum result
+xtnd_x_bboards(struct pop *p)
+{
+	struct board b;
+
+	if (board_find(p, p->argv[1], &b) == -1 ||
+	    board_weigh(p, &b) == -1)
+		return say_boards(p, errno);
+	pop_puts(p, "+OK XTND\r\n");
+	board_information(p, &b);
+	return pop_dot(p);
+}
+
+/* ---- the table ----------------------------------------------------------- */
+
+/* The subcommands, as the table of popper.c has the commands. */
+enum result
+pop_xtnd(struct pop *p)
+{
+	static const struct {
+		const char *name;
+		int least, most;
+		enum result (*handler)(struct pop *);
+	} subs[] = {
+		{ "XMIT", 0, 0, xtnd_xmit },
+		{ "XLST", 1, 2, xtnd_xlst },
+		{ "BBOARDS", 0, 1, xtnd_bboards },
+		{ "ARCHIVE", 1, 1, xtnd_archive },
+		{ "X-BBOARDS", 1, 1, xtnd_x_bboards }
+	};
+	struct str word = p->argv[0];
+	size_t i;
+
+	for (i = 0; i < sizeof(subs) / sizeof(subs[0]); i++)
+		if (word.n == strlen(subs[i].name) &&
+		    strncasecmp(word.p, subs[i].name, word.n) == 0)
+			break;
+	if (i == sizeof(subs) / sizeof(subs[0]))
+		return pop_err(p, "Unknown XTND command.");
+	if (p->argc - 1 < subs[i].least || p->argc - 1 > subs[i].most)
+		return pop_err(p, "Too %s arguments for the XTND %s command.",
+		    p->argc - 1 < subs[i].least ? "few" : "many",
+		    subs[i].name);
+	return subs[i].handler(p);
+}
