@@ -1,7 +1,7 @@
 /*
  * Everything that runs as root.  That is: main() up to the greeting, reading
- * command lines (pop_io.c, bounded), and in this file
- *	- looking up an account and checking a password,
+ * command lines (pop_io.c, bounded), STLS (pop_tls.c), and in this file
+ *	- (with pop_cred.c) looking up an account and checking a password,
  *	- opening the spool directory and creating .user.pop for its owner,
  *	- becoming that user for good.
  * Nothing else that a client sends reaches root.
@@ -12,202 +12,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
-#ifdef __linux__
-#include <shadow.h>
-#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "popper.h"
 
-enum { HASH_LEN = 256, PAGE = 4096 };
-
-/* What is known of the account that USER named. */
-struct account {
-	const char *reason;	/* why it may not log in, or NULL */
-	char hash[HASH_LEN];
-	uid_t uid;
-	gid_t gid;
-	bool system;		/* of the system's own passwd */
-	char home[sizeof(((struct pop *)0)->home)];
-};
-
-/* A hash to spend the same work on where there is no account. */
-static const char *const dummies[] = {
-	"$y$j9T$Y0nQ8L.x2kzVtDFOMV4Lk1$", "$6$Y0nQ8L.x2kzV$", "$1$Y0nQ8Lx2$"
-};
-
-static void
-forget(void *p, size_t n)
-{
-	volatile unsigned char *s = p;
-
-	while (n-- > 0)
-		*s++ = 0;
-}
-
-/* A name may become part of a path; what could not be one is unknown. */
-static bool
-name_ok(const char *s)
-{
-	if (s[0] == '\0' || s[0] == '.' || s[0] == '-')
-		return false;
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s <= 0x20 || *s == 0x7f || *s == '/' ||
-		    *s == ':')
-			return false;
-	return true;
-}
-
-static void
-set_hash(struct account *a, const char *hash)
-{
-	int n = snprintf(a->hash, sizeof(a->hash), "%s", hash);
-
-	if (n < 0 || (size_t)n >= sizeof(a->hash))
-		a->reason = "hash";
-}
-
-/* An account of the system: passwd, and shadow where there is one. */
-static int
-look_up_system(const char *name, struct account *a)
-{
-	struct passwd *pw;
-
-	errno = 0;
-	if ((pw = getpwnam(name)) == NULL) {
-		a->reason = "unknown";
-		return errno == 0 || errno == ENOENT || errno == ESRCH ? 0 :
-		    -1;
-	}
-	a->uid = pw->pw_uid;
-	a->gid = pw->pw_gid;
-	a->system = true;
-	(void)snprintf(a->home, sizeof(a->home), "%s", pw->pw_dir);
-	set_hash(a, pw->pw_passwd);
-#ifdef __linux__
-	if (strcmp(a->hash, "x") == 0) {
-		struct spwd *sp = getspnam(name);
-		long today = (long)(time(NULL) / (24 * 60 * 60));
-
-		if (sp == NULL) {
-			a->reason = "locked";
-			return 0;
-		}
-		set_hash(a, sp->sp_pwdp);
-		if ((sp->sp_expire >= 0 && today >= sp->sp_expire) ||
-		    sp->sp_lstchg == 0 ||
-		    (sp->sp_lstchg > 0 && sp->sp_max >= 0 &&
-		    today > sp->sp_lstchg + sp->sp_max))
-			a->reason = "expired";
-		endspent();
-	}
-#endif
-	endpwent();
-	return 0;
-}
-
-/* One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell. */
-static bool
-parse_account(char *line, const char *name, struct account *a)
-{
-	char *field[6] = { NULL }, *s = line, *colon;
-	uint64_t uid, gid;
-	int i;
-
-	for (i = 0; i < 6; i++) {
-		field[i] = s;
-		if ((colon = strchr(s, ':')) == NULL)
-			return false;
-		*colon = '\0';
-		s = colon + 1;
-	}
-	if (!arg_number((struct str){ field[2], strlen(field[2]) },
-	    UINT32_MAX - 1, &uid) ||
-	    !arg_number((struct str){ field[3], strlen(field[3]) },
-	    UINT32_MAX - 1, &gid))
-		return false;
-	set_hash(a, field[1]);		/* also a stranger's: see check() */
-	a->uid = (uid_t)uid;
-	a->gid = (gid_t)gid;
-	(void)snprintf(a->home, sizeof(a->home), "%s", field[5]);
-	return strcmp(field[0], name) == 0;
-}
-
-/* The account in the file of -p, which only its owner may have written. */
-static int
-look_up_file(struct pop *p, const char *name, struct account *a)
-{
-	struct stat sb;
-	FILE *f;
-	char *line = NULL;
-	size_t room = 0;
-	bool found = false;
-
-	if ((f = fopen(p->opt.passwd, "re")) == NULL)
-		return -1;
-	if (fstat(fileno(f), &sb) == -1 || !S_ISREG(sb.st_mode) ||
-	    (sb.st_uid != 0 && sb.st_uid != geteuid()) ||
-	    sb.st_mode & (S_IWGRP | S_IWOTH)) {
-		(void)fclose(f);
-		errno = EPERM;
-		return -1;
-	}
-	while (!found && getline(&line, &room, f) != -1) {
-		a->reason = NULL;
-		found = parse_account(line, name, a);
-	}
-	if (!found)
-		a->reason = "unknown";
-	if (line != NULL)
-		forget(line, room);
-	free(line);
-	return fclose(f) == EOF ? -1 : 0;
-}
-
-/* Constant in time for strings of one length. */
-static bool
-same(const char *a, const char *b)
-{
-	size_t i, n = strlen(a);
-	unsigned diff = 0;
-
-	if (n != strlen(b))
-		return false;
-	for (i = 0; i < n; i++)
-		diff |= (unsigned)(a[i] ^ b[i]);
-	return diff == 0;
-}
-
-/* Why this password does not open this account, or NULL. */
-static const char *
-check(struct account *a, const char *password)
-{
-	const char *got = NULL;
-	size_t i;
-
-	if (a->reason == NULL && a->hash[0] == '\0')
-		a->reason = "empty";
-	if (a->reason == NULL && strchr("*!", a->hash[0]) != NULL)
-		a->reason = "locked";
-	if (a->reason == NULL && a->uid == 0)
-		a->reason = "root";
-	if (a->hash[0] != '\0' && strchr("*!", a->hash[0]) == NULL)
-		got = crypt(password, a->hash);
-	if (got != NULL && got[0] != '*') {
-		if (a->reason == NULL && !same(got, a->hash))
-			a->reason = "password";
-		return a->reason;
-	}
-	for (i = 0; i < sizeof(dummies) / sizeof(dummies[0]); i++)
-		if ((got = crypt(password, dummies[i])) != NULL &&
-		    got[0] != '*')
-			break;
-	return a->reason == NULL ? "hash" : a->reason;
-}
+enum { PAGE = 4096 };
 
 /*
  * .user.pop, where it is missing: only root may make files in most spool
@@ -297,18 +110,57 @@ auth_as_spool(struct pop *p, int (*fn)(void *), void *arg)
 	return r;
 }
 
+/* ---- the commands ---------------------------------------------------------- */
+
+/* Where passwords may cross in the clear: -P, or what is on offer. */
+bool
+auth_clear_ok(struct pop *p)
+{
+	enum clear c = p->opt.clear;
+
+	if (c == CLEAR_DEFAULT)
+		c = p->tlsfd[TLS_CTL] != -1 || p->tls ? CLEAR_LOCAL :
+		    CLEAR_ALWAYS;
+	switch (c) {
+	case CLEAR_NEVER:
+		return false;
+	case CLEAR_TLS:
+		return p->tls;
+	case CLEAR_LOCAL:
+		return p->tls || p->loopback;
+	default:
+		return true;
+	}
+}
+
+/* The same for every name, before anything is looked up (RFC 8314, 4.1). */
+static enum result
+refuse_clear(struct pop *p)
+{
+	return pop_err(p, "[AUTH] Passwords are not taken on this "
+	    "connection%s.", p->tlsfd[TLS_CTL] != -1 ? "; use STLS first" :
+	    "");
+}
+
+/* Notes the name for the log and for what follows; a long one is nobody's. */
+static void
+set_user(struct pop *p, const char *name, size_t n)
+{
+	if (n >= sizeof(p->user))
+		n = 0;
+	memcpy(p->user, name, n);
+	p->user[n] = '\0';
+	(void)log_clean(p->who, sizeof(p->who), name, n);
+	if (n == 0)
+		(void)log_clean(p->who, sizeof(p->who), "?", 1);
+}
+
 enum result
 pop_user(struct pop *p)
 {
-	struct str name = p->argv[0];
-
-	if (name.n >= sizeof(p->user)) {	/* then nobody's */
-		name.p = "";
-		name.n = 0;
-	}
-	memcpy(p->user, name.p, name.n);
-	p->user[name.n] = '\0';
-	(void)log_clean(p->who, sizeof(p->who), name.p, name.n);
+	if (!auth_clear_ok(p))
+		return refuse_clear(p);
+	set_user(p, p->argv[0].p, p->argv[0].n);
 	return pop_ok(p, "Password required for %.*s.", (int)p->argv[0].n,
 	    p->argv[0].p);
 }
@@ -317,31 +169,6 @@ enum result
 pop_rpop(struct pop *p)
 {
 	return pop_err(p, "[AUTH] Trust by host name is not given here.");
-}
-
-/* Looks up and checks; 0, or -1 with errno when the system is in trouble. */
-static int
-authenticate(struct pop *p, struct account *a)
-{
-	char password[LINE_COMMAND + 1];
-	int r;
-
-	memset(a, 0, sizeof(*a));
-	memcpy(password, p->argv[0].p, p->argv[0].n);
-	password[p->argv[0].n] = '\0';
-	if (!name_ok(p->user)) {
-		a->reason = "unknown";
-		r = 0;
-	} else if (p->opt.passwd != NULL)
-		r = look_up_file(p, p->user, a);
-	else
-		r = look_up_system(p->user, a);
-	if (r == 0)
-		a->reason = check(a, password);
-	forget(password, sizeof(password));
-	forget(p->in.buf, p->in.start);
-	forget(a->hash, sizeof(a->hash));
-	return r;
 }
 
 static enum result
@@ -388,21 +215,131 @@ enter(struct pop *p, const struct account *a)
 	    (unsigned long long)p->drop.sum.octets);
 }
 
-enum result
-pop_pass(struct pop *p)
+/* What PASS, APOP and AUTH come to. */
+static enum result
+log_in(struct pop *p, struct login *l)
 {
 	struct account a;
 	struct timespec when;
+	int r;
 
 	io_deadline(&when, p->opt.fail);
-	if (authenticate(p, &a) == -1) {
+	l->name = p->user;
+	r = cred_check(p, l, &a);
+	cred_forget(p->in.buf, p->in.start);
+	if (r == -1) {
 		p->reason = END_ERROR;
-		pop_warn(p, "login: cannot look up accounts");
+		pop_warn(p, "login: cannot check accounts");
 		(void)pop_err(p, "[SYS/TEMP] Accounts cannot be looked up "
 		    "now.");
 		return BYE;
 	}
-	if (a.reason != NULL)
-		return refuse(p, &a, &when);
-	return enter(p, &a);
+	return a.reason != NULL ? refuse(p, &a, &when) : enter(p, &a);
+}
+
+enum result
+pop_pass(struct pop *p)
+{
+	char password[LINE_COMMAND + 1];
+	struct login l = { .password = password };
+	enum result r;
+
+	memcpy(password, p->argv[0].p, p->argv[0].n);
+	password[p->argv[0].n] = '\0';
+	r = log_in(p, &l);
+	cred_forget(password, sizeof(password));
+	return r;
+}
+
+enum result
+pop_apop(struct pop *p)
+{
+	struct login l = { .digest = p->argv[1] };
+
+	if (p->opt.secrets == NULL)
+		return pop_err(p, "APOP is not offered here.");
+	set_user(p, p->argv[0].p, p->argv[0].n);
+	return log_in(p, &l);
+}
+
+/* ---- AUTH (RFC 5034, RFC 4616) --------------------------------------------- */
+
+static enum result
+malformed(struct pop *p)
+{
+	return pop_err(p, "That is not a response of this mechanism.");
+}
+
+/* PLAIN's response: [who to be] NUL who NUL password, each up to 255. */
+static enum result
+plain(struct pop *p, struct str response)
+{
+	char text[SASL_LEN], *who, *password;
+	struct login l = { 0 };
+	struct account proxy = { .reason = "proxy" };
+	struct timespec when;
+	size_t n, i, nuls = 0;
+	enum result r = NO;
+
+	if (!base64_decode(response, text, sizeof(text) - 1, &n))
+		return malformed(p);
+	text[n] = '\0';
+	for (i = 0; i < n; i++) {
+		nuls += text[i] == '\0';
+		if (text[i] != '\0' && ((unsigned char)text[i] < 0x20 ||
+		    text[i] == 0x7f))
+			nuls = 3;
+		if (nuls > 2)
+			break;
+	}
+	who = text + strlen(text) + 1;
+	password = nuls == 2 ? who + strlen(who) + 1 : text + n;
+	if (nuls != 2 || *who == '\0' || *password == '\0')
+		r = malformed(p);
+	else {
+		set_user(p, who, strlen(who));
+		l.password = password;
+		io_deadline(&when, p->opt.fail);
+		r = text[0] != '\0' && strcmp(text, who) != 0 ?
+		    refuse(p, &proxy, &when) : log_in(p, &l);
+	}
+	cred_forget(text, sizeof(text));
+	return r;
+}
+
+/* AUTH [mechanism [initial response]]; "=" is an empty response. */
+enum result
+pop_auth(struct pop *p)
+{
+	struct str mech = p->argv[0], response = { "", 0 };
+	enum line what;
+
+	if (p->argc == 0) {
+		(void)pop_ok(p, "Mechanisms follow.");
+		if (auth_clear_ok(p))
+			pop_puts(p, "PLAIN\r\n");
+		(void)pop_dot(p);
+		return NO;		/* nobody has logged in */
+	}
+	if (mech.n != 5 || strncasecmp(mech.p, "PLAIN", 5) != 0)
+		return pop_err(p, "That mechanism is not known here.");
+	if (!auth_clear_ok(p))
+		return refuse_clear(p);
+	if (p->argc == 2) {
+		response = p->argv[1];
+		if (response.n == 1 && *response.p == '=')
+			response.n = 0;
+		return plain(p, response);
+	}
+	pop_puts(p, "+ \r\n");
+	what = pop_line(p, LINE_SASL, &p->login, &response);
+	if (what == IN_LONG || what == IN_CONTROL)
+		return malformed(p);
+	if (what != IN_LINE) {
+		p->out.state = what;	/* the loop says why we end */
+		return CUT;
+	}
+	if (response.n == 1 && *response.p == '*')
+		return pop_err(p, "Authentication is cancelled.");
+	return plain(p, response);
 }

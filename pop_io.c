@@ -32,7 +32,6 @@ io_begin(struct pop *p)
 	struct sigaction sa;
 	sigset_t block;
 	size_t i;
-	int flags;
 
 	memset(&sa, 0, sizeof(sa));
 	(void)sigemptyset(&sa.sa_mask);
@@ -53,11 +52,18 @@ io_begin(struct pop *p)
 		return -1;
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		(void)sigdelset(&p->waiting, ends[i]);
-	/* a client that stops reading must not stop us: see pop_flush() */
-	if ((flags = fcntl(1, F_GETFL)) == -1 ||
-	    fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1)
+	return io_unblock();
+}
+
+/* A client that stops reading must not stop us: see pop_flush(). */
+int
+io_unblock(void)
+{
+	int flags;
+
+	if ((flags = fcntl(1, F_GETFL)) == -1)
 		return -1;
-	return 0;
+	return fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1 ? -1 : 0;
 }
 
 /* A terminal's flags outlive us: give it back as it was. */
@@ -114,6 +120,12 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 			return IN_ERROR;
 	}
 	return IN_SIGNAL;
+}
+
+enum line
+io_readable(struct pop *p, int fd, const struct timespec *until)
+{
+	return io_wait(p, fd, false, until);
 }
 
 int
@@ -216,6 +228,32 @@ pop_octets(struct pop *p, const struct timespec *until, struct str *octets)
 	octets->p = p->in.buf + p->in.start;
 	octets->n = p->in.end - p->in.start;
 	return IN_LINE;
+}
+
+enum line
+io_more(struct pop *p, size_t n, const struct timespec *until,
+    struct str *octets)
+{
+	enum line what = IN_LINE;
+
+	while (p->in.end - p->in.start < n && what == IN_LINE)
+		what = fill(p, until);
+	octets->p = p->in.buf + p->in.start;
+	octets->n = p->in.end - p->in.start;
+	return what;
+}
+
+bool
+io_pending(struct pop *p)
+{
+	return p->in.start != p->in.end;
+}
+
+void
+io_forget(struct pop *p)
+{
+	memset(&p->in, 0, sizeof(p->in));
+	p->out.n = 0;
 }
 
 void

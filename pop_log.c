@@ -130,8 +130,8 @@ log_clean(char *to, size_t room, const char *s, size_t n)
 }
 
 /*
- * The client's address: of the socket, or what a super-server without one
- * says (UCSPI), or "local" for a terminal or a pipe.
+ * The client's address: of the socket, or what a parent says that keeps the
+ * socket for itself (UCSPI, stunnel), or "local" for a terminal or a pipe.
  */
 void
 log_peer(struct pop *p)
@@ -158,11 +158,24 @@ log_peer(struct pop *p)
 			ip = &in6->s6_addr[12];
 		}
 	}
-	if (ip != NULL && inet_ntop(family, ip, p->addr, sizeof(p->addr)))
+	if (ip != NULL && inet_ntop(family, ip, p->addr, sizeof(p->addr))) {
+		log_set_peer(p, p->addr);
 		return;
-	if ((env = getenv("TCPREMOTEIP")) == NULL)
+	}
+	if ((env = getenv("TCPREMOTEIP")) == NULL &&
+	    (env = getenv("REMOTE_HOST")) == NULL)
 		env = "local";
-	(void)log_clean(p->addr, sizeof(p->addr), env, strlen(env));
+	log_set_peer(p, env);
+}
+
+void
+log_set_peer(struct pop *p, const char *addr)
+{
+	if (addr != p->addr)
+		(void)log_clean(p->addr, sizeof(p->addr), addr,
+		    strlen(addr));
+	p->loopback = strncmp(p->addr, "127.", 4) == 0 ||
+	    strcmp(p->addr, "::1") == 0 || strcmp(p->addr, "local") == 0;
 }
 
 /* Whether the addresses of name include the client's. */
@@ -197,8 +210,7 @@ log_check_name(struct pop *p)
 	char name[NI_MAXHOST], clean[NI_MAXHOST];
 	int err;
 
-	if (p->opt.noresolve || geteuid() == 0 ||
-	    strncmp(p->addr, "127.", 4) == 0 || strcmp(p->addr, "::1") == 0)
+	if (p->opt.noresolve || geteuid() == 0 || p->loopback)
 		return;
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_flags = AI_NUMERICHOST;

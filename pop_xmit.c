@@ -10,16 +10,12 @@
 #include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "popper.h"
-
-enum { OTHERS_MOST = 1024 };	/* the usual limit of descriptors */
 
 /* A parcel on its way into its file. */
 struct parcel {
@@ -127,9 +123,9 @@ receive(struct pop *p, struct parcel *x)
 	return IN_LINE;
 }
 
-/* In the child: becomes sendmail, or ends with 127. */
-static void
-become_sendmail(struct pop *p, int fd)
+/* Starts sendmail on the letter; -1 with errno. */
+static pid_t
+start_sendmail(struct pop *p, int fd)
 {
 	char logname[NAME_LEN + 16], user[NAME_LEN + 16];
 	char home[sizeof(p->home) + 8];
@@ -137,50 +133,13 @@ become_sendmail(struct pop *p, int fd)
 	char *env[] = { path, logname, user, home, NULL };
 	char name[] = "sendmail", i[] = "-i", t[] = "-t", oem[] = "-oem";
 	char *argv[] = { name, i, t, oem, NULL };
-	int null, other;
 
 	(void)snprintf(logname, sizeof(logname), "LOGNAME=%s", p->user);
 	(void)snprintf(user, sizeof(user), "USER=%s", p->user);
 	(void)snprintf(home, sizeof(home), "HOME=%s", p->home);
-	null = open("/dev/null", O_RDWR);
-	if (null == -1 || setsid() == -1 ||
-	    (geteuid() != 0 && setregid(p->gid, p->gid) == -1) ||
-	    lseek(fd, 0, SEEK_SET) == -1 || dup2(fd, 0) == -1 ||
-	    dup2(null, 1) == -1 || dup2(null, 2) == -1 ||
-	    (null > 2 && close(null) == -1) ||
-	    signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
-	    sigprocmask(SIG_SETMASK, &p->waiting, NULL) == -1)
-		_exit(127);
-	for (other = 3; other < OTHERS_MOST; other++)
-		(void)close(other);	/* whatever our parent left open */
-	(void)execve(p->opt.sendmail, argv, env);
-	_exit(127);
-}
-
-/* Waits for the child, but no longer than for anything else. */
-static int
-wait_for(struct pop *p, pid_t pid, int *status)
-{
-	struct timespec until, soon;
-	long ms = 1;
-	pid_t r;
-
-	io_deadline(&until, p->opt.idle);
-	while ((r = waitpid(pid, status, WNOHANG)) == 0 ||
-	    (r == -1 && errno == EINTR)) {
-		if (io_left(&until) <= 0) {
-			(void)kill(-pid, SIGKILL);
-			(void)waitpid(pid, status, 0);
-			errno = ETIMEDOUT;
-			return -1;
-		}
-		io_deadline(&soon, 0);
-		soon.tv_nsec += ms * 1000000;
-		if (io_sleep(p, &soon) == -1)
-			return -1;	/* we are to end; it may go on */
-		ms = ms < 50 ? ms * 2 : 50;
-	}
-	return r == pid ? 0 : -1;
+	if (lseek(fd, 0, SEEK_SET) == -1)
+		return -1;
+	return child_start(p, fd, 0, p->opt.sendmail, argv, env);
 }
 
 /* What an exit status of sendmail means to the person who wrote the letter. */
@@ -220,14 +179,12 @@ send_parcel(struct pop *p, struct parcel *x)
 	int status = 0;
 	pid_t pid;
 
-	if ((pid = fork()) == -1) {
-		pop_warn(p, "xmit: fork");
+	if ((pid = start_sendmail(p, x->fd)) == -1) {
+		pop_warn(p, "xmit: cannot start");
 		return pop_err(p, "[SYS/TEMP] The mail program cannot be "
 		    "started now.");
 	}
-	if (pid == 0)
-		become_sendmail(p, x->fd);
-	if (wait_for(p, pid, &status) == -1) {
+	if (child_wait(p, pid, p->opt.idle, &status) == -1) {
 		pop_warn(p, "xmit: octets=%llu", (unsigned long long)x->size);
 		return pop_err(p, "[SYS/TEMP] The mail program did not "
 		    "finish; the message may have been sent.");

@@ -13,6 +13,19 @@
 
 static enum result pop_capa(struct pop *p);
 
+static bool
+has_xmit(struct pop *p)
+{
+	return !p->opt.noxmit;
+}
+
+/* STLS is the one capability that TRANSACTION does not repeat (RFC 2595). */
+static bool
+stls_offered(struct pop *p)
+{
+	return tls_offered(p) && p->state != ST_TRANS;
+}
+
 /* ---- the table --------------------------------------------------------- */
 
 /*
@@ -26,26 +39,54 @@ static const struct command {
 	bool rest;		/* the last one runs to the end of the line */
 	bool secret;		/* the trace shows no arguments */
 	const char *capa;
+	bool (*offered)(struct pop *);	/* when CAPA says so; NULL: always */
 	enum result (*handler)(struct pop *);
 	enum state ok, no;	/* the next state */
 } commands[] = {
-	{ ST_USER, "USER", 1, 1, 0, 0, "USER", pop_user, ST_PASS, ST_USER },
-	{ ST_PASS, "PASS", 1, 1, 1, 1, NULL, pop_pass, ST_TRANS, ST_USER },
-	{ ST_PASS, "RPOP", 1, 1, 0, 1, NULL, pop_rpop, ST_SAME, ST_USER },
-	{ ST_AUTH, "QUIT", 0, 0, 0, 0, NULL, pop_quit, ST_SAME, ST_SAME },
-	{ ST_ANY, "CAPA", 0, 0, 0, 0, "PIPELINING", pop_capa, ST_SAME,
-	    ST_SAME },
-	{ ST_TRANS, "STAT", 0, 0, 0, 0, NULL, pop_stat, ST_SAME, ST_SAME },
-	{ ST_TRANS, "LIST", 0, 1, 0, 0, NULL, pop_list, ST_SAME, ST_SAME },
-	{ ST_TRANS, "RETR", 1, 1, 0, 0, NULL, pop_retr, ST_SAME, ST_SAME },
-	{ ST_TRANS, "DELE", 1, 1, 0, 0, NULL, pop_dele, ST_SAME, ST_SAME },
-	{ ST_TRANS, "NOOP", 0, 0, 0, 0, NULL, pop_noop, ST_SAME, ST_SAME },
-	{ ST_TRANS, "LAST", 0, 0, 0, 0, NULL, pop_last, ST_SAME, ST_SAME },
-	{ ST_TRANS, "RSET", 0, 0, 0, 0, NULL, pop_rset, ST_SAME, ST_SAME },
-	{ ST_TRANS, "TOP", 2, 2, 0, 0, "TOP", pop_top, ST_SAME, ST_SAME },
-	{ ST_TRANS, "UIDL", 0, 1, 0, 0, "UIDL", pop_uidl, ST_SAME, ST_SAME },
-	{ ST_TRANS, "XTND", 1, 3, 0, 0, NULL, pop_xtnd, ST_SAME, ST_SAME },
-	{ ST_TRANS, "QUIT", 0, 0, 0, 0, NULL, pop_update, ST_SAME, ST_SAME }
+	{ ST_USER, "USER", 1, 1, 0, 0, "USER", auth_clear_ok, pop_user,
+	    ST_PASS, ST_USER },
+	{ ST_PASS, "PASS", 1, 1, 1, 1, NULL, NULL, pop_pass,
+	    ST_TRANS, ST_USER },
+	{ ST_PASS, "RPOP", 1, 1, 0, 1, NULL, NULL, pop_rpop,
+	    ST_SAME, ST_USER },
+	{ ST_USER, "APOP", 2, 2, 0, 1, NULL, NULL, pop_apop,
+	    ST_TRANS, ST_USER },
+	{ ST_AUTH, "AUTH", 0, 2, 0, 1, "SASL PLAIN", auth_clear_ok, pop_auth,
+	    ST_TRANS, ST_USER },
+	{ ST_AUTH, "STLS", 0, 0, 0, 0, "STLS", stls_offered, pop_stls,
+	    ST_USER, ST_SAME },
+	{ ST_AUTH, "QUIT", 0, 0, 0, 0, NULL, NULL, pop_quit,
+	    ST_SAME, ST_SAME },
+	{ ST_ANY, "CAPA", 0, 0, 0, 0, "PIPELINING", NULL, pop_capa,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "STAT", 0, 0, 0, 0, NULL, NULL, pop_stat,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "LIST", 0, 1, 0, 0, NULL, NULL, pop_list,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "RETR", 1, 1, 0, 0, NULL, NULL, pop_retr,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "DELE", 1, 1, 0, 0, NULL, NULL, pop_dele,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "NOOP", 0, 0, 0, 0, NULL, NULL, pop_noop,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "LAST", 0, 0, 0, 0, NULL, NULL, pop_last,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "RSET", 0, 0, 0, 0, NULL, NULL, pop_rset,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "TOP", 2, 2, 0, 0, "TOP", NULL, pop_top,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "UIDL", 0, 1, 0, 0, "UIDL", NULL, pop_uidl,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "XTND", 1, 3, 0, 0, "X-XTND XMIT XLST BBOARDS", has_xmit,
+	    pop_xtnd, ST_SAME, ST_SAME },
+	{ ST_TRANS, "QUIT", 0, 0, 0, 0, NULL, NULL, pop_update,
+	    ST_SAME, ST_SAME }
+};
+
+enum {
+	BAD_MOST = 50,		/* lines that are no commands, in a session */
+	BAD_FREE = 4,		/* of them answered at once before login */
+	BAD_WAIT = 30		/* seconds that the others wait at most */
 };
 
 enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -58,9 +99,11 @@ pop_capa(struct pop *p)
 
 	(void)pop_ok(p, "Capabilities follow.");
 	for (i = 0; i < NCOMMANDS; i++)
-		if (commands[i].capa != NULL)
+		if (commands[i].capa != NULL && (commands[i].offered == NULL
+		    || commands[i].offered(p)))
 			pop_printf(p, "%s", commands[i].capa);
-	pop_printf(p, "X-XTND%s XLST BBOARDS", p->opt.noxmit ? "" : " XMIT");
+	if (!has_xmit(p))
+		pop_puts(p, "X-XTND XLST BBOARDS\r\n");
 	pop_puts(p, "RESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
 	if (p->state == ST_TRANS)
 		pop_puts(p, "IMPLEMENTATION popper-" POPPER_VERSION "\r\n");
@@ -140,6 +183,7 @@ find(enum state state, struct str word, bool *elsewhere)
 static enum result
 unknown(struct pop *p, struct str word)
 {
+	p->bad++;
 	pop_printf(p, "-ERR Unknown command: \"%.*s\".",
 	    word.n < 40 ? (int)word.n : 40, word.p);
 	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: unknown command",
@@ -163,12 +207,11 @@ execute(struct pop *p, struct str line)
 	pop_log(p, LV_DEBUG, "command user=%s %s%s", p->who, c->name,
 	    c->secret ? " ..." : "");
 	split(p, c, line);
-	if (p->argc < c->least)
-		return pop_err(p, "Too few arguments for the %s command.",
-		    c->name);
-	if (p->argc > c->most)
-		return pop_err(p, "Too many arguments for the %s command.",
-		    c->name);
+	if (p->argc < c->least || p->argc > c->most) {
+		p->bad++;
+		return pop_err(p, "Too %s arguments for the %s command.",
+		    p->argc < c->least ? "few" : "many", c->name);
+	}
 	r = c->handler(p);
 	next = r == OK ? c->ok : c->no;
 	if (next != ST_SAME)
@@ -180,6 +223,7 @@ execute(struct pop *p, struct str line)
 static enum result
 no_command(struct pop *p, enum line what)
 {
+	p->bad++;
 	switch (what) {
 	case IN_LONG:
 		return pop_err(p, "The line is too long.");
@@ -201,21 +245,49 @@ no_command(struct pop *p, enum line what)
 	}
 }
 
+/*
+ * Somebody who only tries things out gets slower answers before login, at the
+ * cost of a sleeping process, and none at all in the end.
+ */
+static enum result
+patience(struct pop *p, enum result r, unsigned before)
+{
+	struct timespec when;
+	unsigned extra;
+
+	if (p->bad == before || r != NO)
+		return r;
+	if (p->bad > BAD_MOST) {
+		p->reason = END_ERROR;
+		(void)pop_err(p, "Too many lines that are no commands.");
+		return BYE;
+	}
+	if (p->state != ST_TRANS && p->bad > BAD_FREE) {
+		extra = p->opt.fail * (p->bad - BAD_FREE);
+		io_deadline(&when, extra < BAD_WAIT ? extra : BAD_WAIT);
+		(void)io_sleep(p, &when);
+	}
+	return r;
+}
+
 /* Walks the states until the session ends. */
 static void
 serve(struct pop *p)
 {
-	struct timespec login, idle;
+	struct timespec idle;
 	struct str line;
 	enum result r;
 	enum line what;
+	unsigned bad;
 
-	io_deadline(&login, p->opt.login);
+	io_deadline(&p->login, p->opt.login);
 	do {
 		io_deadline(&idle, p->opt.idle);
 		what = pop_line(p, LINE_COMMAND,
-		    p->state == ST_TRANS ? &idle : &login, &line);
+		    p->state == ST_TRANS ? &idle : &p->login, &line);
+		bad = p->bad;
 		r = what == IN_LINE ? execute(p, line) : no_command(p, what);
+		r = patience(p, r, bad);
 		if (p->out.state != IN_LINE)
 			r = no_command(p, p->out.state);
 	} while (r == OK || r == NO);
@@ -243,6 +315,18 @@ log_end(struct pop *p)
 
 enum { EXIT_USAGE = 64 };
 
+/* A word of a list as its place in it, from 1 on; 0: none of them. */
+static unsigned
+one_of(const char *s, const char *const *words)
+{
+	unsigned i;
+
+	for (i = 0; words[i] != NULL; i++)
+		if (strcmp(s, words[i]) == 0)
+			return i + 1;
+	return 0;
+}
+
 static bool
 seconds(const char *s, unsigned *value)
 {
@@ -257,12 +341,26 @@ seconds(const char *s, unsigned *value)
 static bool
 one_option(struct options *o, int c, const char *arg)
 {
+	static const char *const clear[] = { "never", "tls", "local",
+	    "always", NULL };
+	static const char *const proxy[] = { "on", "tls", NULL };
+	struct str s = { arg, arg == NULL ? 0 : strlen(arg) };
+
 	switch (c) {
 	case 'd': o->debug = true; return true;
 	case 'r': o->noresolve = true; return true;
 	case 's': o->nostatus = true; return true;
 	case 'x': o->noxmit = true; return true;
+	case 'T': o->tls = true; return true;
+	case 'A': o->allow = arg; return true;
+	case 'N': o->deny = arg; return true;
+	case 'a': o->secrets = arg; return true;
 	case 'b': o->boards = arg; return true;
+	case 'c': o->checker = arg; return true;
+	case 'P': return (o->clear = one_of(arg, clear)) != CLEAR_DEFAULT;
+	case 'H': return (o->proxy = one_of(arg, proxy)) != PROXY_OFF;
+	case 'u': return arg_number(s, UINT32_MAX, &o->minuid);
+	case 'z': return arg_number(s, INT64_MAX, &o->parcel);
 	case 'M': o->sendmail = arg; return true;
 	case 'm': o->dir = arg; return true;
 	case 'p': o->passwd = arg; return true;
@@ -271,9 +369,6 @@ one_option(struct options *o, int c, const char *arg)
 	case 'i': return seconds(arg, &o->idle);
 	case 'l': return seconds(arg, &o->login);
 	case 'w': return seconds(arg, &o->wait);
-	case 'z':
-		return arg_number((struct str){ arg, strlen(arg) },
-		    INT64_MAX, &o->parcel);
 	default: return false;
 	}
 }
@@ -291,10 +386,31 @@ options(struct options *o, int argc, char **argv)
 	o->wait = 30;
 	o->fail = 3;
 	opterr = 0;
-	while ((c = getopt(argc, argv, "b:df:i:l:M:m:p:rst:w:xz:")) != -1)
+	while ((c = getopt(argc, argv, "A:a:b:c:df:H:i:l:M:m:N:P:p:rsTt:u:w:xz:")) != -1)
 		if (!one_option(o, c, optarg))
 			return false;
 	return optind == argc;
+}
+
+/*
+ * The greeting has a "<" only if APOP is on offer, and then a timestamp that
+ * no other greeting has (RFC 1939, 7; RFC 2449, 3).
+ */
+static void
+greet(struct pop *p)
+{
+	struct timespec ts;
+
+	if (gethostname(p->host, sizeof(p->host) - 1) == -1)
+		p->host[0] = '\0';
+	if (p->opt.secrets != NULL && clock_gettime(CLOCK_REALTIME, &ts) == 0)
+		(void)snprintf(p->stamp, sizeof(p->stamp), "<%ld.%lld.%ld@%s>",
+		    (long)getpid(), (long long)ts.tv_sec, ts.tv_nsec,
+		    p->host);
+	(void)pop_ok(p, "popper " POPPER_VERSION " at %s ready.%s%s", p->host,
+	    p->stamp[0] != '\0' ? " " : "", p->stamp);
+	pop_log(p, LV_NOTICE, "start addr=%s version=" POPPER_VERSION,
+	    p->addr);
 }
 
 int
@@ -308,24 +424,25 @@ main(int argc, char **argv)
 	p->reason = END_ERROR;
 	p->who[0] = '-';
 	if (!options(&p->opt, argc, argv)) {
-		fprintf(stderr, "usage: popper [-drsx] [-b file] "
-		    "[-f seconds] [-i seconds] [-l seconds] [-M program]\n"
-		    "\t[-m dir] [-p file] [-t file] [-w seconds] "
-		    "[-z bytes]\n");
+		fprintf(stderr, "usage: popper [-drsTx] [-A file] [-a file] "
+		    "[-b file] [-c program]\n\t[-f seconds] [-H on|tls] "
+		    "[-i seconds] [-l seconds] [-M program]\n\t[-m dir] "
+		    "[-N file] [-P never|tls|local|always] [-p file]\n\t"
+		    "[-t file] [-u uid] [-w seconds] [-z bytes]\n");
 		return EXIT_USAGE;
 	}
 	io_deadline(&p->start, 0);
 	if (log_begin(p) == -1 || io_begin(p) == -1)
 		return EXIT_FAILURE;
 	log_peer(p);
-	if (gethostname(p->host, sizeof(p->host) - 1) == -1)
-		p->host[0] = '\0';
-	(void)pop_ok(p, "popper " POPPER_VERSION " at %s ready.", p->host);
-	pop_log(p, LV_NOTICE, "start addr=%s version=" POPPER_VERSION,
-	    p->addr);
-	serve(p);
-	drop_close(p);
-	log_end(p);
+	tls_begin(p);
+	p->tls = p->opt.tls;
+	if (proxy_header(p)) {
+		greet(p);
+		serve(p);
+		drop_close(p);
+		log_end(p);
+	}
 	io_end(p);
 	(void)close(0);
 	(void)close(1);

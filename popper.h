@@ -40,6 +40,8 @@
 
 enum {
 	LINE_COMMAND = 255,	/* RFC 2449, 4: a command with its CRLF */
+	LINE_SASL = 1026,	/* 1024 of base64: RFC 4616, 2 */
+	SASL_LEN = 769,		/* ... and 767 octets of response in it */
 	LINE_REPLY = 512,	/* RFC 1939, 3: a first reply line, CRLF too */
 	ARGS_MAX = 4,		/* XTND XLST field number is the longest */
 	IN_SIZE = 4096,		/* several pipelined commands a read */
@@ -172,9 +174,20 @@ struct spool {
 	struct stat st;		/* of fd, under the lock */
 };
 
+/* Where passwords may cross in the clear (-P). */
+enum clear { CLEAR_DEFAULT, CLEAR_NEVER, CLEAR_TLS, CLEAR_LOCAL, CLEAR_ALWAYS };
+
+/* The header of a proxy (-H); PROXY_TLS: it may say that TLS is active. */
+enum proxy { PROXY_OFF, PROXY_ON, PROXY_TLS };
+
 struct options {
 	bool debug, noresolve, nostatus, noxmit;
+	bool tls;		/* our parent speaks TLS for us already */
+	enum clear clear;
+	enum proxy proxy;
 	const char *trace, *passwd, *dir, *sendmail, *boards;
+	const char *secrets, *checker, *allow, *deny;
+	uint64_t minuid;
 	unsigned idle, login, wait, fail;	/* seconds */
 	uint64_t parcel;	/* the largest that XMIT takes, bytes */
 };
@@ -202,6 +215,8 @@ struct pop {
 
 	char host[HOST_LEN];	/* our name */
 	char addr[64];		/* the client's address as text */
+	bool loopback;			/* which is this machine's own */
+	char stamp[HOST_LEN + 64];	/* of the greeting, for APOP */
 	char user[NAME_LEN + 1];	/* as given with USER */
 	char who[4 * NAME_LEN + 1];	/* the same, cleaned for the log */
 	bool known;		/* logged in */
@@ -211,7 +226,12 @@ struct pop {
 	gid_t gid;
 	gid_t spoolgid;		/* saved gid for dotlocks, or gid */
 
+	bool tls;		/* the connection is encrypted */
+	int tlsfd[3];		/* TLS_CTL ...; -1: STLS is not on offer */
+
 	struct timespec start;	/* monotonic */
+	struct timespec login;	/* the time by which one must be logged in */
+	unsigned bad;		/* lines that were no commands */
 	unsigned long retrieved;
 	uint64_t sent;		/* octets of messages */
 	unsigned long removed, left;
@@ -258,18 +278,82 @@ size_t list_number(struct pop *p, const struct msg *m);
 /* RETR and DELE raise what LAST says, TOP does not (RFC 1081). */
 void list_accessed(struct pop *p, const struct msg *m);
 
-/* ---- pop_auth.c: all that runs as root --------------------------------- */
+/* ---- pop_auth.c: logging in, and becoming the user ---------------------- */
 
-/* USER name, PASS string, RPOP (RFC 1081; never says who exists). */
+/* USER name, PASS string, RPOP (RFC 1081), APOP name digest (RFC 1939, 7),
+ * AUTH [mechanism [response]] (RFC 5034).  None says who exists. */
 enum result pop_user(struct pop *p);
 enum result pop_pass(struct pop *p);
 enum result pop_rpop(struct pop *p);
+enum result pop_apop(struct pop *p);
+enum result pop_auth(struct pop *p);
+
+/* Whether a password may be sent on this connection as it is now. */
+bool auth_clear_ok(struct pop *p);
 
 /*
  * Runs fn(arg) with the spool directory's group in force, the one group right
  * that a session keeps besides the user's own: for name.lock and nothing else.
  */
 int auth_as_spool(struct pop *p, int (*fn)(void *), void *arg);
+
+/* ---- pop_cred.c: accounts and passwords --------------------------------- */
+
+/* What is known of an account. */
+struct account {
+	const char *reason;	/* why it may not log in, or NULL */
+	char hash[256];
+	char home[256];
+	uid_t uid;
+	gid_t gid;
+	bool system;		/* of the system's own passwd */
+};
+
+/* What a client offers: a password, or (NULL) the digest of APOP. */
+struct login {
+	const char *name, *password;
+	struct str digest;
+};
+
+/*
+ * Finds the account and checks what is offered: a->reason is NULL if it may
+ * log in.  0, or -1 with errno when the system is in trouble.
+ */
+int cred_check(struct pop *p, const struct login *l, struct account *a);
+
+/* Overwrites a password. */
+void cred_forget(void *p, size_t n);
+
+/* ---- pop_base64.c ------------------------------------------------------- */
+
+/* Decodes strictly (RFC 5034, 4); false for anything else, or no room. */
+bool base64_decode(struct str in, char *out, size_t room, size_t *n);
+
+/* ---- pop_tls.c, pop_proxy.c --------------------------------------------- */
+
+enum { TLS_CTL, TLS_READ, TLS_WRITE, TLS_FDS };
+
+/* Finds the descriptors of UCSPI-TLS, if our parent gave us any. */
+void tls_begin(struct pop *p);
+bool tls_offered(struct pop *p);
+
+/* STLS (RFC 2595, 4). */
+enum result pop_stls(struct pop *p);
+
+/* Reads the header that -H asks for; false: nobody is served. */
+bool proxy_header(struct pop *p);
+
+/* ---- pop_child.c: other people's programs ------------------------------- */
+
+/*
+ * Starts a program with descriptor in as its descriptor as, /dev/null as 1, 2
+ * (and 0), and none else, without the spool's group.  Its pid, or -1.
+ */
+pid_t child_start(struct pop *p, int in, int as, const char *path,
+    char *const argv[], char *const env[]);
+
+/* Waits for it; after so many seconds it is killed: -1 with ETIMEDOUT. */
+int child_wait(struct pop *p, pid_t pid, unsigned seconds, int *status);
 
 /* ---- pop_send.c -------------------------------------------------------- */
 
@@ -628,6 +712,20 @@ enum line pop_octets(struct pop *p, const struct timespec *until,
     struct str *octets);
 void pop_used(struct pop *p, size_t n);
 
+/* Whether anything of the client waits unread; forgets both directions. */
+bool io_pending(struct pop *p);
+void io_forget(struct pop *p);
+
+/* At least n octets (n below IN_SIZE), or what came instead. */
+enum line io_more(struct pop *p, size_t n, const struct timespec *until,
+    struct str *octets);
+
+/* Waits until another descriptor can be read. */
+enum line io_readable(struct pop *p, int fd, const struct timespec *until);
+
+/* Descriptor 1, a new one, must not block us. */
+int io_unblock(void);
+
 /* Adds octets to the reply; writes when the buffer is full. */
 void pop_put(struct pop *p, const void *s, size_t n);
 void pop_puts(struct pop *p, const char *s);
@@ -675,6 +773,7 @@ const char *log_clean(char *to, size_t room, const char *s, size_t n);
 
 /* The client's address; its canonical name, checked (after the session). */
 void log_peer(struct pop *p);
+void log_set_peer(struct pop *p, const char *addr);
 void log_check_name(struct pop *p);
 
 #endif

@@ -232,7 +232,7 @@ list_card(struct session *s)
 		case 'd':
 		case 'u':
 			mark(s, v.cur, c == 'd');
-			v.cur++;
+			v.cur += s->board[0] == '\0';
 			break;
 		case 'c':
 			compose(s, "", "", "");

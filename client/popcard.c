@@ -157,9 +157,11 @@ compose(struct session *s, const char *to, const char *re,
 		snprintf(s->title, sizeof(s->title), "your letter");
 		do {
 			c = card(s, &v, ready ? "y send  e edit again  "
-			    "d discard  k keep for later" :
-			    "e edit again  d discard  k keep for later");
-		} while (c >= KEY_UP || strchr(ready ? "yedk" : "edk", c) ==
+			    "d discard  q keep for later" :
+			    "e edit again  d discard  q keep for later");
+			if (c == KEY_ESC || c == KEY_LEFT)
+				c = 'q';
+		} while (c >= KEY_UP || strchr(ready ? "yedq" : "edq", c) ==
 		    NULL);
 		text_free(&v.anchors);
 	} while (c == 'e');

@@ -153,7 +153,8 @@ END
 
 # Two boards, one with an archive.
 my @board = map { "$pop->{dir}/$_" } qw(news news.old system);
-Service::write_file($board[0], $mail[0] . $mail[2], 0644);
+Service::write_file($board[0], $mail[0] .
+    $mail[2] =~ s/^Subject/BBoard-ID: 117\nSubject/mr, 0644);
 Service::write_file($board[1], $mail[2], 0644);
 Service::write_file($board[2], '', 0644);
 Service::write_file("$pop->{dir}/boards", boards_file(), 0644);
@@ -165,11 +166,20 @@ my $url = "pop://alice;AUTH=*\@127.0.0.1:$port";
 Service::write_file("$dir/pass", "s3cret\n", 0600);
 
 sub boards_file {
-	return '';
+	return <<"END";
+board news
+maildrop $board[0]
+archive $board[1]
+address news\@example.org
+leader bob
+
+board system
+maildrop $board[2]
+END
 }
 
-# A server for one thing popper does not do: replies by command, the last one
-# for all that is not there. A reply of undef hangs up.
+# A server for one thing popper does not do: replies by command, which is given
+# as it is or as a pattern (the longer goes first). A reply of undef hangs up.
 sub server {
 	my (%reply) = @_;
 	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
@@ -187,10 +197,11 @@ sub server {
 			print $s $say;
 			my $line = <$s> // last;
 			$line =~ s/\r\n\z//;
-			($say) = map { $reply{$_} } grep { $line =~ /^$_$/i }
-			    sort { length $b <=> length $a } keys %reply;
-			$say = "-ERR unknown command\r\n"
-			    if !grep { $line =~ /^$_$/i } keys %reply;
+			my ($rule) = ((grep { $line eq $_ } keys %reply),
+			    sort { length $b <=> length $a }
+			    grep { $line =~ /^$_$/i } keys %reply);
+			$say = defined $rule ? $reply{$rule}
+			    : "-ERR unknown command\r\n";
 			last if $line eq 'QUIT';
 		}
 		close $s;
@@ -283,7 +294,6 @@ END
 		    'the first');
 		shows(qr/^ \s+2\s+\S+  Carol\s+colours in many/m,
 		    'the second, its subject unfolded');
-		shows(qr/\^\[\[31mred/, 'its escape sequence spelt out');
 		keys_in('q');
 		$ended->(0);
 	};
@@ -465,19 +475,55 @@ END
 		    LIST => "+OK\r\n0 1\r\n3 1\r\n-1 5\r\n1 40\r\n2x 4\r\n" .
 			"2\r\n" . 'x' x 100000 . "\r\n.\r\n",
 		    'XTND XLST .*' => "+OK\r\n0 Subject: a\r\n3 Subject: b\r\n" .
-			"1 Subject: good\r\n2 Subjectx: c\r\n" .
+			"1 Subject: good \e[31m\r\n2 Subjectx: c\r\n" .
 			"18446744073709551617 Subject: d\r\n\r\n" .
 			"2 Subject: " . 'long ' x 20000 . "\r\n.\r\n",
 		    'RETR 1' => "+OK\r\nSubject: good\r\n\r\n..a\r\n\r\r\n" .
 			"b\rc\r\n.\r\n");
 		$run->("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
-		shows(qr/^>     1 .* good$/m, 'one line is taken');
+		shows(qr/^>     1 .* good \^\[\[31m$/m, 'one line is taken');
 		shows(qr/^      2 .* long long/m, 'and one that is cut');
 		keys_in('Enter');
 		shows(qr/^Subject: good\s+^\.a\n\^M\nb\^Mc\n/m,
 		    'dots, CRs and empty lines of a text');
 		keys_in('q', 'q');
 		$ended->(0);
+	};
+
+	case 'boards: listed, read, their archive, and back' => sub {
+		$pop->fill(join '', @mail);
+		$started->();
+		keys_in('j', 'd', 'b');
+		shows(qr/^> news +117\n  system +\d+$/ms, 'two boards');
+		keys_in('i');
+		shows(qr/^leaders +bob\n.*^address +news\@example.org$/ms,
+		    'what is known of the first');
+		keys_in('q', 'Enter');
+		shows(qr/Delete the 1 marked/, 'what of the marks?');
+		keys_in('c');
+		shows(qr/^> news +117$/m, 'back, nothing done');
+		keys_in('Enter', 'n');
+		shows(qr/^ board news .*2 messages/m, 'the board');
+		shows(qr/^ +117 .*three$/m, 'a message with its own number');
+		keys_in('d');
+		shows(qr/A board is read-only/, 'which cannot be deleted');
+		keys_in('Enter');
+		shows(qr/^\.dot$/m, 'but read');
+		keys_in('q', 'q', 'a');
+		shows(qr/^ board news .*1 messages/m, 'the archive');
+		keys_in('q', 'j', 'Enter');
+		shows(qr/^ board system .*0 messages/m, 'an empty board');
+		keys_in('Enter', 'd', 'q', 'q');
+		shows(qr/^ alice at .*3 messages, 0 marked/m,
+		    'back in the maildrop, the marks dropped');
+		keys_in('d', 'b', 'Enter', 'y');
+		shows(qr/^ board news/m, 'with them settled');
+		keys_in('q', 'q');
+		shows(qr/^ alice at .*2 messages, 0 marked/m,
+		    'the update is made');
+		keys_in('q');
+		$ended->(0);
+		is($pop->spool, $mail[1] . $mail[2], 'as it was marked');
 	};
 
 	# An editor that writes a letter, and shows nothing.
@@ -525,7 +571,7 @@ END
 		shows(qr/Take up the letter kept in \Q$draft\E/, 'an offer');
 		keys_in('y');
 		shows(qr/y send/, 'the letter again');
-		keys_in('k');
+		keys_in('q');
 		shows(qr/^Kept in/m, 'kept for later');
 		keys_in('q');
 		$ended->(0);
@@ -685,7 +731,7 @@ case '-s: sendmail\'s exit codes for what goes wrong' => sub {
 	    ['lost inside the parcel', 75, 'XTND XMIT' => "+OK\r\n",
 		'Subject: h' => undef],
 	    ['lost behind the parcel: perhaps sent', 74,
-		'XTND XMIT' => "+OK\r\n", '\.' => undef, '.*' => '']);
+		'XTND XMIT' => "+OK\r\n", '.' => undef, '.*' => '']);
 	for (@bad) {
 		my ($title, $status, %reply) = @$_;
 		my $p = server(%ok, %reply);

@@ -422,9 +422,11 @@ sub new {
 	if ($pid == 0) {
 		eval {
 			delete @ENV{ grep { /^(SSL|TCP|UCSPI)/ } keys %ENV };
+			# The search for leaks traces the process, which it
+			# cannot where strace does or where a saved gid stays.
 			$ENV{ASAN_OPTIONS} = join ':',
 			    grep { defined } $ENV{ASAN_OPTIONS}, 'detect_leaks=0'
-			    if $arg{under};
+			    if $arg{under} || !defined $passwd;
 			%ENV = (%ENV, %{ $arg{env} || {} });
 			$SIG{PIPE} = 'DEFAULT';
 			open my $err, '>', $self->{stderr} or die $!;

@@ -1,0 +1,74 @@
+/*
+ * Other people's programs: started with three or four descriptors, an
+ * environment of our making and a time limit; waited for by their number.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+enum { OTHERS_MOST = 1024 };	/* the usual limit of descriptors */
+
+/* In the child: descriptors, signals, group; then the program, or 127. */
+static void
+become(struct pop *p, int in, int as, const char *path, char *const argv[],
+    char *const env[])
+{
+	int null, fd;
+
+	if ((null = open("/dev/null", O_RDWR)) == -1 || setsid() == -1 ||
+	    (geteuid() != 0 && setregid(p->gid, p->gid) == -1) ||
+	    dup2(in, as) == -1 || (as != 0 && dup2(null, 0) == -1) ||
+	    dup2(null, 1) == -1 || dup2(null, 2) == -1 ||
+	    signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
+	    sigprocmask(SIG_SETMASK, &p->waiting, NULL) == -1)
+		_exit(127);
+	for (fd = 3; fd < OTHERS_MOST; fd++)
+		if (fd != as)		/* whatever our parent left open */
+			(void)close(fd);
+	(void)execve(path, argv, env);
+	_exit(127);
+}
+
+pid_t
+child_start(struct pop *p, int in, int as, const char *path,
+    char *const argv[], char *const env[])
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		become(p, in, as, path, argv, env);
+	return pid;
+}
+
+int
+child_wait(struct pop *p, pid_t pid, unsigned seconds, int *status)
+{
+	struct timespec until, soon;
+	long ms = 1;
+	pid_t r;
+
+	io_deadline(&until, seconds);
+	while ((r = waitpid(pid, status, WNOHANG)) == 0 ||
+	    (r == -1 && errno == EINTR)) {
+		if (io_left(&until) <= 0) {
+			(void)kill(-pid, SIGKILL);
+			(void)waitpid(pid, status, 0);
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		io_deadline(&soon, 0);
+		soon.tv_nsec += ms * 1000000;
+		if (io_sleep(p, &soon) == -1) {
+			errno = EINTR;	/* we are to end; it may go on */
+			return -1;
+		}
+		ms = ms < 50 ? ms * 2 : 50;
+	}
+	return r == pid ? 0 : -1;
+}

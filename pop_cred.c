@@ -1,0 +1,390 @@
+/*
+ * Accounts and passwords: who is it, may he log in, is the password right?
+ * All of this runs as root; see pop_auth.c.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <pwd.h>
+#ifdef __linux__
+#include <shadow.h>
+#endif
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+enum {
+	LOGIN_LEN = 600,	/* name, password, time on descriptor 3 */
+	CHECK_LIMIT = 30	/* seconds that a checkpassword program has */
+};
+
+void
+cred_forget(void *p, size_t n)
+{
+	volatile unsigned char *s = p;
+
+	while (n-- > 0)
+		*s++ = 0;
+}
+
+/* A hash to spend the same work on where there is no account. */
+static const char *const dummies[] = {
+	"$y$j9T$Y0nQ8L.x2kzVtDFOMV4Lk1$", "$6$Y0nQ8L.x2kzV$", "$1$Y0nQ8Lx2$"
+};
+
+/* A name may become part of a path; what could not be one is unknown. */
+static bool
+name_ok(const char *s)
+{
+	if (s[0] == '\0' || s[0] == '.' || s[0] == '-')
+		return false;
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s <= 0x20 || *s == 0x7f || *s == '/' ||
+		    *s == ':')
+			return false;
+	return true;
+}
+
+static void
+set_hash(struct account *a, const char *hash)
+{
+	int n = snprintf(a->hash, sizeof(a->hash), "%s", hash);
+
+	if (n < 0 || (size_t)n >= sizeof(a->hash))
+		a->reason = "hash";
+}
+
+/* An account of the system: passwd, and shadow where there is one. */
+static int
+look_up_system(const char *name, struct account *a)
+{
+	struct passwd *pw;
+
+	errno = 0;
+	if ((pw = getpwnam(name)) == NULL) {
+		a->reason = "unknown";
+		return errno == 0 || errno == ENOENT || errno == ESRCH ? 0 :
+		    -1;
+	}
+	a->uid = pw->pw_uid;
+	a->gid = pw->pw_gid;
+	a->system = true;
+	(void)snprintf(a->home, sizeof(a->home), "%s", pw->pw_dir);
+	set_hash(a, pw->pw_passwd);
+#ifdef __linux__
+	if (strcmp(a->hash, "x") == 0) {
+		struct spwd *sp = getspnam(name);
+		long today = (long)(time(NULL) / (24 * 60 * 60));
+
+		if (sp == NULL) {
+			a->reason = "locked";
+			return 0;
+		}
+		set_hash(a, sp->sp_pwdp);
+		if ((sp->sp_expire >= 0 && today >= sp->sp_expire) ||
+		    sp->sp_lstchg == 0 ||
+		    (sp->sp_lstchg > 0 && sp->sp_max >= 0 &&
+		    today > sp->sp_lstchg + sp->sp_max))
+			a->reason = "expired";
+		endspent();
+	}
+#endif
+	endpwent();
+	return 0;
+}
+
+/* One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell. */
+static bool
+parse_account(char *line, const char *name, struct account *a)
+{
+	char *field[6] = { NULL }, *s = line, *colon;
+	uint64_t uid, gid;
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		field[i] = s;
+		if ((colon = strchr(s, ':')) == NULL)
+			return false;
+		*colon = '\0';
+		s = colon + 1;
+	}
+	if (!arg_number((struct str){ field[2], strlen(field[2]) },
+	    UINT32_MAX - 1, &uid) ||
+	    !arg_number((struct str){ field[3], strlen(field[3]) },
+	    UINT32_MAX - 1, &gid))
+		return false;
+	set_hash(a, field[1]);		/* also a stranger's: see check() */
+	a->uid = (uid_t)uid;
+	a->gid = (gid_t)gid;
+	(void)snprintf(a->home, sizeof(a->home), "%s", field[5]);
+	return strcmp(field[0], name) == 0;
+}
+
+/*
+ * Opens a file that only its owner may have written, and where secret only
+ * he may read: root, or whoever started us.  NULL with errno: EPERM.
+ */
+static FILE *
+open_own(const char *path, bool secret)
+{
+	mode_t others = secret ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH;
+	struct stat sb;
+	FILE *f;
+
+	if ((f = fopen(path, "re")) == NULL)
+		return NULL;
+	if (fstat(fileno(f), &sb) == 0 && S_ISREG(sb.st_mode) &&
+	    (sb.st_uid == 0 || sb.st_uid == geteuid()) &&
+	    !(sb.st_mode & others))
+		return f;
+	(void)fclose(f);
+	errno = EPERM;
+	return NULL;
+}
+
+/* The account in the file of -p. */
+static int
+look_up_file(struct pop *p, const char *name, struct account *a)
+{
+	FILE *f;
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
+
+	if ((f = open_own(p->opt.passwd, false)) == NULL)
+		return -1;
+	while (!found && getline(&line, &room, f) != -1) {
+		a->reason = NULL;
+		found = parse_account(line, name, a);
+	}
+	if (!found)
+		a->reason = "unknown";
+	if (line != NULL)
+		cred_forget(line, room);
+	free(line);
+	return fclose(f) == EOF ? -1 : 0;
+}
+
+/* Constant in time for strings of one length. */
+static bool
+same(const char *a, const char *b)
+{
+	size_t i, n = strlen(a);
+	unsigned diff = 0;
+
+	if (n != strlen(b))
+		return false;
+	for (i = 0; i < n; i++)
+		diff |= (unsigned)(a[i] ^ b[i]);
+	return diff == 0;
+}
+
+/*
+ * Looks for a line "name", or "name:value", whose value goes to *value (NULL:
+ * nobody wants it).  1 found, 0 not, -1 with errno.
+ */
+static int
+find_line(const char *path, bool secret, const char *name, char *value,
+    size_t room)
+{
+	FILE *f;
+	char *line = NULL, *v;
+	size_t size = 0;
+	int r = 0, n;
+
+	if ((f = open_own(path, secret)) == NULL)
+		return -1;
+	while (r == 0 && getline(&line, &size, f) != -1) {
+		line[strcspn(line, "\r\n")] = '\0';
+		v = line + strcspn(line, ":");
+		if (*v != '\0')
+			*v++ = '\0';
+		if (line[0] == '#' || strcmp(line, name) != 0)
+			continue;
+		r = 1;
+		if (value == NULL)
+			break;
+		n = snprintf(value, room, "%s", v);
+		if (n <= 0 || (size_t)n >= room)
+			r = 0;		/* no secret is no door */
+	}
+	if (ferror(f))
+		r = -1;
+	if (line != NULL)
+		cred_forget(line, size);
+	free(line);
+	(void)fclose(f);
+	return r;
+}
+
+/* Who may not log in whatever his password: a reason, or NULL. */
+static int
+judge_account(struct pop *p, const char *name, struct account *a)
+{
+	int listed;
+
+	if (a->reason != NULL)
+		return 0;
+	if (a->uid == 0)
+		a->reason = "root";
+	else if (a->uid < p->opt.minuid)
+		a->reason = "uid";
+	if (p->opt.allow != NULL) {
+		if ((listed = find_line(p->opt.allow, false, name, NULL,
+		    0)) == -1)
+			return -1;
+		if (listed == 0)
+			a->reason = "notallowed";
+	}
+	if (p->opt.deny != NULL) {
+		if ((listed = find_line(p->opt.deny, false, name, NULL,
+		    0)) == -1)
+			return -1;
+		if (listed == 1)
+			a->reason = "denied";
+	}
+	return 0;
+}
+
+/* Spends the time of a check where there is nothing to check against. */
+static void
+spend(const char *password)
+{
+	const char *got;
+	size_t i;
+
+	for (i = 0; i < sizeof(dummies) / sizeof(dummies[0]); i++)
+		if ((got = crypt(password, dummies[i])) != NULL &&
+		    got[0] != '*')
+			break;
+}
+
+/* The password against the account's own hash. */
+static void
+check_hash(struct account *a, const char *password)
+{
+	const char *got = NULL, *wrong = NULL;
+
+	if (a->hash[0] == '\0')
+		wrong = "empty";
+	else if (strchr("*!", a->hash[0]) != NULL)
+		wrong = "locked";
+	else if ((got = crypt(password, a->hash)) == NULL || got[0] == '*')
+		wrong = "hash";
+	else if (!same(got, a->hash))
+		wrong = "password";
+	if (got == NULL || got[0] == '*')
+		spend(password);
+	if (a->reason == NULL)
+		a->reason = wrong;
+}
+
+/*
+ * The interface of checkpassword: name, password and a third string on
+ * descriptor 3, and a program to run that here has nothing to do.  Exit 0:
+ * right, 1: wrong; anything else is trouble that is not the user's.
+ */
+static int
+ask_program(struct pop *p, const struct login *l, struct account *a)
+{
+	char path[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
+	char doing_nothing[] = "/bin/true", *env[] = { path, NULL };
+	char *argv[] = { NULL, doing_nothing, NULL }, text[LOGIN_LEN];
+	int fd[2], status, n, r = -1;
+	pid_t pid;
+
+	if ((argv[0] = strdup(p->opt.checker)) == NULL)
+		return -1;
+	n = snprintf(text, sizeof(text), "%s%c%s%cY%lld%c", l->name, 0,
+	    l->password, 0, (long long)time(NULL), 0);
+	if (n > 0 && (size_t)n < sizeof(text) && pipe(fd) == 0) {
+		pid = child_start(p, fd[0], 3, p->opt.checker, argv, env);
+		(void)close(fd[0]);	/* fits a pipe: no wait here */
+		if (pid != -1 && write(fd[1], text, (size_t)n) == n)
+			r = 0;
+		(void)close(fd[1]);
+		if (pid != -1 && (child_wait(p, pid, CHECK_LIMIT, &status) ==
+		    -1 || !WIFEXITED(status) || WEXITSTATUS(status) > 1))
+			r = -1;
+		else if (r == 0 && WEXITSTATUS(status) == 1)
+			a->reason = "password";
+		if (r == -1)
+			errno = EREMOTEIO;
+	}
+	cred_forget(text, sizeof(text));
+	free(argv[0]);
+	return r;
+}
+
+/* RFC 1939, 7: the digest of the timestamp and the shared secret. */
+static bool
+digest_right(struct pop *p, const char *secret, struct str digest)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char got[UID_LEN];
+	unsigned diff = digest.n != 2 * UID_LEN;
+	struct md5 m;
+	size_t i;
+
+	md5_begin(&m);
+	md5_add(&m, p->stamp, strlen(p->stamp));
+	md5_add(&m, secret, strlen(secret));
+	md5_end(&m, got);
+	for (i = 0; i < 2 * UID_LEN && i < digest.n; i++)
+		diff |= (unsigned)(digest.p[i] ^ hex[got[i / 2] >>
+		    (i % 2 == 0 ? 4 : 0) & 15]);
+	return diff == 0;
+}
+
+/* APOP, and the users of APOP at PASS. */
+static int
+check_secret(struct pop *p, const struct login *l, struct account *a,
+    bool *done)
+{
+	char secret[LINE_COMMAND];
+	int r;
+
+	*done = l->password == NULL;
+	if (p->opt.secrets == NULL || (!*done && p->tls))
+		return 0;
+	r = find_line(p->opt.secrets, true, l->name, secret, sizeof(secret));
+	if (r == -1)
+		return -1;
+	if (r == 1 && !*done && a->reason == NULL)
+		a->reason = "apop";	/* his secret is not for the clear */
+	if (*done && a->reason == NULL && (r == 0 ||
+	    !digest_right(p, secret, l->digest)))
+		a->reason = r == 0 ? "nosecret" : "digest";
+	cred_forget(secret, sizeof(secret));
+	return 0;
+}
+
+int
+cred_check(struct pop *p, const struct login *l, struct account *a)
+{
+	bool done;
+	int r = 0;
+
+	memset(a, 0, sizeof(*a));
+	if (!name_ok(l->name))
+		a->reason = "unknown";
+	else if (p->opt.passwd != NULL)
+		r = look_up_file(p, l->name, a);
+	else
+		r = look_up_system(l->name, a);
+	if (r == 0)
+		r = judge_account(p, l->name, a);
+	if (r == 0)
+		r = check_secret(p, l, a, &done);
+	if (r == 0 && !done) {
+		if (p->opt.checker == NULL)
+			check_hash(a, l->password);
+		else if (a->reason == NULL)
+			r = ask_program(p, l, a);
+	}
+	cred_forget(a->hash, sizeof(a->hash));
+	return r;
+}

@@ -1,0 +1,151 @@
+/*
+ * STLS by UCSPI-TLS: the parent that accepted the connection also speaks TLS,
+ * when it is told to; here are only three descriptors and two octets.
+ *
+ * Nothing of before may count behind the switch (RFC 2595, 4): not the user
+ * name, and above all no octet that came in the clear and waits in a buffer,
+ * which somebody on the way may have put there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+static const char *const names[TLS_FDS] = {
+	[TLS_CTL] = "SSLCTLFD",
+	[TLS_READ] = "SSLREADFD",
+	[TLS_WRITE] = "SSLWRITEFD"
+};
+
+void
+tls_begin(struct pop *p)
+{
+	const char *s;
+	uint64_t n;
+	int i, set = 0;
+
+	for (i = 0; i < TLS_FDS; i++) {
+		p->tlsfd[i] = -1;
+		if ((s = getenv(names[i])) == NULL || *s == '\0')
+			continue;
+		if (!arg_number((struct str){ s, strlen(s) }, 65535, &n) ||
+		    n < 3 || fcntl((int)n, F_GETFD) == -1 ||
+		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == -1) {
+			pop_log(p, LV_NOTICE, "tls: %s names no descriptor",
+			    names[i]);
+			continue;
+		}
+		p->tlsfd[i] = (int)n;
+		set++;
+	}
+	if (set < TLS_FDS)
+		p->tlsfd[TLS_CTL] = p->tlsfd[TLS_READ] =
+		    p->tlsfd[TLS_WRITE] = -1;
+}
+
+bool
+tls_offered(struct pop *p)
+{
+	return p->tlsfd[TLS_CTL] != -1 && !p->tls;
+}
+
+/* Logs one of the parent's VAR=value entries, if it is one that matters. */
+static void
+note_entry(struct pop *p, const char *entry)
+{
+	static const char *const wanted[] = { "SSL_PROTOCOL", "SSL_CIPHER" };
+	char clean[128];
+	size_t i, n;
+
+	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		n = strlen(wanted[i]);
+		if (strncmp(entry, wanted[i], n) != 0 || entry[n] != '=')
+			continue;
+		pop_log(p, LV_NOTICE, "tls addr=%s %s=%s", p->addr,
+		    i == 0 ? "protocol" : "cipher", log_clean(clean,
+		    sizeof(clean), entry + n + 1, strlen(entry + n + 1)));
+	}
+}
+
+/*
+ * The answer to 'Y': entries, each with its NUL, and one more NUL.  It comes
+ * when the handshake is done; an end of file in its place means that it
+ * failed.  0, or -1.
+ */
+static int
+await(struct pop *p)
+{
+	char text[4096];
+	size_t have = 0, at;
+	ssize_t n;
+
+	while (have < 2 || text[have - 1] != '\0' || text[have - 2] != '\0') {
+		if (have == sizeof(text))
+			return -1;
+		if (io_readable(p, p->tlsfd[TLS_CTL], &p->login) != IN_LINE)
+			return -1;
+		n = read(p->tlsfd[TLS_CTL], text + have, sizeof(text) - have);
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return -1;
+		have += (size_t)n;
+	}
+	for (at = 0; at + 1 < have; at += strlen(text + at) + 1)
+		note_entry(p, text + at);
+	return 0;
+}
+
+/* Puts the parent's descriptors in the place of the connection's. */
+static int
+take_over(struct pop *p)
+{
+	int i, k;
+
+	if (dup2(p->tlsfd[TLS_READ], 0) == -1 ||
+	    dup2(p->tlsfd[TLS_WRITE], 1) == -1 ||
+	    dup2(p->tlsfd[TLS_WRITE], 2) == -1 || io_unblock() == -1)
+		return -1;
+	for (i = 0; i < TLS_FDS; i++) {
+		for (k = 0; k < i && p->tlsfd[k] != p->tlsfd[i]; k++)
+			continue;
+		if (k == i)		/* they may be one and the same */
+			(void)close(p->tlsfd[i]);
+		(void)unsetenv(names[i]);
+	}
+	for (i = 0; i < TLS_FDS; i++)
+		p->tlsfd[i] = -1;
+	return 0;
+}
+
+enum result
+pop_stls(struct pop *p)
+{
+	if (!tls_offered(p))
+		return pop_err(p, p->tls ? "TLS is active already." :
+		    "TLS is not offered here.");
+	if (io_pending(p)) {
+		p->reason = END_ERROR;
+		(void)pop_err(p, "Nothing may follow STLS before its "
+		    "answer.");
+		return BYE;
+	}
+	(void)pop_ok(p, "Begin TLS negotiation.");
+	p->reason = END_ERROR;
+	if (pop_flush(p) == -1)
+		return CUT;
+	if (write(p->tlsfd[TLS_CTL], "Y", 1) != 1 || await(p) == -1 ||
+	    take_over(p) == -1) {
+		pop_log(p, LV_NOTICE, "tls addr=%s: the handshake failed",
+		    p->addr);
+		return CUT;
+	}
+	io_forget(p);
+	p->tls = true;
+	p->user[0] = '\0';
+	memcpy(p->who, "-", 2);
+	return OK;
+}
