@@ -78,7 +78,7 @@ note_entry(struct pop *p, const char *entry)
 static int
 await(struct pop *p)
 {
-	char text[4096];
+	char text[4096] = { 0 };
 	size_t have = 0, at;
 	ssize_t n;
 

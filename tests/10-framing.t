@@ -136,6 +136,10 @@ case 'arguments: too many or too few of them are an error [RFC 1939 3]' => sub {
 		S: -ERR *
 		C: NOOP x
 		S: -ERR *
+		C: XTND
+		S: -ERR *
+		C: XTND FOO
+		S: -ERR *
 		C: TOP 1 2 3
 		S: -ERR *
 		C: QUIT now
