@@ -25,7 +25,9 @@ struct head {
 	uint64_t head_sum;	/* of all the above; last */
 };
 
-enum { SECTOR = 512, PAGE = 4096 };
+enum { SECTOR = 512, PAGE = 4096, SETTLE_TRIES = 20 };
+
+#define SECOND	INT64_C(1000000000)
 
 static uint64_t
 head_sum(const struct head *h)
@@ -49,7 +51,7 @@ head_read(int work, struct head *h)
 static int64_t
 nanoseconds(struct timespec t)
 {
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
 }
 
 void
@@ -91,19 +93,17 @@ index_sum(const struct msgs *t, struct summary *sum)
 /*
  * A change right after our scan could carry the very time that the scan saw:
  * file times move by ticks of the kernel's clock, and by whole seconds on old
- * filesystems.  So the work file, written after the scan on the same
- * filesystem and so by the same clock, must be later by more than a tick.
+ * filesystems.  So the work file, written while the spool was locked, on the
+ * same filesystem and so by the same clock, must be later than the spool.
  */
 static bool
 settled(int work, const struct stamp *st)
 {
 	struct stat sb;
-	int64_t tick = (int64_t)SETTLE_MS * 1000000;
 
-	if (st->ctime % 1000000000 == 0)
-		tick = INT64_C(2000000000);
-	return fstat(work, &sb) == 0 &&
-	    nanoseconds(sb.st_mtim) > st->ctime + tick;
+	return fstat(work, &sb) == 0 && nanoseconds(sb.st_mtim) > st->ctime &&
+	    (st->ctime % SECOND != 0 ||
+	    nanoseconds(sb.st_mtim) > st->ctime + 2 * SECOND);
 }
 
 bool
@@ -179,7 +179,9 @@ index_write(int work, const struct stamp *st, const struct msgs *t)
 	} u;
 	size_t bytes = t->n * sizeof(*t->v);
 	uint64_t keep = (SECTOR + bytes + PAGE - 1) / PAGE * PAGE;
+	const struct timespec ms = { 0, 1000000 };
 	struct stat sb;
+	int i;
 
 	memset(&u, 0, sizeof(u));
 	memcpy(u.h.magic, magic, sizeof(magic));
@@ -194,7 +196,14 @@ index_write(int work, const struct stamp *st, const struct msgs *t)
 	    fstat(work, &sb) == -1 || ((uint64_t)sb.st_size > keep &&
 	    ftruncate(work, (off_t)keep) == -1))
 		return -1;
-	return file_write(work, &u, sizeof(u), 0);
+	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
+		if (file_write(work, &u, sizeof(u), 0) == -1)
+			return -1;
+		if (settled(work, st) || st->ctime % SECOND == 0)
+			break;
+		(void)nanosleep(&ms, NULL);
+	}
+	return 0;
 }
 
 int

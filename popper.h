@@ -52,7 +52,6 @@ enum {
 	HOST_LEN = 256,		/* a DNS name and its NUL */
 	UID_LEN = 16,		/* MD5 */
 	UID_TEXT = 48,		/* 32 hex digits, a dot, a number and a NUL */
-	SETTLE_MS = 20,		/* no kernel clock ticks slower than this */
 	STALE_LOCK = 300	/* seconds until a foreign dotlock is dead,
 				   as liblockfile has it */
 };

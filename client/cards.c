@@ -173,8 +173,9 @@ read_card(struct session *s, size_t *cur)
 			    s->board[0] != '\0' ? s->board : s->pop.user,
 			    s->msg[*cur].id, *cur + 1, s->n,
 			    s->msg[*cur].marked ? ", to be deleted" : "");
-			switch (c = card(s, &v, "space - page  n p next, previous  "
-			    "d u mark  r reply  h header  q back  ? help")) {
+			switch (c = card(s, &v, "space - page  n p next, "
+			    "previous  d u mark  r reply  h header  q back  "
+			    "? help")) {
 			case 'd':
 			case 'u':
 				mark(s, *cur, c == 'd');

@@ -22,16 +22,16 @@ size_t
 mail_head(const char *s, size_t n)
 {
 	const char *lf;
-	size_t i, k, next;
+	size_t i, k, after;
 
-	for (i = 0; i < n; i = next) {
+	for (i = 0; i < n; i = after) {
 		lf = memchr(s + i, '\n', n - i);
-		next = lf != NULL ? (size_t)(lf - s) + 1 : n;
+		after = lf != NULL ? (size_t)(lf - s) + 1 : n;
 		if (i > 0 && (s[i] == ' ' || s[i] == '\t'))
 			continue;
-		for (k = i; k < next && s[k] > ' ' && s[k] != ':'; k++)
+		for (k = i; k < after && s[k] > ' ' && s[k] != ':'; k++)
 			;
-		if (k == i || k == next || s[k] != ':')
+		if (k == i || k == after || s[k] != ':')
 			break;
 	}
 	return i;

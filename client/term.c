@@ -331,7 +331,7 @@ term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 	char line[1024];
 	pid_t pid, r;
 	size_t i;
-	int n, status;
+	int n, how;
 
 	n = snprintf(line, sizeof(line), "%s \"$1\"", cmd);
 	if (n < 0 || (size_t)n >= sizeof(line))
@@ -347,15 +347,15 @@ term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 		execl("/bin/sh", "sh", "-c", line, "sh", path, (char *)NULL);
 		_exit(127);
 	}
-	status = -1;
-	while (pid != -1 && (r = waitpid(pid, &status, WNOHANG)) != pid) {
+	how = -1;
+	while (pid != -1 && (r = waitpid(pid, &how, WNOHANG)) != pid) {
 		if (r == -1 && errno != EINTR)
 			break;
 		await(false, tick, arg);
 	}
 	handle(SIGINT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
 	handle(SIGQUIT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
-	return term_start() ? status : -1;
+	return term_start() ? how : -1;
 }
 
 bool

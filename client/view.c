@@ -17,7 +17,8 @@
 
 enum {
 	TAB_STOP = 8,
-	MARKS = 2,		/* accents over one letter; more are spelt out */
+	MARKS = 2,		/* accents over one letter; more are spelt
+				   out */
 	GLYPH = 32,		/* the longest form of one character */
 	ANCHOR = 64,		/* every so many rows of a text have their
 				   offset kept: few for a text of any size */
@@ -218,7 +219,7 @@ choice(struct session *s, const char *keys, const char *fmt, ...)
 	do {
 		status(s);
 		if ((c = term_key(idle, s)) == KEY_ESC)
-			c = keys[strlen(keys) - 1];
+			c = (unsigned char)keys[strlen(keys) - 1];
 	} while (c <= 0 || c >= KEY_UP || strchr(keys, c) == NULL);
 	s->say[0] = '\0';
 	return c;
@@ -303,7 +304,8 @@ card(struct session *s, struct view *v, const char *keys)
 
 	for (;;) {
 		cols = term_cols();
-		rows = term_rows() > MARGIN ? (size_t)(term_rows() - MARGIN) : 1;
+		rows = term_rows() > MARGIN ?
+		    (size_t)(term_rows() - MARGIN) : 1;
 		if (v->row == NULL && v->cols != cols)
 			fold(v, cols);
 		end = v->n > (v->row == NULL ? rows : 1) ?

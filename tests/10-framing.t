@@ -82,6 +82,23 @@ case 'unknown commands: -ERR, and the session goes on [RFC 1939 3]' => sub {
 		END
 };
 
+case 'nothing but unknown commands: the session is ended, the mail is left' => sub {
+	my $box = box();
+	my $s = $box->login;
+	my $replies = 0;
+
+	$s->command('DELE 1');
+	while ($replies < 10_000) {
+		$s->send('FOO') or last;
+		last unless ($s->read_line // '') =~ /^-ERR /;
+		$replies++;
+	}
+	cmp_ok($replies, '>=', 10, 'some are forgiven');
+	cmp_ok($replies, '<', 10_000, 'but not all');
+	is($s->wait, 0, 'exit status');
+	is($box->spool, FX1, 'the spool');
+};
+
 case 'an empty line: one -ERR [RFC 1939 3]' => sub {
 	my $s = box()->session;
 
@@ -195,22 +212,25 @@ case 'line ends: LF alone is good enough' => sub {
 };
 
 case 'control octets: one -ERR, no harm [RFC 2449 3]' => sub {
-	my $s = box()->login;
+	my $box = box();
 
 	for my $octet (grep { !/[\n\r\t]/ } map { chr } 0 .. 31, 127) {
 		my $name = sprintf '%02x', ord $octet;
+		my $s = $box->login;
 
 		$s->send_raw("ST${octet}AT\r\nNOOP$octet\r\nLIST ${octet}1\r\n"
 		    . "RETR 1$octet\r\nSTAT\r\n");
 		my @replies = map { $s->reply($name) } 1 .. 5;
 		is_deeply([ map { substr $_, 0, 4 } @replies ],
 		    [ ('-ERR') x 4, '+OK ' ], "octet $name");
+		$s->quit;
 	}
+	my $s = $box->login;
 	$s->send_raw("ST\rAT\r\nSTAT\r\n");
 	like($s->reply('CR'), qr/^-ERR /, 'a CR inside the line');
 	is($s->reply('STAT'), '+OK 2 48', 'one reply only');
 	$s->quit;
-	unlike($s->box->log, qr/[^\x0a\x20-\x7e]/, 'the log stays printable');
+	unlike($box->log, qr/[^\x0a\x20-\x7e]/, 'the log stays printable');
 };
 
 case 'control octets: not in a name or a password either' => sub {

@@ -359,6 +359,7 @@ END
 		keys_in('c');
 		keys_in('q', 'y');
 		$ended->(0);
+		like(screen(), qr/^1 deleted, 2 left$/m, 'so it says');
 		is($pop->spool, $mail[0] . $mail[2],
 		    'exactly that message is gone');
 	};
@@ -370,6 +371,7 @@ END
 			$started->();
 			keys_in('d', @$way);
 			$ended->(0);
+			unlike(screen(), qr/deleted/, 'none is said to be');
 			is($pop->spool, join('', @mail), "by @$way");
 		}
 	};
@@ -693,9 +695,9 @@ case '-s: where the account comes from' => sub {
 };
 
 case '-s: usage' => sub {
-	is((submit({}, $letter, @$_))[0], 64, "@$_") for ['-bs'], ['-bd'],
-	    ['-Z'], ['-P', 'x'], ['-P', '0'], ['-P', '2'], ['-t', 'bob'],
-	    ['-f'], ["a\nb"];
+	is((submit({}, $letter, @$_))[0], 64, join(' ', @$_) =~ s/\n/ LF /r)
+	    for ['-bs'], ['-bd'], ['-Z'], ['-P', 'x'], ['-P', '0'],
+	    ['-P', '2'], ['-t', 'bob'], ['-f'], ["a\nb"];
 };
 
 case '-s: sendmail\'s exit codes for what goes wrong' => sub {
