@@ -36,14 +36,22 @@ MODULES	= pop_auth.c pop_base64.c pop_board.c pop_child.c pop_cred.c \
 SRC	= popper.c $(MODULES)
 HDR	= popper.h journal.h
 OBJ	= $(SRC:.c=.o)
-UNITS	= scan plan journal md5 twin
+UNITS	= scan plan journal md5 twin base64
+CARD	= client/popcard.c client/cards.c client/mail.c client/maildrop.c \
+	  client/pop.c client/term.c client/view.c
+CARDOBJ	= $(CARD:.c=.o)
 
-all: popper
+all: popper client/popcard
 
 popper: $(OBJ)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $(OBJ) $(LIBCRYPT)
 
 $(OBJ): $(HDR)
+
+client/popcard: $(CARDOBJ)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $(CARDOBJ)
+
+$(CARDOBJ): client/popcard.h
 
 .SUFFIXES: .c .o
 .c.o:
@@ -93,30 +101,40 @@ demo: all
 FORBIDDEN = '\b(strcpy|strcat|sprintf|vsprintf|atoi|atol|gets|mktemp|tmpnam|strtok|system|popen|alloca)[[:space:]]*\('
 TIDY	= -*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-implicit-widening-of-multiplication-result,-bugprone-macro-parentheses,-bugprone-not-null-terminated-result,-bugprone-reserved-identifier,-bugprone-sizeof-expression,clang-analyzer-deadcode.*,clang-analyzer-unix.*,misc-redundant-expression,misc-unused-parameters,readability-misleading-indentation
 lint:
-	! grep -nE $(FORBIDDEN) $(SRC) $(HDR)
+	! grep -nE $(FORBIDDEN) $(SRC) $(HDR) $(CARD)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability \
-	    --inline-suppr --error-exitcode=1 $(SRC)
-	clang-tidy --quiet --warnings-as-errors='*' --checks='$(TIDY)' $(SRC) -- \
+	    --inline-suppr --error-exitcode=1 $(SRC) $(CARD)
+	clang-tidy --quiet --warnings-as-errors='*' --checks='$(TIDY)' $(SRC) \
+	    $(CARD) -- \
 	    $(STD)
-	for f in $(SRC); do gcc $(STD) $(WARN) -O2 -fanalyzer -Werror -c \
+	for f in $(SRC) $(CARD); do gcc $(STD) $(WARN) -O2 -fanalyzer -Werror -c \
 	    -o /dev/null $$f || exit 1; done
-	mandoc -Tlint -Wwarning popper.8
+	mandoc -Tlint -Wwarning popper.8 popper-boards.5 client/popcard.1
 
 # ---- installing -----------------------------------------------------------
 
 install: all
-	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8
+	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
+	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
+	    $(DESTDIR)$(MANDIR)/man8
 	install -m 755 popper $(DESTDIR)$(SBINDIR)/popper
+	install -m 755 client/popcard $(DESTDIR)$(BINDIR)/popcard
+	install -m 644 client/popcard.1 $(DESTDIR)$(MANDIR)/man1/popcard.1
+	install -m 644 popper-boards.5 $(DESTDIR)$(MANDIR)/man5/popper-boards.5
 	install -m 644 popper.8 $(DESTDIR)$(MANDIR)/man8/popper.8
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/popper $(DESTDIR)$(MANDIR)/man8/popper.8
+	rm -f $(DESTDIR)$(SBINDIR)/popper $(DESTDIR)$(BINDIR)/popcard \
+	    $(DESTDIR)$(MANDIR)/man1/popcard.1 \
+	    $(DESTDIR)$(MANDIR)/man5/popper-boards.5 \
+	    $(DESTDIR)$(MANDIR)/man8/popper.8
 
 dist:
 	git archive --prefix=popper-$(VERSION)/ -o popper-$(VERSION).tar.gz HEAD
 
 clean:
-	rm -rf $(OBJ) popper build popper-$(VERSION).tar.gz
+	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build \
+	    popper-$(VERSION).tar.gz
 
 .PHONY: all static units check check-san check-valgrind demo lint install \
 	uninstall dist clean

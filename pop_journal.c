@@ -179,6 +179,29 @@ jrn_text_ready(int work, const struct journal *j)
 	    &sum) == 0 && sum == j->m.text_sum;
 }
 
+/*
+ * The step's text into the journal, durably.  Where the mark knows of a text
+ * that is not there as it was, either it was never synced, and then its
+ * sources still add up to it; or the file was damaged, and nothing is done.
+ */
+static int
+prepare(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
+    uint64_t len)
+{
+	bool known = j->m.text_step == j->m.done + 1;
+	uint64_t was = j->m.text_sum;
+
+	if (jrn_text_ready(work, j))
+		return 0;
+	if (gather(sp, work, j, i, end, len) == -1)
+		return -1;
+	if (known && j->m.text_sum != was) {
+		errno = EILSEQ;
+		return -1;
+	}
+	return write_mark(work, j) == -1 ? -1 : file_sync(work);
+}
+
 static int
 one_step(struct pop *p, struct spool *sp, struct journal *j, size_t i,
     size_t *end)
@@ -189,11 +212,8 @@ one_step(struct pop *p, struct spool *sp, struct journal *j, size_t i,
 
 	*end = jrn_step_end(&j->st, i, &len);
 	if (j->st.v[i].flags & PIECE_TEXT) {
-		if (!jrn_text_ready(work, j) &&
-		    (gather(sp, work, j, i, *end, len) == -1 ||
-		    write_mark(work, j) == -1 || file_sync(work) == -1))
-			return -1;
-		if (file_copy(work, j->h.text_at[j->m.done % 2], sp->fd,
+		if (prepare(sp, work, j, i, *end, len) == -1 ||
+		    file_copy(work, j->h.text_at[j->m.done % 2], sp->fd,
 		    j->st.v[i].dst, len) == -1)
 			return -1;
 	} else

@@ -186,8 +186,8 @@ send_parcel(struct pop *p, struct parcel *x)
 	}
 	if (child_wait(p, pid, p->opt.idle, &status) == -1) {
 		pop_warn(p, "xmit: octets=%llu", (unsigned long long)x->size);
-		return pop_err(p, "[SYS/TEMP] The mail program did not "
-		    "finish; the message may have been sent.");
+		return pop_err(p, "The mail program did not finish; the "
+		    "message may have been sent.");
 	}
 	pop_log(p, LV_NOTICE, "xmit user=%s addr=%s octets=%llu %s=%d",
 	    p->who, p->addr, (unsigned long long)x->size,

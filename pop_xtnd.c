@@ -28,10 +28,12 @@ field_name_ok(struct str s)
 static struct str
 find_field(struct str head, struct str name)
 {
-	const char *p = head.p, *end = head.p + head.n, *nl;
+	const char *p = head.p, *end, *nl;
 	struct str f = { NULL, 0 };
 
-	for (; p < end; p = nl + 1) {
+	if (head.n == 0 || p == NULL)
+		return f;
+	for (end = p + head.n; p < end; p = nl + 1) {
 		if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
 			nl = end - 1;
 		if (f.n > 0 && *p != ' ' && *p != '\t')

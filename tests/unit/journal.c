@@ -7,7 +7,6 @@
  */
 #include <sys/syscall.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -199,16 +198,28 @@ apply_op(struct disk *d, const struct op *x)
 		set_size(&d->f[x->file], x->at);
 }
 
-/* The files after a kill in front of call number n. */
-static void
-after_kill(const struct disk *base, const struct tape *t, size_t n,
+/*
+ * The files after a kill in front of call number n, or with half in the
+ * middle of that call: false where it is too small for that.
+ */
+static bool
+after_kill(const struct disk *base, const struct tape *t, size_t n, bool half,
     struct disk *d)
 {
-	size_t i;
+	size_t i, to;
 
 	copy_disk(d, base);
 	for (i = 0; i < n; i++)
 		apply_op(d, &t->v[i]);
+	if (!half)
+		return true;
+	if (n == t->n || t->v[n].what != WRITE)
+		return false;
+	to = (t->v[n].at + t->v[n].n / 2) / PAGE * PAGE;
+	if (to <= t->v[n].at)
+		return false;
+	apply_part(d, &t->v[n], 0, to - t->v[n].at);
+	return true;
 }
 
 /* Whether call i of the first n is on the disk for certain. */
@@ -586,6 +597,24 @@ find(const struct buf *in, const struct buf *what)
 	return false;
 }
 
+/* The same where a line begins. */
+static bool
+find_line(const struct buf *in, const struct buf *what)
+{
+	struct buf rest = *in;
+	const char *nl = in->p;
+
+	while (rest.n >= what->n) {
+		if (memcmp(rest.p, what->p, what->n) == 0)
+			return true;
+		if ((nl = memchr(rest.p, '\n', rest.n)) == NULL)
+			break;
+		rest.n -= (size_t)(nl + 1 - rest.p);
+		rest.p += nl + 1 - rest.p;
+	}
+	return false;
+}
+
 /* Every kept letter stands whole in one of the two files. */
 static bool
 all_whole(const struct disk *d, const char *when, size_t n)
@@ -674,12 +703,14 @@ kills(bool again)
 {
 	struct tape second = { NULL, 0, 0 };
 	bool good = true, sure;
-	size_t n, m;
+	size_t i, n, m;
 	int more;
 
-	for (n = 0; n <= first.n && good; n++) {
+	for (i = 0; i <= 2 * first.n && good; i++) {
+		n = i / 2;
 		sure = n == first.n || left_over();
-		after_kill(&base, &first, n, &now);
+		if (!after_kill(&base, &first, n, i % 2 > 0, &now))
+			continue;
 		good = all_whole(&now, "kill at call", n);
 		for (more = 0; more < 2 && good; more++) {
 			copy_disk(&then, &now);
@@ -689,7 +720,7 @@ kills(bool again)
 			good = recovers(&then, more, sure, &second,
 			    "kill at call", n);
 			for (m = 0; again && m < second.n && good; m++) {
-				after_kill(&mid, &second, m, &then);
+				(void)after_kill(&mid, &second, m, false, &then);
 				good = all_whole(&then, "second kill", m) &&
 				    recovers(&then, more, sure, NULL,
 				    "second kill", n * 1000 + m);
@@ -788,10 +819,12 @@ no_status(struct buf *to, const struct buf *from)
 	}
 }
 
-enum foreign { READ, DELETED, REMOVED, EMPTIED, TORN, REPLACED, FOREIGNERS };
+enum foreign { READ, MAILED, DELETED, REMOVED, EMPTIED, TORN, REPLACED,
+	FOREIGNERS };
 
 static const char *const foreigners[FOREIGNERS] = {
-	"a program notes Status: O", "a program deletes the first message",
+	"a program notes Status: O", "mail comes, a program notes Status: O",
+	"a program deletes the first message",
 	"the spool is removed", "the spool is emptied",
 	"half a message is appended", "the spool is another file"
 };
@@ -813,6 +846,11 @@ meddle(enum foreign how, struct buf *b)
 		b->n = 0;
 		return;
 	}
+	if (how == MAILED) {
+		buf_add(b, mail.p, mail.n);
+		p = b->p;
+		end = b->p + b->n;
+	}
 	for (; p < end; p = nl) {
 		nl = memchr(p, '\n', (size_t)(end - p));
 		nl = nl == NULL ? end : nl + 1;
@@ -826,7 +864,7 @@ meddle(enum foreign how, struct buf *b)
 		    (size_t)(nl - p) }, "Status:"));
 		if (head && blank) {
 			head = false;
-			if (how == READ && !status)
+			if (how <= MAILED && !status)
 				put_line(&to, "Status: O");
 		}
 		if (!skip)
@@ -851,21 +889,31 @@ strangers(void)
 	size_t n, i;
 	int how, r;
 
-	for (n = 0; n <= first.n; n++)
+	for (n = 0; n <= 2 * first.n; n++)
 		for (how = 0; how < FOREIGNERS; how++) {
-			after_kill(&base, &first, n, &now);
+			if (!after_kill(&base, &first, n / 2, n % 2 > 0, &now))
+				continue;
 			no_status(&before, &now.f[SPOOL]);
 			no_status(&work, &now.f[WORK]);
 			meddle((enum foreign)how, &now.f[SPOOL]);
 			no_status(&left, &now.f[SPOOL]);
-			if (how == REPLACED)	/* another inode */
-				(void)renameat(pop.drop.dir, ".alice.pop",
+			if (how == REPLACED) {	/* another inode */
+				put_file("new", &now.f[SPOOL], SPOOL);
+				(void)renameat(pop.drop.dir, "new",
 				    pop.drop.dir, "alice");
+			}
 			is_there[SPOOL] = how != REMOVED;
 			states++;
 			r = recover(&now, NULL);
 			is_there[SPOOL] = true;
 			no_status(&then.f[SPOOL], &now.f[SPOOL]);
+			if (how == MAILED && !find_line(&then.f[SPOOL],
+			    &mail)) {
+				good = false;
+				note("%s: kill %s call %zu, %s: the mail that "
+				    "came is none any more", sc->name, n % 2 ?
+				    "amid" : "at", n / 2, foreigners[how]);
+			}
 			for (i = 0; i < nletters; i++) {
 				if (letters[i].deleted)
 					continue;
@@ -876,9 +924,10 @@ strangers(void)
 				if (!must || find(&then.f[SPOOL], &want))
 					continue;
 				good = false;
-				note("%s: kill at call %zu, %s: letter %zu "
+				note("%s: kill %s call %zu, %s: letter %zu "
 				    "was in %s, now it is not in the spool%s",
-				    sc->name, n, foreigners[how], i,
+				    sc->name, n % 2 ? "amid" : "at", n / 2,
+				    foreigners[how], i,
 				    find(&left, &want) ? "the spool" :
 				    "the journal", r != 0 ? ": refused" : "");
 			}
@@ -942,7 +991,7 @@ forgeries(size_t call)
 	bool good = true;
 	size_t at, i;
 
-	after_kill(&base, &first, call, &now);
+	(void)after_kill(&base, &first, call, false, &now);
 	if (now.f[WORK].n < HEAD_ROOM ||
 	    memcmp(now.f[WORK].p, HEAD_MAGIC, 16) != 0)
 		return true;
@@ -1035,7 +1084,7 @@ play(const struct scene *scene)
 		(void)snprintf(list + strlen(list), sizeof(list) -
 		    strlen(list), " %zu", syncs);
 	}
-	note("%s: %zu syncs; without one of%s mail is lost", sc->name, syncs,
+	ok(needed > 0, "%s: %zu syncs; not without number%s", sc->name, syncs,
 	    list);
 	tape_free(&first);
 	free_disk(&base);
