@@ -76,7 +76,7 @@ units: $(OBJ)
 	    -o build/unit/$$u tests/unit/$$u.c $(MODULES) $(LIBCRYPT) || \
 	    exit 1; done
 
-PROVE	= prove -I tests/lib
+PROVE	= prove -j4 -I tests/lib
 TESTS	= tests/*.t
 check: all units
 	POPPER=./popper $(PROVE) $(TESTS) $(UNITS:%=build/unit/%)

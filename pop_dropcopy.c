@@ -348,7 +348,7 @@ copy_locked(struct pop *p, struct spool *sp, const struct msg *m)
 }
 
 enum result
-drop_copy(struct pop *p, struct msg *m)
+drop_text(struct pop *p, const struct msg *m)
 {
 	struct drop *d = &p->drop;
 	struct spool sp;
@@ -366,10 +366,17 @@ drop_copy(struct pop *p, struct msg *m)
 		if (r == -1 && errno != EAGAIN)
 			break;
 	}
-	if (r == -1)
-		return say_trouble(p, "copy");
+	return r == -1 ? say_trouble(p, "copy") : OK;
+}
+
+enum result
+drop_copy(struct pop *p, const struct msg *m)
+{
+	if (drop_text(p, m) != OK)
+		return NO;
 	if (m->flags & MSG_GONE)
 		return pop_err(p, "Another program has removed message %zu.",
-		    (size_t)(m - d->all.v) + 1 - (size_t)d->sum.hidden);
+		    (size_t)(m - p->drop.all.v) + 1 -
+		    (size_t)p->drop.sum.hidden);
 	return OK;
 }

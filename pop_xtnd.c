@@ -144,7 +144,7 @@ xtnd_xlst(struct pop *p)
 	    (m = list_msg(p, n)) == NULL))
 		return pop_err(p, "That message does not exist.");
 	if (p->drop.sum.count > 0 &&
-	    drop_copy(p, m != NULL ? m : list_msg(p, 1)) != OK)
+	    drop_text(p, m != NULL ? m : list_msg(p, 1)) != OK)
 		return NO;
 	return list_field(p, name, m);
 }

@@ -419,11 +419,13 @@ void drop_close(struct pop *p);
 int drop_load(struct pop *p);
 
 /*
- * Makes sure that the text of message m is in the temporary copy, at
- * m->offset.  Returns OK, or NO after a reply, which is also the answer where
- * another program has taken the message away meanwhile (MSG_GONE).
+ * Makes sure that the text from message m on is in the temporary copy, each
+ * message at its offset.  Returns OK, or NO after a reply.
  */
-enum result drop_copy(struct pop *p, struct msg *m);
+enum result drop_text(struct pop *p, const struct msg *m);
+
+/* The same for m alone: NO also if another program has removed it. */
+enum result drop_copy(struct pop *p, const struct msg *m);
 
 /* Scans a locked spool from its first byte.  0, or -1 with errno: EILSEQ for
  * a file that is not an mbox. */

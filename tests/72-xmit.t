@@ -37,8 +37,7 @@ my \$stdin = do { local \$/; binmode STDIN; <STDIN> };
 my %is = (argv => join("\\0", \@ARGV), fds => "\@fds",
     links => join("\\0", \@links), pid => \$\$, stdin => \$stdin // '',
     env => join("\\0", map { "\$_=\$ENV{\$_}" } sort keys %ENV),
-    arg0 => join("\\0", split /\\0/, -r '/proc/self/cmdline' ?
-	file('/proc/self/cmdline') : ''), status => file('/proc/self/status'),
+    status => file('/proc/self/status'),
     session => getpgrp(0) . ' ' . (split ' ', file('/proc/self/stat'))[5]);
 open my \$fh, '>:raw', "\$out/\$\$.new" or exit 99;
 print \$fh pack '(N/a)*', %is;

@@ -1,0 +1,290 @@
+# The daemon is killed in front of each of its system calls in turn, from
+# login to exit.  Right after that every kept message stands whole in the
+# spool or in the working file; then mail comes; and the next session finds
+# every kept message once, the deleted ones all back or all gone (gone once
+# QUIT was answered), and the new mail behind.
+#
+# KILL_EVERY=n tries every n-th call only.
+
+use strict;
+use warnings;
+
+use File::Temp qw(tempdir);
+use Test::More;
+use Popper;
+
+plan skip_all => 'needs ptrace(2) of Linux' if $^O ne 'linux';
+my $dir = tempdir('popper-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $killat = "$dir/killat";
+(my $source = __FILE__) =~ s/[^\/]*\z/killat.c/;
+my $cc = $ENV{CC} || 'cc';
+plan skip_all => "cannot compile $source"
+    if system("$cc -std=c11 -D_DEFAULT_SOURCE -o $killat $source "
+    . ">$dir/cc 2>&1") != 0;
+system($killat, 0, "$dir/calls", '/bin/true') == 0
+    or plan skip_all => 'ptrace(2) is forbidden here';
+
+my $every = $ENV{KILL_EVERY} || (Popper::instrumented() ? 7 : 1);
+my $mail = letter(77, body => "This came later.\n");
+
+# marks: d deleted, r retrieved, . neither; o, O as r and . with a Status line
+# before; L left over by an older popper; B left over and in the spool.
+my @scenes = (
+	{ name => 'the first deleted', marks => 'd..' },
+	{ name => 'the middle deleted', marks => '.d.' },
+	{ name => 'every other deleted', marks => 'd.d.d.d' },
+	{ name => 'Status only', marks => 'rO.r', size => 900 },
+	{ name => 'Status and deletions', marks => 'rd.odr', size => 400 },
+	{ name => 'CRLF', marks => 'drd.r', crlf => 1 },
+	{ name => 'all deleted', marks => 'dd' },
+	{ name => 'mail during the session', marks => 'd.r', arrives => 1 },
+	{ name => 'left-over mail', marks => 'LB..', size => 700 },
+);
+
+# ---- a scene ---------------------------------------------------------------
+
+sub prepare {
+	my ($scene) = @_;
+	my ($old, $new, $left, $n) = ('', '', '', 0);
+	my (@kept, @commands);
+
+	for my $mark (split //, $scene->{marks}) {
+		my %status = (r => 'RO', o => 'RO', O => 'O');
+		my @is = map {
+			my $text = letter(++$n, body =>
+			    alnum(($scene->{size} || 120) + 37 * $n),
+			    header => $_ ? ["Status: $_"] : []);
+			$n--;
+			$scene->{crlf} ? $text =~ s/\n/\r\n/gr : $text;
+		} ($mark =~ /[oO]/ ? 'O' : undef), $status{$mark};
+		$n++;
+		$left .= $is[0] if $mark =~ /[LB]/;
+		$old .= $is[0] if $mark ne 'L';
+		$new .= $is[1] if $mark eq 'L';
+		push @kept, \@is if $mark ne 'd';
+		push @commands, $mark eq 'd' ? "DELE $n" : "RETR $n"
+		    if $mark =~ /[dro]/;
+	}
+	$n = 0;
+	for my $mark (split //, $scene->{marks}) {
+		$new .= $kept[$n][1] if $mark !~ /[dL]/;
+		$n++ if $mark ne 'd';
+	}
+	return { %$scene, old => $old, new => $new, left => $left,
+	    kept => \@kept, commands => \@commands };
+}
+
+# The box as the scene begins.
+sub fresh {
+	my ($box, $scene) = @_;
+
+	unlink $box->path, $box->work, $box->dotlock,
+	    $box->mail . '/.alice.lk';
+	$box->put($scene->{old});
+	$box->put_file($box->work, $scene->{left}) if $scene->{left} ne '';
+}
+
+# One session that is killed in front of call n (0: never).  What QUIT was
+# answered, and how many calls there were.
+sub session {
+	my ($box, $scene, $n, @commands) = @_;
+	my $s = $box->session(trace => 0, args => ['-w', 3], greeting => 0,
+	    under => [$killat, $n, "$dir/calls"]);
+	my $said;
+
+	if ($scene->{arrives} && @commands) {
+		$s->send('USER alice', 'PASS s3cret', 'NOOP');
+		for (1 .. 4) {
+			my $line = $s->read_line('a reply') // last;
+			$said .= $line;
+		}
+		unlink $box->dotlock;
+		$box->deliver($mail) or die 'cannot deliver';
+	} else {
+		$s->send('USER alice', 'PASS s3cret');
+	}
+	$s->send(@commands, 'QUIT');
+	$said .= $s->slurp;
+	my $status = $s->wait;
+	die 'wait status ' . $status if $status != 0 && $status != 137 << 8;
+	return ($said =~ /^\+OK .* signing off/m ? 1 : 0,
+	    slurp("$dir/calls") + 0);
+}
+
+# ---- what must hold --------------------------------------------------------
+
+# Every kept letter is whole in one of the two files.
+sub not_whole {
+	my ($box, $scene) = @_;
+	my $text = ($box->spool // '') . "\0" . (slurp($box->work) // '');
+
+	for my $i (0 .. $#{ $scene->{kept} }) {
+		my ($old, $new) = @{ $scene->{kept}[$i] };
+		return 'kept letter ' . ($i + 1) . ' stands nowhere'
+		    if index($text, $old) < 0 && index($text, $new) < 0;
+	}
+	return;
+}
+
+# A session after the kill, and what it finds.
+sub not_recovered {
+	my ($box, $scene, $sure, $more) = @_;
+	my $behind = ($scene->{arrives} ? $mail : '') . $more;
+	my $s = $box->session(trace => 0, args => ['-w', 3]);
+	my ($reply) = map { $s->command($_) } 'USER alice';
+
+	$reply = $s->command('PASS s3cret');
+	return "PASS is answered $reply" unless $reply =~ /^\+OK/;
+	my ($count) = $s->command('STAT') =~ /^\+OK (\d+)/;
+	$reply = $s->quit;
+	return "QUIT is answered $reply" unless $reply =~ /^\+OK/;
+
+	my $spool = $box->spool // '';
+	my $there = () = $spool =~ /^From sender/mg;
+	return "STAT says $count, there are $there" if $count != $there;
+	return if $spool eq $scene->{new} . $behind;
+	return if !$sure && $spool eq $scene->{old} . $behind;
+	return 'the spool has ' . join ', ', $spool =~ /^Subject: ([^\r\n]*)/mg;
+}
+
+# A case dies of nothing that a kill can do.
+sub tried {
+	my ($where, $code) = @_;
+	my $error = eval { $code->() } // $@;
+
+	chomp $error;
+	return $error eq '' ? () : "$where: $error";
+}
+
+for (map { prepare($_) } @scenes) {
+	my $scene = $_;
+	case "killed at each call: $scene->{name}" => sub {
+		my $box = box(spool => undef);
+		my ($kills, $n, @wrong) = (0, 0);
+
+		fresh($box, $scene);
+		my ($quit, $calls) = session($box, $scene, 0,
+		    @{ $scene->{commands} });
+		ok($quit, 'undisturbed it is done');
+		my $behind = $scene->{arrives} ? $mail : '';
+		is($box->spool, $scene->{new} . $behind, 'as it should be');
+		for ($n = 1; $n <= $calls && @wrong < 5; $n += $every) {
+			my $more = $n % 3 ? $mail : '';
+
+			fresh($box, $scene);
+			my ($sure) = session($box, $scene, $n,
+			    @{ $scene->{commands} });
+			$kills++;
+			push @wrong, tried("call $n", sub {
+				my $bad = not_whole($box, $scene);
+
+				return $bad if defined $bad;
+				unlink $box->dotlock;
+				if ($scene->{arrives}
+				    && $box->spool !~ /\Q$mail\E\z/) {
+					$box->deliver($mail);
+				}
+				$box->deliver($more) if $more ne '';
+				return not_recovered($box, $scene, $sure
+				    || $scene->{left} ne '', $more);
+			});
+		}
+		is_deeply(\@wrong, [], 'nothing is lost, nothing is there twice');
+		cmp_ok($kills, '>=', $calls / $every - 1,
+		    "$kills kills in $calls calls");
+	};
+}
+
+case 'killed, and killed again while it recovers' => sub {
+	my ($kills, $seed, @wrong) = (0, 1);
+
+	for my $scene (map { prepare($_) } @scenes[3, 4, 8]) {
+		my $box = box(spool => undef);
+
+		fresh($box, $scene);
+		my ($quit, $calls) = session($box, $scene, 0,
+		    @{ $scene->{commands} });
+		for (1 .. 120 / $every) {
+			my ($n, $m) = map {
+				$seed = ($seed * 75 + 74) % 65537;
+				1 + $seed % $calls;
+			} 1 .. 2;
+
+			# the calls that change something come late
+			$n = $calls - $n % (int($calls / 2) + 1);
+			fresh($box, $scene);
+			my ($sure) = session($box, $scene, $n,
+			    @{ $scene->{commands} });
+			session($box, $scene, $m);
+			$kills += 2;
+			push @wrong, tried("$scene->{name}, calls $n and $m",
+			    sub {
+				my $bad = not_whole($box, $scene);
+
+				return $bad if defined $bad;
+				unlink $box->dotlock;
+				$box->deliver($mail);
+				return not_recovered($box, $scene, $sure
+				    || $scene->{left} ne '', $mail);
+			});
+			last if @wrong > 5;
+		}
+	}
+	is_deeply(\@wrong, [], "$kills kills: nothing is lost or doubled");
+};
+
+# ---- another program between -----------------------------------------------
+
+# What mail readers do: read all messages, note Status: O in those that have
+# none, write all back in place, cut what is left over.
+sub reader {
+	my ($box) = @_;
+	my $text = $box->spool // return;
+
+	$text = join '', map {
+		my ($head, $body) = /\A(.*?\n)(\r?\n.*)\z/s ? ($1, $2) : ($_, '');
+		my $end = $head =~ /\r\n/ ? "\r\n" : "\n";
+		$head .= "Status: O$end"
+		    if $body ne '' && $head !~ /^Status:/mi;
+		$head . $body;
+	} split /(?:(?<=\n\n)|(?<=\n\r\n))(?=From )/, $text;
+	$box->put($text);
+}
+
+sub without_status { return $_[0] =~ s/^Status:[^\n]*\n//mgr }
+
+case 'killed, then another program rewrites the spool' => sub {
+	my ($kills, @wrong) = (0);
+
+	for my $scene (map { prepare($_) } @scenes[0, 2, 3, 4, 5, 8]) {
+		my $box = box(spool => undef);
+
+		fresh($box, $scene);
+		my ($quit, $calls) = session($box, $scene, 0,
+		    @{ $scene->{commands} });
+		for (my $n = 1; $n <= $calls; $n += 2 * $every) {
+			fresh($box, $scene);
+			session($box, $scene, $n, @{ $scene->{commands} });
+			unlink $box->dotlock;
+			$box->deliver($mail);
+			reader($box);
+			$kills++;
+			push @wrong, tried("$scene->{name}, call $n", sub {
+				my $s = $box->login(trace => 0);
+				$s->quit;
+				my $text = without_status($box->spool);
+				for my $is (map { $_->[0] } @{ $scene->{kept} },
+				    [$mail]) {
+					my $want = without_status($is);
+					return show($want) . ' is lost or torn'
+					    unless $text =~ /^\Q$want\E/m;
+				}
+				return;
+			});
+			last if @wrong > 5;
+		}
+	}
+	is_deeply(\@wrong, [], "$kills kills: nothing kept is lost or torn");
+};
+
+done_testing;
