@@ -38,52 +38,6 @@ say_trouble(struct pop *p, const char *doing)
 	return pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
 }
 
-int
-drop_scan(int fd, struct msgs *table)
-{
-	return drop_scan_noting(fd, table, NULL, NULL);
-}
-
-int
-drop_scan_noting(int fd, struct msgs *table, note_fn *note, void *arg)
-{
-	struct scan s;
-	char *block;
-	size_t have = 0, used;
-	uint64_t at = 0;
-	ssize_t n;
-	int saved;
-
-	memset(table, 0, sizeof(*table));
-	if (fd == -1)
-		return 0;		/* no spool is an empty one */
-	if ((block = malloc(BLOCK)) == NULL)
-		return -1;
-	mbox_begin(&s, table);
-	s.note = note;
-	s.note_arg = arg;
-	do {
-		n = file_some(fd, block + have, BLOCK - have, at);
-		if (n == -1)
-			break;
-		at += (uint64_t)n;
-		have += (size_t)n;
-		used = mbox_feed(&s, block, have, n == 0);
-		have -= used;
-		memmove(block, block + used, have);
-	} while (n > 0);
-	saved = errno;
-	free(block);
-	if (n >= 0 && mbox_end(&s) == 0)
-		return 0;
-	if (n == -1)
-		errno = saved;
-	saved = errno;
-	msgs_free(table);
-	errno = saved;
-	return -1;
-}
-
 /* Gives twins the numbers that they had in the last session. */
 static int
 number_twins(struct pop *p, struct msgs *t)
@@ -107,7 +61,7 @@ scan_spool(struct pop *p, struct spool *sp)
 
 	msgs_free(&d->all);
 	d->loaded = false;
-	if (drop_scan(sp->fd, &d->all) == -1)
+	if (scan_file(sp->fd, &d->all) == -1)
 		return -1;
 	if (number_twins(p, &d->all) == -1) {
 		saved = errno;
@@ -298,7 +252,7 @@ find_again(struct pop *p, struct spool *sp)
 	size_t *to, i;
 	int r = -1;
 
-	if (drop_scan(sp->fd, &now) == -1)
+	if (scan_file(sp->fd, &now) == -1)
 		return -1;
 	if ((to = malloc((d->all.n + 1) * sizeof(*to))) != NULL &&
 	    mbox_match(&d->all, &now, to) == 0) {

@@ -243,7 +243,7 @@ update_locked(struct pop *p, struct spool *sp, bool *begun)
 	c.now = &d->all;
 	index_stamp(&st, &sp->st);
 	if (d->moved || !index_same(&st, &d->stamp)) {
-		r = drop_scan(sp->fd, &now);
+		r = scan_file(sp->fd, &now);
 		if (r == 0)
 			r = mbox_twins(&now, &d->all);
 		if (r == 0)
@@ -281,38 +281,6 @@ updt_maildrop(struct pop *p, bool *begun)
 }
 
 /* ---- recovery ---------------------------------------------------------- */
-
-/* Scans a part of the work file; places are those in the file. */
-static int
-scan_part(int work, uint64_t from, uint64_t end, struct msgs *t)
-{
-	struct scan s;
-	char *block;
-	size_t have = 0, n, used, i;
-	int r = 0;
-
-	memset(t, 0, sizeof(*t));
-	if ((block = malloc(BLOCK)) == NULL)
-		return -1;
-	mbox_begin(&s, t);
-	for (uint64_t at = from; r == 0; at += n) {
-		n = end - at < BLOCK - have ? (size_t)(end - at) :
-		    BLOCK - have;
-		r = file_read(work, block + have, n, at);
-		have += n;
-		used = r == 0 ? mbox_feed(&s, block, have, n == 0) : 0;
-		have -= used;
-		memmove(block, block + used, have);
-		if (n == 0)
-			break;
-	}
-	free(block);
-	if (r == 0)
-		r = mbox_end(&s);
-	for (i = 0; i < t->n; i++)
-		t->v[i].offset += from;
-	return r;
-}
 
 /* A message as the next one's From_ line needs it: an empty line behind. */
 static int
@@ -371,11 +339,11 @@ merge(struct pop *p, struct spool *sp, uint64_t from, uint64_t end,
 	int r, saved;
 
 	plan_begin(&pl, 0, 0);
-	r = scan_part(p->drop.work, from, end, &left);
+	r = scan_part(p->drop.work, from, end, &left, NULL, NULL);
 	if (r == -1 && errno == EILSEQ && journal)
 		r = 0;			/* a part of one large message */
 	if (r == 0)
-		r = drop_scan(sp->fd, &spool);
+		r = scan_file(sp->fd, &spool);
 	if (r == 0)
 		r = plan_merge(&left, &spool, (uint64_t)sp->st.st_size, &pl);
 	if (r == 0 && pl.n > 0) {

@@ -409,6 +409,7 @@ greet(struct pop *p)
 		    p->host);
 	(void)pop_ok(p, "popper " POPPER_VERSION " at %s ready.%s%s", p->host,
 	    p->stamp[0] != '\0' ? " " : "", p->stamp);
+	(void)pop_flush(p);	/* nobody waits for our log */
 	pop_log(p, LV_NOTICE, "start addr=%s version=" POPPER_VERSION,
 	    p->addr);
 }
@@ -418,6 +419,7 @@ main(int argc, char **argv)
 {
 	static struct pop session;	/* large, and zero at no cost */
 	struct pop *p = &session;
+	bool served;
 
 	p->drop.dir = p->drop.work = p->drop.copy = -1;
 	p->state = ST_USER;
@@ -437,16 +439,18 @@ main(int argc, char **argv)
 	log_peer(p);
 	tls_begin(p);
 	p->tls = p->opt.tls;
-	if (proxy_header(p)) {
+	served = proxy_header(p);
+	if (served) {
 		greet(p);
 		serve(p);
 		drop_close(p);
-		log_end(p);
 	}
 	io_end(p);
 	(void)close(0);
 	(void)close(1);
 	(void)close(2);		/* inetd's: the client sees the end now */
+	if (served)
+		log_end(p);
 	log_check_name(p);
 	return EXIT_SUCCESS;
 }

@@ -427,13 +427,6 @@ enum result drop_text(struct pop *p, const struct msg *m);
 /* The same for m alone: NO also if another program has removed it. */
 enum result drop_copy(struct pop *p, const struct msg *m);
 
-/* Scans a locked spool from its first byte.  0, or -1 with errno: EILSEQ for
- * a file that is not an mbox. */
-int drop_scan(int fd, struct msgs *table);
-
-/* The same, showing note() each header line. */
-int drop_scan_noting(int fd, struct msgs *table, note_fn *note, void *arg);
-
 /* ---- pop_updt.c: UPDATE ------------------------------------------------ */
 
 /*
@@ -640,6 +633,17 @@ void msgs_free(struct msgs *t);
 
 /* Whether the header line s is the field name (":" included). */
 bool mbox_field(struct str s, const char *name);
+
+/* ---- pop_scan.c: the scanner over a file ------------------------------- */
+
+/*
+ * Makes the table of a file, or of its bytes from..end, in one pass; note()
+ * (or NULL) is shown each header line.  A descriptor of -1 is an empty file.
+ * 0, or -1 with errno: EILSEQ for what is not an mbox.
+ */
+int scan_file(int fd, struct msgs *table);
+int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
+    note_fn *note, void *arg);
 
 /* ---- pop_md5.c --------------------------------------------------------- */
 

@@ -1,0 +1,375 @@
+# The whole way round: a letter goes in by XTND XMIT, through the sendmail
+# command of a real mail program, and is fetched by popper.
+#
+# tests/install-mtas unpacks these programs below /opt/mta.  Here each runs in
+# a mount namespace where its files lie over those of the system, with the
+# accounts it wants, and alice; and in a PID namespace, so that all of it goes
+# when the test ends.  The system sees nothing of that.
+
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use POSIX qw(WNOHANG);
+use Test::More;
+use Popper;
+
+my $home = $ENV{POPPER_MTAS} || '/opt/mta';
+my @running;		# what this test has to end
+
+END {
+	my $status = $?;
+	end($_) for @running;
+	$? = $status;
+}
+
+sub end {
+	my ($pid) = @_;
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
+}
+
+# ---- the programs ---------------------------------------------------------
+
+my %mta = (
+	dma => {
+		prepare => <<'END',
+chmod 2755 /usr/sbin/dma
+chgrp mail /usr/lib/dma/dma-mbox-create && chmod 4754 /usr/lib/dma/dma-mbox-create
+install -d -o root -g mail -m 2770 /var/spool/dma
+echo 'MAILNAME popper.test' >/etc/dma/dma.conf
+END
+		sendmail => '/usr/sbin/dma',
+	},
+	'exim4-daemon-light' => {
+		accounts => { 'Debian-exim' => 54401 },
+		prepare => <<'END',
+chmod 4755 /usr/sbin/exim4
+install -d -o Debian-exim -g Debian-exim -m 2750 /var/spool/exim4 /var/log/exim4
+mkdir -p /etc/exim4
+cat >/etc/exim4/exim4.conf <<'X'
+primary_hostname = popper.test
+qualify_domain = popper.test
+domainlist local_domains = popper.test
+spool_directory = /var/spool/exim4
+log_file_path = /var/log/exim4/%slog
+begin routers
+local:
+  driver = accept
+  domains = +local_domains
+  check_local_user
+  transport = mailbox
+begin transports
+mailbox:
+  driver = appendfile
+  file = /var/mail/$local_part_data
+  group = mail
+  mode = 0660
+  delivery_date_add
+  envelope_to_add
+  return_path_add
+X
+END
+		sendmail => '/usr/sbin/exim4',
+	},
+	opensmtpd => {
+		accounts => { opensmtpd => 54402, opensmtpq => 54403 },
+		prepare => <<'END',
+chgrp opensmtpq /usr/sbin/smtpctl && chmod 2755 /usr/sbin/smtpctl
+chgrp mail /usr/libexec/opensmtpd/mail.local
+chmod 2755 /usr/libexec/opensmtpd/mail.local
+echo popper.test >/etc/mailname
+cat >/etc/smtpd.conf <<'X'
+action "here" mbox
+match from local for local action "here"
+match from local for domain "popper.test" action "here"
+X
+install -d -m 711 /run/opensmtpd
+/usr/sbin/smtpd
+END
+		sendmail => '/usr/sbin/sendmail',
+		ready => sub { -S '/run/smtpd.sock' },
+	},
+	postfix => {
+		accounts => { postfix => 54404, postdrop => 54405 },
+		prepare => <<'END',
+chgrp postdrop /usr/sbin/postdrop /usr/sbin/postqueue
+chmod 2755 /usr/sbin/postdrop /usr/sbin/postqueue
+install -d /var/spool/postfix
+install -d -o postfix /var/lib/postfix
+cp -n /usr/share/postfix/postfix-files /etc/postfix/ 2>/dev/null
+cat >/etc/postfix/main.cf <<'X'
+compatibility_level = 3.6
+myhostname = popper.test
+mydestination = popper.test localhost
+mynetworks = 127.0.0.0/8
+inet_interfaces = loopback-only
+alias_maps =
+local_recipient_maps =
+biff = no
+queue_directory = /var/spool/postfix
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+data_directory = /var/lib/postfix
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = /var/log/postfix.log
+X
+cat >/etc/postfix/master.cf <<'X'
+postlog   unix-dgram n - n - 1 postlogd
+pickup    unix n - n 60 1 pickup
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 300 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+trace     unix - - n - 0 bounce
+local     unix - n n - - local
+error     unix - - n - - error
+retry     unix - - n - - error
+X
+/usr/sbin/postfix start
+END
+		sendmail => '/usr/sbin/sendmail',
+	},
+	msmtp => {
+		sink => 1,
+		prepare => <<'END',
+printf 'account default\nhost 127.0.0.1\nport %s\nfrom alice@popper.test\n' "$PORT" >/etc/msmtprc
+END
+		sendmail => '/usr/bin/msmtp',
+	},
+	nullmailer => {
+		sink => 1,
+		prepare => <<'END',
+chown mail:mail /usr/sbin/nullmailer-queue && chmod 6755 /usr/sbin/nullmailer-queue
+mkdir -p /etc/nullmailer
+echo "127.0.0.1 smtp --port=$PORT" >/etc/nullmailer/remotes
+echo popper.test | tee /etc/nullmailer/me /etc/nullmailer/defaultdomain >/etc/mailname
+chown -R mail:mail /etc/nullmailer
+for d in . queue tmp failed; do install -d -o mail -g mail /var/spool/nullmailer/$d; done
+mkfifo -m 622 /var/spool/nullmailer/trigger
+chown mail:mail /var/spool/nullmailer/trigger
+setpriv --reuid mail --regid mail --clear-groups /usr/sbin/nullmailer-send &
+END
+		sendmail => '/usr/sbin/sendmail',
+	},
+);
+
+# ---- where they run -------------------------------------------------------
+
+# The file system that an MTA sees: its own tree over /usr, /etc and /var/lib,
+# all of it writable and in memory; /var/spool, /var/log and /run empty; the
+# mail of the box in /var/mail.
+my $inside = <<'END';
+set -e
+mount -t tmpfs -o mode=755 popper "$NS"
+for d in usr etc var/lib; do
+	mkdir -p "$NS/up/$d" "$NS/work/$d" "$NS/none"
+	own=$TREE/$d
+	[ -d "$own" ] || own=$NS/none
+	mount -t overlay -o "lowerdir=$own:/$d,upperdir=$NS/up/$d,workdir=$NS/work/$d" popper "/$d"
+done
+for d in /var/spool /var/log /run; do mount -t tmpfs -o mode=755 popper $d; done
+mount --bind "$MAIL" /var/mail
+printf '%s' "$PASSWD" >>/etc/passwd
+printf '%s' "$SHADOW" >>/etc/shadow
+printf '%s' "$GROUP" >>/etc/group
+echo popper.test >/etc/mailname
+grep -q 'popper\.test' /etc/hosts || echo '127.0.0.1 popper.test' >>/etc/hosts
+END
+
+# A box whose mail is that of the namespace, and the namespace: a process to
+# join.  Undef where the system makes none.
+sub world {
+	my ($name, $port) = @_;
+	my $is = $mta{$name};
+	my $box = box(spool => undef);
+	my $ns = $box->dir . '/ns';
+	my ($log, $ready) = map { $box->dir . "/$_" } qw(log ready);
+	my %id = %{ $is->{accounts} || {} };
+	my $mail = (getgrnam 'mail')[2] // return (undef, 'no group mail');
+
+	mkdir $ns or die $!;
+	chown 0, $mail, $box->mail;
+	chmod 02775, $box->mail;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>', $log;
+		open STDERR, '>&', \*STDOUT;
+		%ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL => 'C',
+		    NS => $ns, TREE => "$home/$name", MAIL => $box->mail,
+		    PORT => $port // 0, READY => $ready,
+		    PASSWD => join('', map { "$_:x:$id{$_}:$id{$_}::/run/$_:/bin/false\n" }
+		    sort keys %id) . "alice:x:$Popper::uid:${Popper::gid}::/nonexistent:/bin/sh\n",
+		    SHADOW => 'alice:' . Popper::Box::hash('s3cret') . ":19000:0:99999:7:::\n",
+		    GROUP => join('', map { "$_:x:$id{$_}:\n" } sort keys %id)
+		    . "alice:x:$Popper::gid:\n");
+		exec 'unshare', '-m', '-p', '-f', '--kill-child', '/bin/sh', '-c',
+		    "$inside$is->{prepare}: >\"\$READY\"\nexec sleep 3600"
+		    or POSIX::_exit(127);
+	}
+	push @running, $pid;
+	eventually { -e $ready || waitpid($pid, WNOHANG) == $pid };
+	return ($box, undef, slurp($log)) unless -e $ready;
+	my ($init) = map { (slurp("/proc/$_/stat") // '') =~ /\) \w $pid / ? $_ : () }
+	    map { m{/(\d+)$} } glob '/proc/[0-9]*';
+	return ($box, $init, slurp($log));
+}
+
+# A session inside.
+sub inside {
+	my ($box, $init, @args) = @_;
+	return $box->login(passwd => undef, args => \@args,
+	    under => ['nsenter', '-t', $init, '-m', '-p', '--']);
+}
+
+# ---- a host that takes mail by SMTP ---------------------------------------
+
+# Puts all that comes into alice's spool.  Returns a socket that it listens on
+# and what to call once the box is there.
+sub sink {
+	my $door = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
+	    or die "listen: $@";
+	return ($door->sockport, sub {
+		my ($box) = @_;
+		my $pid = fork // die "fork: $!";
+
+		if ($pid == 0) {
+			local $SIG{__WARN__} = sub { };
+			while (my $s = $door->accept) {
+				eval { smtp($s, $box) };
+				close $s;
+			}
+			POSIX::_exit(0);
+		}
+		push @running, $pid;
+		close $door;
+	});
+}
+
+sub smtp {
+	my ($s, $box) = @_;
+	my ($from, @to);
+
+	$s->autoflush(1);
+	print $s "220 popper.test\r\n";
+	while (defined(my $line = <$s>)) {
+		if ($line =~ /^(?:EHLO|HELO|NOOP|RSET)/i) {
+			print $s "250 popper.test\r\n";
+		} elsif ($line =~ /^MAIL FROM:\s*<(.*?)>/i) {
+			($from, @to) = ($1);
+			print $s "250 ok\r\n";
+		} elsif ($line =~ /^RCPT TO:\s*<(.*?)>/i) {
+			push @to, $1;
+			print $s "250 ok\r\n";
+		} elsif ($line =~ /^DATA/i) {
+			my $text = '';
+
+			print $s "354 go\r\n";
+			while (defined($line = <$s>) && $line ne ".\r\n") {
+				$line =~ s/^\.//;
+				$line =~ s/\r\n\z/\n/;
+				$text .= $line =~ s/^(>*From )/>$1/r;
+			}
+			return unless defined $line;
+			if (!-e $box->path) {
+				$box->put('');
+			}
+			select undef, undef, undef, 0.05 until $box->deliver(
+			    "From $from Sat Jan  3 01:05:34 1996\n"
+			    . "Delivered-To: @to\n$text\n");
+			print $s "250 ok\r\n";
+		} elsif ($line =~ /^QUIT/i) {
+			print $s "221 bye\r\n";
+			return;
+		} else {
+			print $s "502 no\r\n";
+		}
+	}
+}
+
+# ---- the way round --------------------------------------------------------
+
+# All lines of a letter but those of its header that mail programs add.
+my @header = ('From: alice@popper.test', 'To: alice@popper.test',
+    'Subject: all the way round');
+my @body = ('Hello,', '', '.', '..', '.dot', 'From here on', 'a' . ' b' x 300,
+    "\xfc\xdf in eight bits", '', '-bs', 'good bye');
+
+sub submit {
+	my ($s, $text) = @_;
+	my $prompt = $s->command('XTND XMIT');
+
+	die "XTND XMIT was answered: $prompt\n" unless $prompt =~ /^\+OK/;
+	$s->send((map { s/^\./../r } split /\n/, $text, -1), '.');
+	return $s->reply('the letter');
+}
+
+for my $name (sort keys %mta) {
+	case "a letter through $name, and back" => sub {
+		needs('root', 'proc');
+		my $is = $mta{$name};
+		plan skip_all => "$name is not below $home (tests/install-mtas)"
+		    unless -d "$home/$name";
+		my ($port, $open) = $is->{sink} ? sink() : ();
+		my ($box, $init, $said) = world($name, $port);
+		plan skip_all => 'this system makes no namespace: '
+		    . show($said =~ s/\n/; /gr)
+		    if !defined $init && $said =~ /unshare:|mount:/;
+		ok(defined $init, 'it is set up') or do {
+			diag($said);
+			return;
+		};
+		$open->($box) if $open;
+
+		eventually { -S "/proc/$init/root/run/smtpd.sock" }
+		    if $name eq 'opensmtpd';
+		my $s = inside($box, $init, '-M', $is->{sendmail});
+		is($s->command('STAT'), '+OK 0 0', 'an empty maildrop');
+		like(submit($s, join "\n", @header, '', @body), qr/^\+OK /, 'sent')
+		    or diag($box->log);
+		is($s->command('STAT'), '+OK 0 0', 'mail comes with the next login');
+		like(submit($s, "To: alice\@popper.test\nSubject: second\n\nx"),
+		    qr/^\+OK /, 'another one');
+		$s->quit;
+
+		ok((eventually {
+			-e $box->path && 2 == (() = ($box->spool // '') =~ /^From \S/mg)
+		}), 'they are in the spool') or trouble($box, $init);
+		$s = inside($box, $init);
+		my ($n) = grep { $s->text("TOP $_ 0") =~ /^Subject: all the way/m }
+		    sort keys %{ $s->list };
+		ok(defined $n, 'popper lists it') or return;
+		my $text = $s->text("RETR $n");
+		my ($head, $body) = split /\r\n\r\n/, $text, 2;
+		like($head, qr/^\Q$_\E\r?$/mi, $_) for @header;
+		my @got = split /\r\n/, $body;
+		s/^>From /From /, s/\s+$// for @got;
+		is_deeply(\@got, [map { s/\s+$//r } @body], 'its text');
+		$s->command("DELE $n");
+		$s->quit;
+		like($box->spool, qr/^Subject: second$/m, 'the other one is left');
+		unlike($box->spool, qr/all the way/, 'alone');
+
+		$s = inside($box, $init, '-M', $is->{sendmail});
+		my $reply = submit($s, "Subject: to nobody\n\nx");
+		like($reply, $is->{nobody} // qr/^-ERR /, 'a letter to nobody: '
+		    . $reply);
+		is($s->command('NOOP'), '+OK ', 'the session goes on');
+		$s->quit;
+	};
+	end($_) for splice @running;
+}
+
+sub trouble {
+	my ($box, $init) = @_;
+	diag($box->log);
+	diag($box->spool // 'no spool');
+	diag(map { "$_:\n" . (slurp($_) // '') } grep { -f }
+	    map { glob "/proc/$init/root/$_" } 'var/log/*', 'var/log/*/*');
+	diag(map { "$_\n" } glob "/proc/$init/root/var/spool/*/*");
+}
+
+done_testing;

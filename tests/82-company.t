@@ -1,0 +1,583 @@
+# In company: delivery agents of every locking habit and mail programs work on
+# the spool while sessions fetch and delete.  At the end each letter is
+# accounted for exactly once: fetched and deleted, moved by a mail program, or
+# still in the spool.  COMPANY=long delivers thousands.
+
+use strict;
+use warnings;
+
+use Fcntl qw(:DEFAULT :flock);
+use POSIX ();
+use Test::More;
+use Popper;
+use Time::HiRes qw(sleep);
+
+plan skip_all => 'not root' if $> != 0;
+plan skip_all => 'needs Linux file locks' if $^O ne 'linux';
+
+my $many = ($ENV{COMPANY} // '') eq 'long' ? 30 : 1;
+
+# An account that procmail and the others find in the system's passwd.
+my $name = 'pc' . $$ % 1_000_000;
+system('useradd', '-M', '-d', '/nonexistent', '-s', '/bin/false', $name) == 0
+    or plan skip_all => 'useradd does not work here';
+my ($uid, $gid) = (getpwnam $name)[2, 3];
+my $mailgid = getgrnam 'mail';
+
+my (%pids, $main);		# the workers, by pid
+$main = $$;
+END {
+	my $status = $?;
+	if (defined $main && $$ == $main) {
+		kill 'KILL', keys %pids;
+		waitpid $_, 0 for keys %pids;
+		system('userdel', $name);
+	}
+	$? = $status;
+}
+
+sub program {
+	my ($program) = @_;
+	my ($path) = grep { -x } map { "$_/$program" } qw(/usr/bin /bin);
+	return $path;
+}
+
+# ---- letters ---------------------------------------------------------------
+
+# A letter is known by its maker and number; its text follows from both.
+sub body {
+	my ($id) = @_;
+	my ($n) = $id =~ /(\d+)\z/;
+	return "This is $id.\n" . alnum(100 + $n * 997 % 4000) . "End of $id.\n";
+}
+
+sub message {
+	my ($id) = @_;
+	return "Subject: $id\nMessage-ID: <$id\@example.org>\n\n" . body($id);
+}
+
+sub entry {
+	my ($id) = @_;
+	return "From $id\@example.org Sat Jan  3 01:05:34 1996\n" . message($id)
+	    . "\n";
+}
+
+# The name of a letter that is whole, from its text; what is wrong if not.
+sub identify {
+	my ($text) = @_;
+
+	$text =~ s/\r\n/\n/g;
+	my ($head, $body) = split /\n\n/, $text, 2;
+	my ($id) = ($head // '') =~ /^Subject: (\S+)$/m;
+	return 'no letter: ' . show($text) unless defined $id && defined $body;
+	s/\n+\z// for $body, my $want = body($id);
+	return $body eq $want ? $id : "$id, torn: " . show($body);
+}
+
+# The names of the letters in an mbox.
+sub letters_in {
+	my ($mbox) = @_;
+	return map { identify(s/\AFrom .*\n//r) }
+	    grep { /\S/ } split /^(?=From \S+ +[A-Z])/m, $mbox // '';
+}
+
+# ---- workers ---------------------------------------------------------------
+
+# A process of its own, which has to end well: see gather().
+sub worker {
+	my ($box, $what, $code) = @_;
+	my $pid = fork // die "fork: $!";
+
+	if ($pid == 0) {
+		srand $$;
+		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
+		my $good = eval { $code->(); 1 };
+		note_down($box, 'failures', "$what: $@") unless $good;
+		POSIX::_exit($good ? 0 : 1);
+	}
+	$pids{$pid} = $what;
+	return $pid;
+}
+
+# Waits for workers; true if all of them ended well and in time.
+sub gather {
+	my ($box, @workers) = @_;
+
+	for my $pid (@workers) {
+		my $end = now() + 60 + 60 * $many;
+		my $r;
+		sleep 0.02 until ($r = waitpid $pid, POSIX::WNOHANG)
+		    || now() > $end;
+		my $status = $?;
+		my $what = delete $pids{$pid};
+		if ($r == 0) {
+			kill 'KILL', $pid;
+			waitpid $pid, 0;
+			note_down($box, 'failures', "$what does not end\n");
+		} elsif ($status & 127) {
+			note_down($box, 'failures', "$what: signal $status\n");
+		}
+	}
+	my $failures = slurp($box->dir . '/failures');
+	diag($failures) if defined $failures;
+	return !defined $failures;
+}
+
+# Appends to one of the lists that a case keeps.
+sub note_down {
+	my ($box, $list, $text) = @_;
+	open my $fh, '>>', $box->dir . "/$list" or die "$list: $!";
+	syswrite $fh, $text;
+}
+
+sub noted {
+	my ($box, $list) = @_;
+	return split /\n/, slurp($box->dir . "/$list") // '';
+}
+
+# In the forked process: be the account, with the group of the directory.
+sub become_account {
+	($(, $)) = ($mailgid, "$mailgid $mailgid");
+	($<, $>) = ($uid, $uid);
+	die "still $<\n" if $< != $uid || $> != $uid;
+}
+
+# ---- delivery --------------------------------------------------------------
+
+sub patiently {
+	my ($what, $code) = @_;
+	my $end = now() + 60;
+
+	until ($code->()) {
+		die "$what cannot be had\n" if now() > $end;
+		sleep 0.005 + rand 0.02;
+	}
+}
+
+sub take_dotlock {
+	my ($box, $wait) = @_;
+	my $lock = $box->dotlock($name);
+	my $made = sub { sysopen my $fh, $lock, O_CREAT | O_EXCL | O_WRONLY };
+
+	return $made->() unless $wait;
+	patiently($lock, $made);
+	return 1;
+}
+
+sub take_fcntl {
+	my ($fh) = @_;
+	my ($SETLKW, $WRLCK) = (7, 1);
+	fcntl $fh, $SETLKW, pack 's s x![q] q q i x![q]', $WRLCK, 0, 0, 0, 0
+	    or die "lock: $!\n";
+}
+
+# Writes in two halves, so that whoever does not wait sees only one of them.
+sub append {
+	my ($fh, $text) = @_;
+	my $half = int(length($text) / 2);
+
+	sysseek $fh, 0, SEEK_END;
+	syswrite($fh, $text, $half) == $half or die "write: $!\n";
+	sleep rand 0.004;
+	sysseek $fh, 0, SEEK_END;
+	syswrite($fh, $text, length($text), $half) // die "write: $!\n";
+}
+
+sub open_spool {
+	my ($box) = @_;
+	sysopen my $fh, $box->path($name), O_RDWR | O_CREAT, 0660
+	    or die "spool: $!\n";
+	return $fh;
+}
+
+# How the agents of the world lock: each is given the text of one letter.
+my %habit = (
+	'dotlock' => sub {
+		my ($box, $text) = @_;
+		take_dotlock($box, 1);
+		append(open_spool($box), $text);
+		unlink $box->dotlock($name) or die "unlock: $!\n";
+	},
+	'fcntl' => sub {
+		my ($box, $text) = @_;
+		my $fh = open_spool($box);
+		take_fcntl($fh);
+		append($fh, $text);
+	},
+	'dotlock, fcntl' => sub {
+		my ($box, $text) = @_;
+		take_dotlock($box, 1);
+		my $fh = open_spool($box);
+		take_fcntl($fh);
+		append($fh, $text);
+		close $fh;
+		unlink $box->dotlock($name) or die "unlock: $!\n";
+	},
+	'fcntl, dotlock' => sub {
+		my ($box, $text) = @_;
+		patiently('both locks', sub {
+			my $fh = open_spool($box);
+			take_fcntl($fh);
+			return 0 unless take_dotlock($box, 0);
+			append($fh, $text);
+			unlink $box->dotlock($name) or die "unlock: $!\n";
+			return 1;
+		});
+	},
+);
+
+# Real ones: the command and what they are to be given.
+my %agent = (
+	'procmail' => sub {
+		my ($box) = @_;
+		return (entry($_[1]), program('procmail'), $box->dir . '/procmailrc');
+	},
+	'maildrop' => sub {
+		my ($box) = @_;
+		return (message($_[1]), program('maildrop'), '-f',
+		    "$_[1]\@example.org", $box->dir . '/maildroprc');
+	},
+);
+
+sub run_with_input {
+	my ($box, $input, @command) = @_;
+	my $pid = open(my $pipe, '|-') // die "fork: $!\n";
+
+	if ($pid == 0) {
+		open STDOUT, '>>', $box->dir . '/programs';
+		open STDERR, '>&', \*STDOUT;
+		# a path that the programs' own helpers can be run from
+		%ENV = (PATH => '/usr/bin:/bin', HOME => $box->dir . '/home',
+		    TERM => 'dumb', LOGNAME => $name, USER => $name,
+		    MAIL => $box->path($name), MAILRC => '/dev/null');
+		exec { $command[0] } @command or POSIX::_exit(127);
+	}
+	local $SIG{PIPE} = 'IGNORE';
+	print $pipe $input;
+	close $pipe;
+	return $?;
+}
+
+# A worker that delivers so many letters, none faster than the pause.
+sub agent {
+	my ($box, $how, $count, $pause) = @_;
+	my $maker = $how =~ s/\W+/-/gr;
+
+	return worker($box, $how, sub {
+		become_account();
+		for my $n (1 .. $count) {
+			if ($habit{$how}) {
+				$habit{$how}->($box, entry("$maker.$n"));
+			} else {
+				my @run = $agent{$how}->($box, "$maker.$n");
+				my $status = run_with_input($box, @run);
+				die "status $status\n" if $status != 0;
+			}
+			note_down($box, 'delivered', "$maker.$n\n");
+			sleep rand 2 * $pause;
+		}
+	});
+}
+
+# ---- sessions --------------------------------------------------------------
+
+# Holds the test's own lock: see the case with mail programs.
+sub alone {
+	my ($box, $code) = @_;
+	open my $fh, '>>', $box->dir . '/alone' or die "alone: $!\n";
+	flock $fh, LOCK_EX or die "flock: $!\n";
+	return $code->();
+}
+
+# One session: fetches some letters and deletes them.  What was fetched, and
+# whether QUIT was answered with +OK; nothing where it could not log in.
+sub fetch {
+	my ($box, %arg) = @_;
+	my $s = $box->session(trace => 0, args => [ '-w', 20 ]);
+	my @got;
+
+	$s->command("USER $name");
+	my $reply = $s->command('PASS s3cret');
+	unless ($reply =~ /^\+OK/) {
+		die "$reply\n" unless $reply =~ /^-ERR \[IN-USE\]/;
+		$s->wait;
+		return;
+	}
+	my ($count) = $s->command('STAT') =~ /^\+OK (\d+) /;
+	my %seen;
+	for (1 .. 1 + int rand 8) {
+		my $n = 1 + int rand $count + 1;
+		next if $n > $count || $seen{$n}++;
+		$reply = $s->command("RETR $n");
+		next if $reply =~ /^-ERR (\[IN-USE\]|Another program)/;
+		die "RETR: $reply\n" unless $reply =~ /^\+OK/;
+		my $id = identify($s->rest);
+		if (rand() < 0.2) {
+			sleep rand 0.02;
+			next;		# read, and kept with a Status line
+		}
+		push @got, $id;
+		$reply = $s->command("DELE $n");
+		die "DELE: $reply\n" unless $reply =~ /^\+OK/;
+	}
+	return $arg{end}->($s, @got) if $arg{end};
+	$reply = $arg{alone} ? alone($box, sub { $s->quit }) : $s->quit;
+	die "QUIT: $reply\n" unless $reply =~ /^(\+OK|-ERR \[IN-USE\])/;
+	return $reply =~ /^\+OK/ ? @got : ();
+}
+
+# A worker that does so until the agents are through.
+sub client {
+	my ($box, %arg) = @_;
+
+	return worker($box, 'client', sub {
+		do {
+			note_down($box, 'fetched', "$_\n")
+			    for fetch($box, %arg);
+			sleep rand 0.02;
+		} until -e $box->dir . '/through';
+	});
+}
+
+# Mail in a directory as Debian has it, or one where everybody may make files.
+sub company_box {
+	my ($mode) = @_;
+	my $box = box(spool => undef, accounts => { $name => {
+	    password => 's3cret', uid => $uid, gid => $gid } });
+
+	chown 0, $mailgid, $box->mail or die "chown: $!";
+	chmod $mode, $box->mail or die "chmod: $!";
+	$box->put('', $name);
+	chown $uid, $mailgid, $box->path($name);
+	chmod 0660, $box->path($name);
+	mkdir $box->dir . '/home' or die "mkdir: $!";
+	chown $uid, $mailgid, $box->dir . '/home';
+	for my $list (qw(delivered fetched moved alone failures programs)) {
+		next if $list eq 'failures';
+		open my $fh, '>', $box->dir . "/$list" or die "$list: $!";
+		chmod 0666, $box->dir . "/$list";
+	}
+	chmod 0777, $box->dir;		# where workers complain
+	my $rc = sub {
+		my ($file, $text) = @_;
+		$box->put_file($box->dir . "/$file", $text);
+		chown $uid, $gid, $box->dir . "/$file";
+	};
+	$rc->('procmailrc', join '', map { "$_\n" } 'LOCKSLEEP=1', 'SHELL=/bin/sh',
+	    'LOGFILE=' . $box->dir . '/programs', ':0:', $box->path($name));
+	$rc->('maildroprc', 'DEFAULT="' . $box->path($name) . "\"\nLOCKSLEEP=1\n");
+	$rc->('home/muttrc', join '', map { "set $_\n" } 'quit=yes', 'delete=yes',
+	    'move=no', 'confirmappend=no', 'confirmcreate=no', 'record=""',
+	    'sleep_time=0', 'header_cache=""', 'folder="' . $box->dir . '/home"');
+	return $box;
+}
+
+# The agents that this machine has, and their letters.
+sub agents {
+	my ($box, $count, $pause, @which) = @_;
+	return map { agent($box, $_, $count, $pause) }
+	    grep { $habit{$_} || program($_) || (diag("no $_ here"), 0) } @which;
+}
+
+sub say_through {
+	my ($box) = @_;
+	open my $fh, '>', $box->dir . '/through' or die "through: $!";
+}
+
+# What is left to fetch, by a session that only looks; then the sum of it all.
+sub account_for {
+	my ($box, @unsure) = @_;
+	my $s = $box->login(user => $name);
+	$s->quit;
+
+	my %delivered = map { $_ => 1 } noted($box, 'delivered');
+	my %unsure = map { $_ => 1 } @unsure;
+	my (%count, @wrong);
+	$count{$_}++ for noted($box, 'fetched'), noted($box, 'moved'),
+	    letters_in($box->spool($name)),
+	    map { letters_in(slurp($_)) } glob $box->dir . '/home/moved*';
+	for my $id (sort keys %{{ %delivered, %count }}) {
+		my $n = $count{$id} // 0;
+		next if $delivered{$id} && ($n == 1 || ($n < 2 && $unsure{$id}));
+		push @wrong, $delivered{$id} ? "$id: $n times" : "unknown: $id";
+	}
+	is(join("\n", splice @wrong, 0, 9), '', 'every letter, exactly once')
+	    or diag(slurp($box->dir . '/programs'));
+	ok(!-e $box->dotlock($name), 'no lock stays');
+	cmp_ok(scalar noted($box, 'fetched'), '>', 0, 'letters were fetched');
+	note(scalar(keys %delivered), ' letters delivered, ',
+	    scalar(() = noted($box, 'fetched')), ' fetched and deleted');
+}
+
+# ---- the cases -------------------------------------------------------------
+
+my @everybody = ('dotlock', 'fcntl', 'dotlock, fcntl', 'fcntl, dotlock',
+    'procmail', 'maildrop');
+
+case 'agents of every habit deliver while two clients fetch and delete' => sub {
+	for my $mode (02775, 01777) {
+		my $box = company_box($mode);
+		my @agents = agents($box, 30 * $many, 0.03, @everybody);
+		my @clients = map { client($box) } 1 .. 2;
+
+		my $good = gather($box, @agents);
+		say_through($box);
+		$good = gather($box, @clients) && $good;
+		ok($good, sprintf 'mode %o: all of them ended well', $mode);
+		account_for($box);
+	}
+};
+
+case 'sessions killed at any moment: the letters of those alone are in doubt'
+    => sub {
+	my $box = company_box(02775);
+	my @agents = agents($box, 30 * $many, 0.03, @everybody);
+	my @clients = client($box);
+
+	# In a killed session a letter was deleted, or it was not.
+	push @clients, worker($box, 'killer', sub {
+		do {
+			fetch($box, end => sub {
+				my ($s, @got) = @_;
+				note_down($box, 'unsure', "$_\n") for @got;
+				$s->send('QUIT');
+				sleep rand 0.02;
+				$s->kill('KILL');
+				$s->wait;
+				return;
+			});
+			sleep rand 0.1;
+		} until -e $box->dir . '/through';
+	});
+	my $good = gather($box, @agents);
+	say_through($box);
+	$good = gather($box, @clients) && $good;
+	ok($good, 'all of them ended well');
+	cmp_ok(scalar noted($box, 'unsure'), '>', 0, 'sessions were killed');
+	account_for($box, noted($box, 'unsure'));
+};
+
+# Mail programs have the mail in memory between reading and writing, and none
+# of them reckons with another program that takes letters away meanwhile: they
+# would bring them back.  So they take turns with QUIT here, and with nothing
+# else.  And they and all agents know both locks, since mailutils knows only
+# the dotlock: see the mode of the directory.
+my %rewriter = (
+	's-nail' => sub {
+		my ($box, $to) = @_;
+		return ("type 1\nmove 2 $to\nquit\n", program('s-nail'), '-n', '-S',
+		    'hold', '-S', 'quiet', '-f', $box->path($name));
+	},
+	'mail.mailutils' => sub {
+		my ($box, $to) = @_;
+		return ("set hold\ntype 1\nsave 2 $to\nquit\n",
+		    program('mail.mailutils'), '-n', '-f', $box->path($name));
+	},
+	'mutt' => sub {
+		my ($box, $to) = @_;
+		my ($rc, $keys) = ($box->dir . '/home/muttrc',
+		    "<save-message>$to<enter><sync-mailbox><quit>");
+		return ('', program('script'), '-qec', 'mutt -n -F ' . $rc . ' -f '
+		    . $box->path($name) . " -e 'push \"$keys\"'", '/dev/null');
+	},
+);
+
+case 'mail programs rewrite the spool meanwhile' => sub {
+	my $box = company_box(01777);
+	my @programs = grep { program($_) || (diag("no $_ here"), 0) }
+	    sort keys %rewriter;
+	my @agents = agents($box, 30 * $many, 0.05, 'dotlock, fcntl',
+	    'fcntl, dotlock', 'procmail', 'maildrop');
+	my @clients = (client($box, alone => 1), worker($box, 'rewriter', sub {
+		become_account();
+		my $runs = 0;
+		until (-e $box->dir . '/through' && $runs > 9) {
+			my $program = $programs[$runs++ % @programs];
+			alone($box, sub {
+				return unless -s $box->path($name);
+				run_with_input($box, $rewriter{$program}->($box,
+				    $box->dir . "/home/moved.$program"));
+			});
+			sleep rand 0.1;
+		}
+	}));
+
+	plan skip_all => 'no mail program here' unless @programs;
+	my $good = gather($box, @agents);
+	say_through($box);
+	$good = gather($box, @clients) && $good;
+	ok($good, 'all of them ended well');
+	account_for($box);
+	for my $program (@programs) {
+		my @moved = letters_in(slurp($box->dir . "/home/moved.$program"));
+		cmp_ok(scalar @moved, '>', 0, "$program moved letters");
+	}
+};
+
+case 'locks left behind, and locks held for a while' => sub {
+	my $box = company_box(02775);
+	my @agents = agents($box, 20 * $many, 0.03, 'dotlock, fcntl', 'fcntl',
+	    'maildrop');
+	my @clients = map { client($box) } 1 .. 2;
+
+	push @agents, worker($box, 'holder', sub {
+		become_account();
+		for my $round (1 .. 3 * $many) {
+			take_dotlock($box, 1);
+			sleep 0.3;
+			unlink $box->dotlock($name);
+			my $fh = open_spool($box);
+			take_fcntl($fh);
+			sleep 0.3;
+			close $fh;
+
+			# An agent that died long ago.  Only popper and maildrop
+			# take it away; the others wait for them.
+			take_dotlock($box, 1);
+			utime 1, 1, $box->dotlock($name) or die "utime: $!\n";
+			sleep 0.2;
+		}
+	});
+	my $good = gather($box, @agents);
+	say_through($box);
+	$good = gather($box, @clients) && $good;
+	ok($good, 'all of them ended well');
+	account_for($box);
+};
+
+case 'a session waits in QUIT and is killed: the next one finds all' => sub {
+	for my $kind ('dotlock', 'fcntl') {
+		my $box = company_box(02775);
+		my @ids = map { "a.$_" } 1 .. 3;
+		my ($lock, $s, $reply);
+
+		$box->put(join('', map { entry($_) } @ids), $name);
+		note_down($box, 'delivered', join '', map { "$_\n" } @ids);
+		$s = $box->login(user => $name);
+		$s->command('DELE 1');
+		if ($kind eq 'dotlock') {
+			$box->put_file($box->dotlock($name), '');
+		} else {
+			$lock = lock_file($box->path($name)) or die 'no lock';
+		}
+		$s->send('QUIT');
+		my $second = $box->session;
+		$second->command("USER $name");
+		$second->send('PASS s3cret');
+		like($second->reply, qr/^-ERR \[IN-USE\]/, "$kind: only one");
+		$s->kill('KILL');
+		$s->wait;
+		$second = $box->session(trace => 1);
+		$second->command("USER $name");
+		$second->send('PASS s3cret');	# which waits as well
+		sleep 0.2;
+		close $lock if $lock;
+		unlink $box->dotlock($name);
+		like($second->reply, qr/^\+OK \S+ has 3 /, "$kind: in, in time");
+		$second->quit;
+		is(join(' ', letters_in($box->spool($name))), "@ids", "$kind: all");
+		ok(!-e $box->dotlock($name), "$kind: no lock stays");
+	}
+};
+
+done_testing;
