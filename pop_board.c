@@ -127,8 +127,10 @@ open_boards(struct pop *p)
 		errno = ENOENT;
 		return NULL;
 	}
-	if ((f = fopen(p->opt.boards, "re")) == NULL)
-		errno = errno == ENOENT ? EIO : errno;
+	if ((f = fopen(p->opt.boards, "re")) == NULL) {
+		pop_warn(p, "boards file=%s", p->opt.boards);
+		errno = EINVAL;
+	}
 	return f;
 }
 

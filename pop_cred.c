@@ -104,12 +104,15 @@ parse_account(char *line, const char *name, struct account *a)
 	uint64_t uid, gid;
 	int i;
 
+	line[strcspn(line, "\r\n")] = '\0';
 	for (i = 0; i < 6; i++) {
 		field[i] = s;
 		if ((colon = strchr(s, ':')) == NULL)
-			return false;
-		*colon = '\0';
-		s = colon + 1;
+			s += strlen(s);	/* the last ones may be missing */
+		else {
+			*colon = '\0';
+			s = colon + 1;
+		}
 	}
 	if (!arg_number((struct str){ field[2], strlen(field[2]) },
 	    UINT32_MAX - 1, &uid) ||
@@ -309,7 +312,8 @@ ask_program(struct pop *p, const struct login *l, struct account *a)
 		if (pid != -1 && (child_wait(p, pid, CHECK_LIMIT, &status) ==
 		    -1 || !WIFEXITED(status) || WEXITSTATUS(status) > 1))
 			r = -1;
-		else if (r == 0 && WEXITSTATUS(status) == 1)
+		else if (r == 0 && WEXITSTATUS(status) == 1 &&
+		    a->reason == NULL)
 			a->reason = "password";
 		if (r == -1)
 			errno = EREMOTEIO;
@@ -382,7 +386,7 @@ cred_check(struct pop *p, const struct login *l, struct account *a)
 	if (r == 0 && !done) {
 		if (p->opt.checker == NULL)
 			check_hash(a, l->password);
-		else if (a->reason == NULL)
+		else		/* for anybody: it takes its time for all */
 			r = ask_program(p, l, a);
 	}
 	cred_forget(a->hash, sizeof(a->hash));

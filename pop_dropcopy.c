@@ -28,10 +28,13 @@ say_trouble(struct pop *p, const char *doing)
 		return pop_err(p, "[IN-USE] The maildrop is locked by another"
 		    " program; try again later.");
 	}
-	pop_warn(p, "%s", doing);
-	if (errno == EILSEQ)
+	if (errno == EILSEQ) {
+		pop_log(p, LV_NOTICE, "%s user=%s: not an mbox", doing,
+		    p->who);
 		return pop_err(p, "[SYS/PERM] The maildrop is not in mbox "
 		    "format; tell the administrator.");
+	}
+	pop_warn(p, "%s", doing);
 	if (errno == EPERM || errno == EACCES)
 		return pop_err(p, "[SYS/PERM] The maildrop is not a plain "
 		    "file of its user; tell the administrator.");
@@ -138,7 +141,8 @@ drop_open(struct pop *p)
 	if (updt_recover(p) == -1) {
 		if (errno != EILSEQ)
 			return say_trouble(p, "recover");
-		pop_warn(p, "recover: .%s.pop", p->who);
+		pop_log(p, LV_NOTICE, "recover user=%s: .%s.pop or the spool "
+		    "is damaged", p->who, p->who);
 		return pop_err(p, "[SYS/PERM] The file .%s.pop or the "
 		    "maildrop is damaged; tell the administrator.", p->user);
 	}

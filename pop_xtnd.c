@@ -159,8 +159,11 @@ say_boards(struct pop *p, int e)
 	if (e == EILSEQ)
 		return pop_err(p, "[SYS/PERM] The bulletin board is not in "
 		    "mbox format.");
+	if (e == EINVAL)
+		return pop_err(p, "[SYS/PERM] The list of bulletin boards "
+		    "cannot be read; tell the administrator.");
 	errno = e;
-	pop_warn(p, "boards");
+	pop_warn(p, "board");
 	return pop_err(p, "[SYS/TEMP] The bulletin board cannot be read.");
 }
 

@@ -259,7 +259,8 @@ patience(struct pop *p, enum result r, unsigned before)
 		return r;
 	if (p->bad > BAD_MOST) {
 		p->reason = END_ERROR;
-		(void)pop_err(p, "Too many lines that are no commands.");
+		pop_log(p, LV_NOTICE, "refused user=%s addr=%s: too many "
+		    "lines that are no commands", p->who, p->addr);
 		return BYE;
 	}
 	if (p->state != ST_TRANS && p->bad > BAD_FREE) {
