@@ -73,7 +73,8 @@ note_entry(struct pop *p, const char *entry)
 /*
  * The answer to 'Y': entries, each with its NUL, and one more NUL.  It comes
  * when the handshake is done; an end of file in its place means that it
- * failed.  0, or -1.
+ * failed.  It is read octet by octet: the descriptor may be the one that the
+ * client's first command comes by.  0, or -1.
  */
 static int
 await(struct pop *p)
@@ -87,12 +88,12 @@ await(struct pop *p)
 			return -1;
 		if (io_readable(p, p->tlsfd[TLS_CTL], &p->login) != IN_LINE)
 			return -1;
-		n = read(p->tlsfd[TLS_CTL], text + have, sizeof(text) - have);
+		n = read(p->tlsfd[TLS_CTL], text + have, 1);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
 			return -1;
-		have += (size_t)n;
+		have++;
 	}
 	for (at = 0; at + 1 < have; at += strlen(text + at) + 1)
 		note_entry(p, text + at);

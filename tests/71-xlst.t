@@ -281,9 +281,10 @@ sub copy_reads {
 	my $calls = 0;
 
 	for (@_) {
-		next unless /\b(?:pread64|read|preadv)\(\d+<[^>]*\(deleted\)[^>]*>.* = (\d+)$/
-		    || /\b(?:pread64|read|preadv)\(\d+<[^>]*\/#\d+>.* = (\d+)$/;
-		$octets += $1;
+		next unless /\b(?:pread64|read|preadv)\(\d+<(.*?)(?:>|>\(deleted\)), .* = (\d+)$/;
+		my ($path, $n) = ($1, $2);
+		next unless /\(deleted\)/ || $path =~ m{/#\d+$};
+		$octets += $n;
 		$calls++;
 	}
 	return ($calls, $octets);

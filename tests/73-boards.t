@@ -596,6 +596,24 @@ for my $name (sort keys %broken) {
 	};
 }
 
+case 'a board without a maildrop: not listed, an error to open' => sub {
+	my ($box) = boards("board b\nalias x\nleader bob\n");
+
+	$box->login->dialog(<<~'END');
+		C: XTND BBOARDS
+		S: +OK XTND
+		S: .
+		C: XTND BBOARDS b
+		S: -ERR *
+		C: XTND ARCHIVE x
+		S: -ERR *
+		C: XTND X-BBOARDS b
+		S: -ERR *
+		C: STAT
+		S: +OK 2 48
+		END
+};
+
 case 'a board that the user may not read is as if it did not exist' => sub {
 	needs('root');
 	my ($box, $dir) = host();
@@ -726,10 +744,8 @@ case 'the boards file: a line of nonsense is an error, not the end' => sub {
 		$box->put_file("$dir/good", posting(1, 1));
 		my $s = $box->login;
 		$s->command('DELE 1');
-		like($s->command('XTND BBOARDS'), qr/^-ERR /, $what);
-		like($s->command('XTND BBOARDS nosuch'), qr/^-ERR /, 'BBOARDS name');
-		like($s->command('XTND X-BBOARDS nosuch'), qr/^-ERR /,
-		    'X-BBOARDS name');
+		like($s->command("XTND $_"), qr/^-ERR \[SYS\/PERM\] /, "$what: $_")
+		    for 'BBOARDS', 'BBOARDS nosuch', 'X-BBOARDS nosuch';
 		is($s->command('STAT'), '+OK 1 19', 'the session goes on');
 		$s->quit;
 		like($box->log, qr/ boards file=\S+ line=\d+: not understood$/m,
@@ -759,7 +775,7 @@ case 'a boards file that cannot be read: an error, not the end' => sub {
 	}
 	for my $file (@cannot) {
 		my $s = $box->login(args => ['-b', $file]);
-		like($s->command("XTND $_"), qr/^-ERR \[SYS\/TEMP\] /, "$file: $_")
+		like($s->command("XTND $_"), qr/^-ERR \[SYS\/(?:PERM|TEMP)\] /, "$file: $_")
 		    for 'BBOARDS', 'BBOARDS good', 'ARCHIVE good', 'X-BBOARDS good';
 		is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 		$s->quit;

@@ -6,6 +6,9 @@
 # accounts it wants, and alice; and in a PID namespace, so that all of it goes
 # when the test ends.  The system sees nothing of that.
 
+# Some deliver by themselves, the others hand over to a host that takes mail by
+# SMTP, which is a few lines below.
+
 use strict;
 use warnings;
 
@@ -51,6 +54,7 @@ cat >/etc/exim4/exim4.conf <<'X'
 primary_hostname = popper.test
 qualify_domain = popper.test
 domainlist local_domains = popper.test
+keep_environment =
 spool_directory = /var/spool/exim4
 log_file_path = /var/log/exim4/%slog
 begin routers
@@ -63,6 +67,7 @@ begin transports
 mailbox:
   driver = appendfile
   file = /var/mail/$local_part_data
+  home_directory = /
   group = mail
   mode = 0660
   delivery_date_add
@@ -87,8 +92,8 @@ X
 install -d -m 711 /run/opensmtpd
 /usr/sbin/smtpd
 END
+		socket => '/run/smtpd.sock',
 		sendmail => '/usr/sbin/sendmail',
-		ready => sub { -S '/run/smtpd.sock' },
 	},
 	postfix => {
 		accounts => { postfix => 54404, postdrop => 54405 },
@@ -97,14 +102,13 @@ chgrp postdrop /usr/sbin/postdrop /usr/sbin/postqueue
 chmod 2755 /usr/sbin/postdrop /usr/sbin/postqueue
 install -d /var/spool/postfix
 install -d -o postfix /var/lib/postfix
-cp -n /usr/share/postfix/postfix-files /etc/postfix/ 2>/dev/null
 cat >/etc/postfix/main.cf <<'X'
 compatibility_level = 3.6
 myhostname = popper.test
 mydestination = popper.test localhost
 mynetworks = 127.0.0.0/8
 inet_interfaces = loopback-only
-alias_maps =
+alias_maps = texthash:/etc/aliases
 local_recipient_maps =
 biff = no
 queue_directory = /var/spool/postfix
@@ -128,8 +132,13 @@ local     unix - n n - - local
 error     unix - - n - - error
 retry     unix - - n - - error
 X
+install -d /var/spool/boards
+install -m 644 -o nobody /dev/null /var/spool/boards/news.mbox
+echo 'news /var/spool/boards/news.mbox' >/etc/aliases
+printf 'board news\nmaildrop /var/spool/boards/news.mbox\n' >/etc/boards
 /usr/sbin/postfix start
 END
+		board => 'news',
 		sendmail => '/usr/sbin/sendmail',
 	},
 	msmtp => {
@@ -188,7 +197,7 @@ sub world {
 	my $ns = $box->dir . '/ns';
 	my ($log, $ready) = map { $box->dir . "/$_" } qw(log ready);
 	my %id = %{ $is->{accounts} || {} };
-	my $mail = (getgrnam 'mail')[2] // return (undef, 'no group mail');
+	my $mail = (getgrnam 'mail')[2] // 8;
 
 	mkdir $ns or die $!;
 	chown 0, $mail, $box->mail;
@@ -211,7 +220,9 @@ sub world {
 		    or POSIX::_exit(127);
 	}
 	push @running, $pid;
-	eventually { -e $ready || waitpid($pid, WNOHANG) == $pid };
+	eventually {
+		-e $ready || waitpid($pid, WNOHANG) == $pid && pop @running
+	};
 	return ($box, undef, slurp($log)) unless -e $ready;
 	my ($init) = map { (slurp("/proc/$_/stat") // '') =~ /\) \w $pid / ? $_ : () }
 	    map { m{/(\d+)$} } glob '/proc/[0-9]*';
@@ -227,7 +238,7 @@ sub inside {
 
 # ---- a host that takes mail by SMTP ---------------------------------------
 
-# Puts all that comes into alice's spool.  Returns a socket that it listens on
+# Puts all that comes into alice's spool.  Returns the port that it listens on
 # and what to call once the box is there.
 sub sink {
 	my $door = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
@@ -237,7 +248,7 @@ sub sink {
 		my $pid = fork // die "fork: $!";
 
 		if ($pid == 0) {
-			local $SIG{__WARN__} = sub { };
+			$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
 			while (my $s = $door->accept) {
 				eval { smtp($s, $box) };
 				close $s;
@@ -292,7 +303,6 @@ sub smtp {
 
 # ---- the way round --------------------------------------------------------
 
-# All lines of a letter but those of its header that mail programs add.
 my @header = ('From: alice@popper.test', 'To: alice@popper.test',
     'Subject: all the way round');
 my @body = ('Hello,', '', '.', '..', '.dot', 'From here on', 'a' . ' b' x 300,
@@ -315,7 +325,7 @@ for my $name (sort keys %mta) {
 		    unless -d "$home/$name";
 		my ($port, $open) = $is->{sink} ? sink() : ();
 		my ($box, $init, $said) = world($name, $port);
-		plan skip_all => 'this system makes no namespace: '
+		plan skip_all => 'no namespace can be made here: '
 		    . show($said =~ s/\n/; /gr)
 		    if !defined $init && $said =~ /unshare:|mount:/;
 		ok(defined $init, 'it is set up') or do {
@@ -324,8 +334,7 @@ for my $name (sort keys %mta) {
 		};
 		$open->($box) if $open;
 
-		eventually { -S "/proc/$init/root/run/smtpd.sock" }
-		    if $name eq 'opensmtpd';
+		eventually { -S "/proc/$init/root$is->{socket}" } if $is->{socket};
 		my $s = inside($box, $init, '-M', $is->{sendmail});
 		is($s->command('STAT'), '+OK 0 0', 'an empty maildrop');
 		like(submit($s, join "\n", @header, '', @body), qr/^\+OK /, 'sent')
@@ -336,7 +345,7 @@ for my $name (sort keys %mta) {
 		$s->quit;
 
 		ok((eventually {
-			-e $box->path && 2 == (() = ($box->spool // '') =~ /^From \S/mg)
+			-e $box->path && 2 == (() = ($box->spool // '') =~ /^From \S+ +\w{3} \w{3} /mg)
 		}), 'they are in the spool') or trouble($box, $init);
 		$s = inside($box, $init);
 		my ($n) = grep { $s->text("TOP $_ 0") =~ /^Subject: all the way/m }
@@ -353,14 +362,30 @@ for my $name (sort keys %mta) {
 		like($box->spool, qr/^Subject: second$/m, 'the other one is left');
 		unlike($box->spool, qr/all the way/, 'alone');
 
+		board($box, $init, $is) if $is->{board};
 		$s = inside($box, $init, '-M', $is->{sendmail});
 		my $reply = submit($s, "Subject: to nobody\n\nx");
-		like($reply, $is->{nobody} // qr/^-ERR /, 'a letter to nobody: '
-		    . $reply);
+		like($reply, qr/^-ERR /, 'a letter to nobody');
 		is($s->command('NOOP'), '+OK ', 'the session goes on');
 		$s->quit;
 	};
 	end($_) for splice @running;
+}
+
+# A letter to a board, which is read as one.
+sub board {
+	my ($box, $init, $is) = @_;
+	my $s = inside($box, $init, '-M', $is->{sendmail}, '-b', '/etc/boards');
+
+	is($s->text('XTND BBOARDS'), "$is->{board} 0\r\n", 'a board, empty');
+	like(submit($s, "To: $is->{board}\@popper.test\nSubject: to all\n\nx"),
+	    qr/^\+OK /, 'a letter to it');
+	ok((eventually {
+		$s->text('XTND BBOARDS') eq "$is->{board} 1\r\n"
+	}), 'the board has it') or trouble($box, $init);
+	$s->text("XTND BBOARDS $is->{board}");
+	like($s->text('RETR 1'), qr/^Subject: to all\r$/m, 'and shows it');
+	$s->quit;
 }
 
 sub trouble {

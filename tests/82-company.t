@@ -6,7 +6,7 @@
 use strict;
 use warnings;
 
-use Fcntl qw(:DEFAULT :flock);
+use Fcntl qw(:DEFAULT :flock :seek);
 use POSIX ();
 use Test::More;
 use Popper;
@@ -104,7 +104,7 @@ sub gather {
 	my ($box, @workers) = @_;
 
 	for my $pid (@workers) {
-		my $end = now() + 60 + 60 * $many;
+		my $end = now() + 30 + 30 * $many;
 		my $r;
 		sleep 0.02 until ($r = waitpid $pid, POSIX::WNOHANG)
 		    || now() > $end;
@@ -119,8 +119,8 @@ sub gather {
 		}
 	}
 	my $failures = slurp($box->dir . '/failures');
-	diag($failures) if defined $failures;
-	return !defined $failures;
+	diag($failures) if $failures ne '';
+	return $failures eq '';
 }
 
 # Appends to one of the lists that a case keeps.
@@ -230,21 +230,21 @@ my %habit = (
 my %agent = (
 	'procmail' => sub {
 		my ($box) = @_;
-		return (entry($_[1]), program('procmail'), $box->dir . '/procmailrc');
+		return (entry($_[1]), program('procmail'), $box->dir . '/home/procmailrc');
 	},
 	'maildrop' => sub {
 		my ($box) = @_;
 		return (message($_[1]), program('maildrop'), '-f',
-		    "$_[1]\@example.org", $box->dir . '/maildroprc');
+		    "$_[1]\@example.org", $box->dir . '/home/maildroprc');
 	},
 );
 
 sub run_with_input {
-	my ($box, $input, @command) = @_;
+	my ($box, $output, $input, @command) = @_;
 	my $pid = open(my $pipe, '|-') // die "fork: $!\n";
 
 	if ($pid == 0) {
-		open STDOUT, '>>', $box->dir . '/programs';
+		open STDOUT, '>>', $output;
 		open STDERR, '>&', \*STDOUT;
 		# a path that the programs' own helpers can be run from
 		%ENV = (PATH => '/usr/bin:/bin', HOME => $box->dir . '/home',
@@ -270,7 +270,8 @@ sub agent {
 				$habit{$how}->($box, entry("$maker.$n"));
 			} else {
 				my @run = $agent{$how}->($box, "$maker.$n");
-				my $status = run_with_input($box, @run);
+				my $status = run_with_input($box,
+				    $box->dir . '/programs', @run);
 				die "status $status\n" if $status != 0;
 			}
 			note_down($box, 'delivered', "$maker.$n\n");
@@ -352,20 +353,18 @@ sub company_box {
 	chmod 0660, $box->path($name);
 	mkdir $box->dir . '/home' or die "mkdir: $!";
 	chown $uid, $mailgid, $box->dir . '/home';
-	for my $list (qw(delivered fetched moved alone failures programs)) {
-		next if $list eq 'failures';
+	for my $list (qw(delivered fetched unsure failures alone programs)) {
 		open my $fh, '>', $box->dir . "/$list" or die "$list: $!";
 		chmod 0666, $box->dir . "/$list";
 	}
-	chmod 0777, $box->dir;		# where workers complain
 	my $rc = sub {
 		my ($file, $text) = @_;
 		$box->put_file($box->dir . "/$file", $text);
 		chown $uid, $gid, $box->dir . "/$file";
 	};
-	$rc->('procmailrc', join '', map { "$_\n" } 'LOCKSLEEP=1', 'SHELL=/bin/sh',
+	$rc->('home/procmailrc', join '', map { "$_\n" } 'LOCKSLEEP=1', 'SHELL=/bin/sh',
 	    'LOGFILE=' . $box->dir . '/programs', ':0:', $box->path($name));
-	$rc->('maildroprc', 'DEFAULT="' . $box->path($name) . "\"\nLOCKSLEEP=1\n");
+	$rc->('home/maildroprc', 'DEFAULT="' . $box->path($name) . "\"\nLOCKSLEEP=1\n");
 	$rc->('home/muttrc', join '', map { "set $_\n" } 'quit=yes', 'delete=yes',
 	    'move=no', 'confirmappend=no', 'confirmcreate=no', 'record=""',
 	    'sleep_time=0', 'header_cache=""', 'folder="' . $box->dir . '/home"');
@@ -393,16 +392,17 @@ sub account_for {
 	my %delivered = map { $_ => 1 } noted($box, 'delivered');
 	my %unsure = map { $_ => 1 } @unsure;
 	my (%count, @wrong);
-	$count{$_}++ for noted($box, 'fetched'), noted($box, 'moved'),
+	$count{$_}++ for noted($box, 'fetched'),
 	    letters_in($box->spool($name)),
-	    map { letters_in(slurp($_)) } glob $box->dir . '/home/moved*';
+	    map { letters_in(slurp($_)) } glob $box->dir . '/home/moved.*[0-9]';
 	for my $id (sort keys %{{ %delivered, %count }}) {
 		my $n = $count{$id} // 0;
 		next if $delivered{$id} && ($n == 1 || ($n < 2 && $unsure{$id}));
 		push @wrong, $delivered{$id} ? "$id: $n times" : "unknown: $id";
 	}
 	is(join("\n", splice @wrong, 0, 9), '', 'every letter, exactly once')
-	    or diag(slurp($box->dir . '/programs'));
+	    or diag(slurp($box->dir . '/programs'),
+	    map { ("$_:\n", slurp($_)) } glob $box->dir . '/home/*.said');
 	ok(!-e $box->dotlock($name), 'no lock stays');
 	cmp_ok(scalar noted($box, 'fetched'), '>', 0, 'letters were fetched');
 	note(scalar(keys %delivered), ' letters delivered, ',
@@ -411,19 +411,25 @@ sub account_for {
 
 # ---- the cases -------------------------------------------------------------
 
-my @everybody = ('dotlock', 'fcntl', 'dotlock, fcntl', 'fcntl, dotlock',
-    'procmail', 'maildrop');
+# An agent that knows one lock only and one that knows the other only tear each
+# other's letters, so there are two companies.  procmail given a file of rules
+# has no right to make a lock file in 2775 root:mail.
+my %company = (
+	'dotlock' => [ 'dotlock', 'dotlock, fcntl', 'fcntl, dotlock', 'maildrop' ],
+	'fcntl' => [ 'fcntl', 'dotlock, fcntl', 'fcntl, dotlock', 'maildrop',
+	    'procmail' ],
+);
 
 case 'agents of every habit deliver while two clients fetch and delete' => sub {
-	for my $mode (02775, 01777) {
-		my $box = company_box($mode);
-		my @agents = agents($box, 30 * $many, 0.03, @everybody);
+	for my $common (sort keys %company) {
+		my $box = company_box(02775);
+		my @agents = agents($box, 30 * $many, 0.02, @{ $company{$common} });
 		my @clients = map { client($box) } 1 .. 2;
 
 		my $good = gather($box, @agents);
 		say_through($box);
 		$good = gather($box, @clients) && $good;
-		ok($good, sprintf 'mode %o: all of them ended well', $mode);
+		ok($good, "$common: all of them ended well");
 		account_for($box);
 	}
 };
@@ -431,7 +437,7 @@ case 'agents of every habit deliver while two clients fetch and delete' => sub {
 case 'sessions killed at any moment: the letters of those alone are in doubt'
     => sub {
 	my $box = company_box(02775);
-	my @agents = agents($box, 30 * $many, 0.03, @everybody);
+	my @agents = agents($box, 30 * $many, 0.02, @{ $company{fcntl} });
 	my @clients = client($box);
 
 	# In a killed session a letter was deleted, or it was not.
@@ -473,12 +479,15 @@ my %rewriter = (
 		return ("set hold\ntype 1\nsave 2 $to\nquit\n",
 		    program('mail.mailutils'), '-n', '-f', $box->path($name));
 	},
+	# It saves a letter before it knows that it can write the spool, so it
+	# only flags one here; and where it cannot write, it waits for a person.
 	'mutt' => sub {
-		my ($box, $to) = @_;
+		my ($box) = @_;
 		my ($rc, $keys) = ($box->dir . '/home/muttrc',
-		    "<save-message>$to<enter><sync-mailbox><quit>");
-		return ('', program('script'), '-qec', 'mutt -n -F ' . $rc . ' -f '
-		    . $box->path($name) . " -e 'push \"$keys\"'", '/dev/null');
+		    '<flag-message><sync-mailbox><quit>');
+		return ('', program('timeout'), 5, 'script', '-qec', "mutt -n -F $rc"
+		    . ' -f ' . $box->path($name) . " -e 'push \"$keys\"'",
+		    '/dev/null');
 	},
 );
 
@@ -493,11 +502,15 @@ case 'mail programs rewrite the spool meanwhile' => sub {
 		my $runs = 0;
 		until (-e $box->dir . '/through' && $runs > 9) {
 			my $program = $programs[$runs++ % @programs];
+			my $to = $box->dir . "/home/moved.$program.$runs";
 			alone($box, sub {
 				return unless -s $box->path($name);
-				run_with_input($box, $rewriter{$program}->($box,
-				    $box->dir . "/home/moved.$program"));
+				run_with_input($box, "$to.said",
+				    $rewriter{$program}->($box, $to));
 			});
+			# saved, and then there was no lock to delete it with
+			rename $to, "$to.failed"
+			    if (slurp("$to.said") // '') =~ /\bfailed\b/;
 			sleep rand 0.1;
 		}
 	}));
@@ -508,8 +521,8 @@ case 'mail programs rewrite the spool meanwhile' => sub {
 	$good = gather($box, @clients) && $good;
 	ok($good, 'all of them ended well');
 	account_for($box);
-	for my $program (@programs) {
-		my @moved = letters_in(slurp($box->dir . "/home/moved.$program"));
+	for my $program (grep { $_ ne 'mutt' } @programs) {
+		my @moved = glob $box->dir . "/home/moved.$program.*[0-9]";
 		cmp_ok(scalar @moved, '>', 0, "$program moved letters");
 	}
 };
@@ -564,7 +577,7 @@ case 'a session waits in QUIT and is killed: the next one finds all' => sub {
 		my $second = $box->session;
 		$second->command("USER $name");
 		$second->send('PASS s3cret');
-		like($second->reply, qr/^-ERR \[IN-USE\]/, "$kind: only one");
+		like($second->reply("PASS"), qr/^-ERR \[IN-USE\]/, "$kind: only one");
 		$s->kill('KILL');
 		$s->wait;
 		$second = $box->session(trace => 1);
@@ -573,7 +586,7 @@ case 'a session waits in QUIT and is killed: the next one finds all' => sub {
 		sleep 0.2;
 		close $lock if $lock;
 		unlink $box->dotlock($name);
-		like($second->reply, qr/^\+OK \S+ has 3 /, "$kind: in, in time");
+		like($second->reply("PASS"), qr/^\+OK \S+ has 3 /, "$kind: in, in time");
 		$second->quit;
 		is(join(' ', letters_in($box->spool($name))), "@ids", "$kind: all");
 		ok(!-e $box->dotlock($name), "$kind: no lock stays");

@@ -1,7 +1,8 @@
 /*
  * killat N FILE COMMAND ...: runs a command and kills it in front of its N-th
  * system call after its first read of descriptor 0; 0: never.  FILE gets the
- * number of calls that were made from there on.  It ends as the command does.
+ * number of calls that were made from there on, then the numbers of those
+ * that may change something outside.  It ends as the command does.
  *
  * By ptrace(2), so a test of a thousand kills takes seconds.
  */
@@ -25,9 +26,35 @@ fail(const char *what)
 	exit(111);
 }
 
+/* Whether a kill in front of that call is no other than one behind it. */
+static int
+is_idle(unsigned long long nr)
+{
+	static const unsigned long idle[] = {
+		SYS_read, SYS_pread64, SYS_lseek, SYS_fstat, SYS_mmap,
+		SYS_mprotect, SYS_munmap, SYS_brk, SYS_ppoll, SYS_pselect6,
+		SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_getpid, SYS_getuid,
+		SYS_geteuid, SYS_getgid, SYS_getegid, SYS_nanosleep,
+		SYS_clock_nanosleep, SYS_clock_gettime, SYS_fcntl, SYS_close,
+#ifdef SYS_newfstatat
+		SYS_newfstatat,
+#endif
+#ifdef SYS_getrandom
+		SYS_getrandom,
+#endif
+		SYS_futex
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(idle) / sizeof(idle[0]); i++)
+		if (nr == idle[i])
+			return 1;
+	return 0;
+}
+
 /* Counts the calls of the stopped child, and kills it; its wait status. */
 static int
-run(pid_t pid, unsigned long at, unsigned long *calls)
+run(pid_t pid, unsigned long at, unsigned long *calls, char *busy, size_t size)
 {
 	struct ptrace_syscall_info info;
 	int status, deliver = 0;
@@ -58,7 +85,9 @@ run(pid_t pid, unsigned long at, unsigned long *calls)
 		if (!begun && info.entry.nr == SYS_read &&
 		    info.entry.args[0] == 0)
 			begun = 1;
-		if (begun && ++*calls == at) {
+		if (begun && ++*calls < size)
+			busy[*calls] = !is_idle(info.entry.nr);
+		if (begun && *calls == at) {
 			if (kill(pid, SIGKILL) == -1 ||
 			    waitpid(pid, &status, 0) == -1)
 				fail("kill");
@@ -70,7 +99,8 @@ run(pid_t pid, unsigned long at, unsigned long *calls)
 int
 main(int argc, char **argv)
 {
-	unsigned long at, calls = 0;
+	static char busy[10000];
+	unsigned long at, calls = 0, i;
 	int status;
 	pid_t pid;
 	FILE *f;
@@ -91,10 +121,14 @@ main(int argc, char **argv)
 	if (waitpid(pid, &status, 0) == -1)
 		fail("waitpid");
 	if (WIFSTOPPED(status))
-		status = run(pid, at, &calls);
+		status = run(pid, at, &calls, busy, sizeof(busy));
 	if ((f = fopen(argv[2], "w")) == NULL)
 		fail(argv[2]);
-	fprintf(f, "%lu\n", calls);
+	fprintf(f, "%lu", calls);
+	for (i = 1; i <= calls && i < sizeof(busy); i++)
+		if (busy[i])
+			fprintf(f, " %lu", i);
+	fprintf(f, "\n");
 	fclose(f);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
 	    WEXITSTATUS(status);

@@ -532,7 +532,7 @@ make_disk(struct disk *d)
 	begin_session();		/* an index, from a session before */
 	fd = openat(pop.drop.dir, "alice", O_RDONLY);
 	memset(&st, 0, sizeof(st));
-	if (fd == -1 || drop_scan(fd, &t) == -1 ||
+	if (fd == -1 || scan_file(fd, &t) == -1 ||
 	    index_write(pop.drop.work, &st, &t) == -1)
 		abort();
 	(void)close(fd);
@@ -554,7 +554,7 @@ update(struct disk *d, struct tape *t)
 	put_disk(d);
 	begin_session();
 	fd = openat(drop->dir, "alice", O_RDWR | O_APPEND);
-	if (fd == -1 || drop_scan(fd, &drop->all) == -1 ||
+	if (fd == -1 || scan_file(fd, &drop->all) == -1 ||
 	    fstat(fd, &sb) == -1)
 		abort();
 	index_stamp(&drop->stamp, &sb);
@@ -644,8 +644,9 @@ is_text(const struct buf *b, const struct buf *text, const struct buf *more)
 {
 	size_t n = more == NULL ? 0 : more->n;
 
-	return b->n == text->n + n && memcmp(b->p, text->p, text->n) == 0 &&
-	    (n == 0 || memcmp(b->p + text->n, more->p, n) == 0);
+	return b->n == text->n + n && (text->n == 0 ||
+	    memcmp(b->p, text->p, text->n) == 0) && (n == 0 ||
+	    memcmp(b->p + text->n, more->p, n) == 0);
 }
 
 static unsigned states;		/* that recovery was tried on */
@@ -653,8 +654,9 @@ static struct disk base, now, then, mid;
 static struct tape first;
 
 /*
- * The next session (t has its calls, mid what it finds) finds all as it was or all done, and what came meanwhile
- * behind it; once QUIT has been answered (sure), all done.
+ * The next session finds all as it was or all done, and what came meanwhile
+ * behind it; once QUIT has been answered (sure), all done.  t gets its calls,
+ * and mid the files that they were made on, where that is not d.
  */
 static bool
 recovers(struct disk *d, bool more, bool sure, struct tape *t,
@@ -719,7 +721,8 @@ kills(bool again)
 			copy_disk(&mid, &then);
 			good = recovers(&then, more, sure, &second,
 			    "kill at call", n);
-			for (m = 0; again && m < second.n && good; m++) {
+			for (m = 0; again && !more && m < second.n && good;
+			    m++) {
 				(void)after_kill(&mid, &second, m, false, &then);
 				good = all_whole(&then, "second kill", m) &&
 				    recovers(&then, more, sure, NULL,
@@ -1030,7 +1033,7 @@ forgeries(size_t call)
 /* ---- */
 
 static void
-play(const struct scene *scene)
+play(const struct scene *scene, bool forge)
 {
 	unsigned samples = TAP_MANY(scene->large ? 8 : 40);
 	size_t i, syncs = 0, needed = 0;
@@ -1068,7 +1071,7 @@ play(const struct scene *scene)
 	    states);
 	states = 0;
 	good = true;
-	for (i = 1; i < 4 && !scene->large; i++)
+	for (i = 1; i < 4 && forge && !scene->large; i++)
 		good = forgeries(first.n * i / 4) && good;
 	if (states > 0)
 		ok(good, "%s: %u forged journals", sc->name, states);
@@ -1096,8 +1099,9 @@ main(int argc, char **argv)
 	const char *tmp = getenv("TMPDIR");
 	size_t i;
 
-	(void)snprintf(dir, sizeof(dir), "%s/popper-unit-XXXXXX",
-	    tmp != NULL && strlen(tmp) < 40 ? tmp : "/tmp");
+	if (tmp == NULL || strlen(tmp) > 40)	/* memory is faster */
+		tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	(void)snprintf(dir, sizeof(dir), "%s/popper-unit-XXXXXX", tmp);
 	if (mkdtemp(dir) == NULL || (pop.drop.dir = open(dir, O_RDONLY)) == -1)
 		abort();
 	bound = UINT64_MAX;
@@ -1110,7 +1114,7 @@ main(int argc, char **argv)
 	(void)snprintf(pop.user, sizeof(pop.user), "alice");
 	for (i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 		if (argc < 2 || strstr(scenes[i].name, argv[1]) != NULL)
-			play(&scenes[i]);
+			play(&scenes[i], i % 4 == 0);
 	(void)unlinkat(pop.drop.dir, "alice", 0);
 	(void)unlinkat(pop.drop.dir, ".alice.pop", 0);
 	(void)rmdir(dir);
