@@ -18,11 +18,12 @@ enum {
 struct head {
 	char magic[32];
 	uint64_t serial;	/* marks of another serial are not ours */
-	uint64_t dev, ino;
+	uint64_t ino;		/* of the spool; st_dev may change at a boot */
 	uint64_t old_size, new_size;
 	uint64_t steps_at, pieces, steps_sum;
 	uint64_t text_at[2];
 	uint64_t witness;	/* sum of the old text that will be cut off */
+	uint64_t void_at;	/* the sector that says no more at the end */
 	uint64_t piece_size;
 	uint64_t sum;		/* of all the above; last */
 };
@@ -53,8 +54,14 @@ uint64_t jrn_sum(const void *p, size_t n);
 /* Sums up the ends of the text that the plan will cut off. */
 int jrn_witness(int fd, const struct head *h, uint64_t *sum);
 
-/* Whether the text of the step after the mark is there as it was synced. */
+/* Whether the text that the mark knows of is there as it was synced. */
+bool jrn_text_there(int work, const struct journal *j);
+
+/* Whether it is that of the step after the mark. */
 bool jrn_text_ready(int work, const struct journal *j);
+
+/* Makes the sector say nothing, durably. */
+int jrn_void(int work, uint64_t at);
 
 /* Where the step that begins at piece i ends, and the bytes it writes. */
 size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);
@@ -62,6 +69,13 @@ size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);
 /* Reads and verifies the journal at base.  0; -1: none that counts, with
  * errno ENOENT, or EILSEQ where one that was in force is damaged. */
 int jrn_load(int work, uint64_t base, struct journal *j);
+
+/*
+ * Moves the mail from src..size up to dst, by a journal that takes over from
+ * the one that is in force, and makes the sector void_at void in the end.
+ */
+int jrn_close_gap(struct pop *p, struct spool *sp, const struct journal *j,
+    uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at);
 
 /* Carries out what is left to do, from the mark on. */
 int jrn_run(struct pop *p, struct spool *sp, struct journal *j);

@@ -29,7 +29,7 @@ enum {
 	PAGE = 4096,
 	WITNESS = 65536,
 	TEXT_MOST = 16 << 20,		/* few syncs, little room */
-	TEXT_LEAST = 64 << 10
+	TEXT_LEAST = 4 << 10
 };
 
 uint64_t
@@ -96,6 +96,15 @@ write_sector(int work, const void *p, size_t n, uint64_t at)
 
 	memcpy(sector, p, n);
 	return file_write(work, sector, sizeof(sector), at);
+}
+
+int
+jrn_void(int work, uint64_t at)
+{
+	static const char nothing[SECTOR];
+
+	return file_write(work, nothing, sizeof(nothing), at) == -1 ? -1 :
+	    file_sync(work);
 }
 
 static int
@@ -168,15 +177,20 @@ gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
 	return r;
 }
 
-/* Whether the mark's text is in the work file as it was synced. */
 bool
-jrn_text_ready(int work, const struct journal *j)
+jrn_text_there(int work, const struct journal *j)
 {
 	uint64_t sum;
 
-	return j->m.text_step == j->m.done + 1 &&
-	    sum_file(work, j->h.text_at[j->m.done % 2], j->m.text_len,
-	    &sum) == 0 && sum == j->m.text_sum;
+	return j->m.text_step > 0 && sum_file(work,
+	    j->h.text_at[(j->m.text_step - 1) % 2], j->m.text_len, &sum) == 0
+	    && sum == j->m.text_sum;
+}
+
+bool
+jrn_text_ready(int work, const struct journal *j)
+{
+	return j->m.text_step == j->m.done + 1 && jrn_text_there(work, j);
 }
 
 /*
@@ -239,23 +253,35 @@ step_done(int work, struct journal *j, bool text, size_t next)
 	return write_mark(work, j) == -1 ? -1 : file_sync(work);
 }
 
-/* The larger size first: on a full disk this fails before any text moves. */
+/*
+ * The larger size first: on a full disk this fails before any text moves.  It
+ * is filled with line ends: behind them a delivery agent's From_ line is one,
+ * whatever becomes of us, and another program's rewriting keeps it so.
+ */
 static int
 grow(struct spool *sp, int work, struct journal *j)
 {
+	char fill[PAGE];
+	struct stat sb;
+	uint64_t at;
+	size_t n;
+
 	if (j->h.new_size <= j->h.old_size || j->m.grown)
 		return 0;
-	if (file_reserve(sp->fd, j->h.old_size,
-	    j->h.new_size - j->h.old_size) == -1 ||
-	    ftruncate(sp->fd, (off_t)j->h.new_size) == -1 ||
-	    file_sync(sp->fd) == -1)
+	if (fstat(sp->fd, &sb) == -1)
+		return -1;
+	memset(fill, '\n', sizeof(fill));
+	for (at = (uint64_t)sb.st_size; at < j->h.new_size; at += n) {
+		n = j->h.new_size - at < sizeof(fill) ?
+		    (size_t)(j->h.new_size - at) : sizeof(fill);
+		if (file_write(sp->fd, fill, n, at) == -1)
+			return -1;
+	}
+	if (file_sync(sp->fd) == -1)
 		return -1;
 	j->m.grown = 1;
 	return write_mark(work, j) == -1 ? -1 : file_sync(work);
 }
-
-static int close_gap(struct pop *, struct spool *, struct journal *,
-    uint64_t);
 
 /* Carries out what is left to do, from the mark on. */
 int
@@ -282,14 +308,14 @@ jrn_run(struct pop *p, struct spool *sp, struct journal *j)
 		return -1;
 	if (j->h.new_size < j->h.old_size) {
 		if ((uint64_t)sb.st_size > j->h.old_size)
-			return close_gap(p, sp, j, (uint64_t)sb.st_size);
+			return jrn_close_gap(p, sp, j, j->h.new_size,
+			    j->h.old_size, (uint64_t)sb.st_size,
+			    j->h.void_at);
 		if (ftruncate(sp->fd, (off_t)j->h.new_size) == -1 ||
 		    fsync(sp->fd) == -1)
 			return -1;
 	}
-	if (index_void(work) == -1)
-		return -1;
-	return file_sync(work);
+	return jrn_void(work, j->h.void_at);
 }
 
 /* ---- beginning --------------------------------------------------------- */
@@ -387,7 +413,6 @@ fresh_serial(void)
 static void
 describe(struct journal *j, const struct spool *sp, const struct plan *pl)
 {
-	j->h.dev = (uint64_t)sp->st.st_dev;
 	j->h.ino = (uint64_t)sp->st.st_ino;
 	j->h.old_size = pl->old_size;
 	j->h.new_size = pl->new_size;
@@ -401,51 +426,21 @@ describe(struct journal *j, const struct spool *sp, const struct plan *pl)
 static int
 abandon(struct spool *sp, int work, struct journal *j)
 {
-	static const char nothing[SECTOR];
 	struct stat sb;
 	int saved = errno;
 
 	if (fstat(sp->fd, &sb) == 0 &&
 	    ((uint64_t)sb.st_size <= j->h.old_size ||
 	    (uint64_t)sb.st_size > j->h.new_size ||
-	    ftruncate(sp->fd, (off_t)j->h.old_size) == 0) &&
-	    file_write(work, nothing, sizeof(nothing), j->base) == 0)
-		(void)file_sync(work);
+	    ftruncate(sp->fd, (off_t)j->h.old_size) == 0))
+		(void)jrn_void(work, j->base);
 	errno = saved;
 	return -1;
 }
 
-/*
- * All is moved, but somebody has appended mail behind the old text: after a
- * crash, or without a lock that we could see.  It moves up to the new text
- * by a journal of its own, which takes over from the one that is done.
- */
 static int
-close_gap(struct pop *p, struct spool *sp, struct journal *j, uint64_t size)
-{
-	struct plan pl;
-	struct stat sb;
-	bool begun;
-	int r;
-
-	pop_log(p, LV_NOTICE, "update user=%s: keeping %llu bytes of mail "
-	    "that arrived", p->who,
-	    (unsigned long long)(size - j->h.old_size));
-	if (fstat(p->drop.work, &sb) == -1)
-		return -1;
-	plan_begin(&pl, size, j->h.new_size);
-	r = plan_add(&pl, SRC_SPOOL, j->h.old_size, size - j->h.old_size,
-	    true);
-	if (r == 0)
-		r = journal_apply(p, sp, &pl, j->base,
-		    (uint64_t)sb.st_size, &begun);
-	plan_free(&pl);
-	return r;
-}
-
-int
-journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
-    uint64_t base, uint64_t area, bool *begun)
+apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
+    uint64_t area, uint64_t void_at, bool *begun)
 {
 	int work = p->drop.work, r;
 	struct journal j;
@@ -466,6 +461,7 @@ journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
 		j.h.serial = fresh_serial();
 	}
 	j.base = base;
+	j.h.void_at = void_at;
 	describe(&j, sp, pl);
 	if (plan_for_room(work, &j, pl, area > 0 ? area :
 	    base + HEAD_ROOM) == -1)
@@ -480,5 +476,38 @@ journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
 		r = jrn_run(p, sp, &j);
 	}
 	plan_free(&j.st);
+	return r;
+}
+
+int
+journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
+    uint64_t base, uint64_t area, bool *begun)
+{
+	return apply(p, sp, pl, base, area, 0, begun);
+}
+
+/*
+ * All is moved, or nothing, but somebody has appended mail behind the old
+ * text: after a crash, or without a lock that we could see.
+ */
+int
+jrn_close_gap(struct pop *p, struct spool *sp, const struct journal *j,
+    uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at)
+{
+	struct plan pl;
+	struct stat sb;
+	bool begun;
+	int r;
+
+	pop_log(p, LV_NOTICE, "update user=%s: keeping %llu bytes of mail "
+	    "that arrived", p->who, (unsigned long long)(size - src));
+	if (fstat(p->drop.work, &sb) == -1)
+		return -1;
+	plan_begin(&pl, size, dst);
+	r = plan_add(&pl, SRC_SPOOL, src, size - src, true);
+	if (r == 0)
+		r = apply(p, sp, &pl, j->base, (uint64_t)sb.st_size,
+		    void_at, &begun);
+	plan_free(&pl);
 	return r;
 }

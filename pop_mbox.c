@@ -16,7 +16,7 @@
 #include "popper.h"
 
 /* A window of a body that is looked at in one go; see look_at(). */
-enum { WINDOW = 4096 };
+enum { WINDOW = 4096, FROM_MOST = 1024 };
 
 enum { FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7 };
 
@@ -81,13 +81,18 @@ digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Whether the line holds an hh:mm and a year of four digits. */
+/*
+ * Whether the line holds an hh:mm and a year of four digits.  Only so much of
+ * it is looked at as is there however the file is cut into blocks.
+ */
 static bool
 has_date(struct str s)
 {
 	bool clock = false, year = false;
 	size_t i, n;
 
+	if (s.n > FROM_MOST)
+		s.n = FROM_MOST;
 	for (i = 5; i < s.n; i += n) {
 		for (n = 0; i + n < s.n && digit(s.p[i + n]); n++)
 			continue;
@@ -135,13 +140,13 @@ end_message(struct scan *s)
 
 	m->length = s->pos - m->offset;
 	m->octets = octets_so_far(s);
+	if (s->midline && s->hashed && s->where != SCAN_BODY)
+		md5_add(&s->md5, "\n", 1);
 	if (s->midline && m->length > m->from) {
 		m->flags |= MSG_NOEOL;
 		m->octets += 2;
-		if (s->where == SCAN_HEAD && s->hashed)
-			md5_add(&s->md5, "\n", 1);
 	}
-	if (s->where == SCAN_HEAD) {	/* RFC 822: an empty line ends it */
+	if (s->where != SCAN_BODY) {	/* RFC 822: an empty line ends it */
 		m->head = m->length < UINT32_MAX ? (uint32_t)m->length :
 		    UINT32_MAX;
 		m->flags |= MSG_NOBLANK;
@@ -328,10 +333,11 @@ take_body(struct scan *s, const char *p, const char *end)
 	if (end - p < WINDOW + 2 || (s->blank && *p == 'F'))
 		return p;
 	if (look_at(p, &lf)) {
-		for (stop = p; stop[0] != '\n' || stop[1] != 'F' ||
-		    stop[2] != 'r'; stop++)
-			stop = memchr(stop, '\n', WINDOW);
-		stop++;
+		stop = p;
+		do
+			stop = (const char *)memchr(stop, '\n',
+			    (size_t)(end - stop)) + 1;
+		while (stop[0] != 'F' || stop[1] != 'r');
 		count_ends(s, p, stop);
 	} else {
 		if (lf == 0)

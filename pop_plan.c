@@ -83,14 +83,19 @@ struct group {
 	uint64_t dst, len;
 	uint64_t src, src_end;	/* what it reads of the spool; equal: nothing */
 	bool left, right, still;	/* how its last piece moves */
-	bool mixed;		/* not all of it moves that way */
+	bool mixed;		/* some of it moves the other way */
 };
 
+/*
+ * Where all that is left of a message stands still but for a Status line, that
+ * line goes the way that the rest has gone: with what is behind it from the
+ * front, with what is before it from the back.
+ */
 static void
 weigh(const struct plan *w, struct group *g)
 {
 	const struct piece *x;
-	bool seen = false, lefts = false, rights = false, moves = false;
+	bool reads = false, lefts = false, rights = false, literals = false;
 	size_t i;
 
 	g->dst = w->v[g->from].dst;
@@ -99,20 +104,23 @@ weigh(const struct plan *w, struct group *g)
 	for (i = g->from; i < g->to; i++) {
 		x = &w->v[i];
 		g->len += x->len;
-		moves = moves || x->kind != SRC_SPOOL || x->src != x->dst;
-		if (x->kind != SRC_SPOOL)
+		if (x->kind != SRC_SPOOL) {
+			literals = true;
 			continue;
-		if (!seen)
+		}
+		if (!reads)
 			g->src = x->src;
-		seen = true;
+		reads = true;
 		g->src_end = x->src + x->len;
 		g->right = x->dst > x->src;
-		lefts = lefts || x->dst <= x->src;
+		lefts = lefts || x->dst < x->src;
 		rights = rights || x->dst > x->src;
 	}
+	if (!lefts && !rights && w->v[g->to - 1].kind != SRC_SPOOL)
+		g->right = true;
 	g->left = !g->right;
-	g->mixed = lefts && rights;
-	g->still = !moves;
+	g->mixed = g->left ? rights : lefts;
+	g->still = !literals && !lefts && !rights;
 }
 
 /* The message that begins at piece i, or the one that ends before piece i. */
@@ -138,7 +146,10 @@ group_before(const struct plan *w, size_t i)
 	return g;
 }
 
-/* Adds a piece to the step that began at piece begin of out. */
+/*
+ * Adds a piece to the step that began at piece begin of out.  Neighbors become
+ * one, but a message stays to be told from the rest of one before it.
+ */
 static int
 emit(struct plan *out, size_t begin, const struct piece *x, bool text)
 {
@@ -149,7 +160,8 @@ emit(struct plan *out, size_t begin, const struct piece *x, bool text)
 		last = &out->v[out->n - 1];
 		if (last->kind == y.kind &&
 		    (y.kind == SRC_SPOOL || y.kind == SRC_WORK) &&
-		    last->src + last->len == y.src) {
+		    last->src + last->len == y.src &&
+		    (last->flags & PIECE_MSG || !(y.flags & PIECE_MSG))) {
 			last->len += y.len;
 			return 0;
 		}

@@ -24,7 +24,8 @@ head_read(int work, uint64_t base, struct head *h)
 	    h->pieces <= UINT32_MAX &&
 	    h->old_size <= INT64_MAX && h->new_size <= INT64_MAX &&
 	    h->steps_at <= INT64_MAX && h->text_at[0] <= INT64_MAX &&
-	    h->text_at[1] <= INT64_MAX;
+	    h->text_at[1] <= INT64_MAX &&
+	    (h->void_at == 0 || h->void_at == base);
 }
 
 /* The newer of the two marks that belong to this head. */
@@ -102,7 +103,7 @@ jrn_load(int work, uint64_t base, struct journal *j)
 struct locator {
 	char magic[32];
 	uint64_t end;		/* of the mail */
-	uint64_t dev, ino;	/* of the work file: no letter can forge it */
+	uint64_t ino;		/* of the work file: no letter can forge it */
 	uint64_t sum;
 };
 
@@ -114,7 +115,6 @@ locator_make(struct locator *l, uint64_t end, const struct stat *sb)
 	memset(l, 0, sizeof(*l));
 	memcpy(l->magic, locator_magic, sizeof(l->magic));
 	l->end = end;
-	l->dev = (uint64_t)sb->st_dev;
 	l->ino = (uint64_t)sb->st_ino;
 	l->sum = jrn_sum(l, offsetof(struct locator, sum));
 }
@@ -245,18 +245,36 @@ begins_message(int fd, uint64_t at)
 	    (memcmp(s, "From ", 5) == 0 || memcmp(s, "\nFrom ", 6) == 0);
 }
 
-static bool
-all_nul(int fd, uint64_t from, uint64_t to)
+/*
+ * Where that which grow() writes, or what a crash makes of it, ends: at limit
+ * or where mail has come behind it.
+ */
+static uint64_t
+fill_end(int fd, uint64_t at, uint64_t limit)
 {
 	char s[SECTOR];
-	size_t n;
+	size_t n, i;
 
-	for (; from < to; from += n) {
-		n = to - from < SECTOR ? (size_t)(to - from) : SECTOR;
-		if (file_read(fd, s, n, from) == -1 || !is_void(s, n))
-			return false;
+	for (; at < limit; at += n) {
+		n = limit - at < SECTOR ? (size_t)(limit - at) : SECTOR;
+		if (file_read(fd, s, n, at) == -1)
+			return at;
+		for (i = 0; i < n; i++)
+			if (s[i] != '\n' && s[i] != '\0')
+				return at + i;
 	}
-	return true;
+	return limit;
+}
+
+/* Whether text that ends there ends with an empty line. */
+static bool
+ends_blank(int fd, uint64_t at)
+{
+	char s[3];
+
+	return at >= sizeof(s) && file_read(fd, s, sizeof(s), at - sizeof(s))
+	    == 0 && s[2] == '\n' && (s[1] == '\n' ||
+	    (s[1] == '\r' && s[0] == '\n'));
 }
 
 /* Whether every message that is still to be moved stands where it stood. */
@@ -287,18 +305,33 @@ enum verdict { GO_ON, NOT_BEGUN, FINISHED, FOREIGN };
 static enum verdict
 judge_growing(int fd, struct journal *j, uint64_t size)
 {
-	if (!j->m.grown) {
-		if (size == j->h.old_size)
-			return GO_ON;
-		if (size < j->h.new_size ||
-		    !all_nul(fd, j->h.old_size, j->h.new_size))
-			return NOT_BEGUN;
-		j->m.grown = 1;
-	}
-	if (size < j->h.new_size || (size > j->h.new_size &&
-	    !begins_message(fd, j->h.new_size)))
-		return FOREIGN;
-	return GO_ON;
+	if (!j->m.grown)
+		return NOT_BEGUN;
+	return size == j->h.new_size || (size > j->h.new_size &&
+	    begins_message(fd, j->h.new_size)) ? GO_ON : FOREIGN;
+}
+
+/*
+ * Nothing is done, and nobody was told that anything is.  But the spool may
+ * have its fill, or some of it: that goes away again, and mail that has come
+ * behind it moves up.
+ */
+static int
+take_back(struct pop *p, struct spool *sp, struct journal *j)
+{
+	uint64_t old = j->h.old_size, size = (uint64_t)sp->st.st_size, end;
+
+	if (sp->fd == -1 || size <= old || j->h.new_size <= old)
+		return 0;
+	end = fill_end(sp->fd, old, size < j->h.new_size ? size :
+	    j->h.new_size);
+	if (end == size)
+		return ftruncate(sp->fd, (off_t)old) == -1 ? -1 :
+		    fsync(sp->fd);
+	if (end == old || !ends_blank(sp->fd, old) ||
+	    !begins_message(sp->fd, end))
+		return 0;
+	return jrn_close_gap(p, sp, j, old, end, size, j->base);
 }
 
 /* One that does not: it is cut after everything has been moved. */
@@ -326,7 +359,6 @@ judge(struct spool *sp, int work, struct journal *j)
 	for (i = 0; i < j->st.n; i++)
 		steps += (j->st.v[i].flags & PIECE_STEP) != 0;
 	if (j->m.done > steps || sp->fd == -1 ||
-	    (uint64_t)sp->st.st_dev != j->h.dev ||
 	    (uint64_t)sp->st.st_ino != j->h.ino)
 		return FOREIGN;
 	v = j->h.new_size > j->h.old_size ?
@@ -337,14 +369,42 @@ judge(struct spool *sp, int work, struct journal *j)
 	return v;
 }
 
+/*
+ * Where the text that the mark knows of is in the work file: its whole
+ * messages, but for the last one if *cut says that the rest of it is not here.
+ */
+static void
+whole_text(const struct journal *j, uint64_t *from, uint64_t *end, bool *cut)
+{
+	const struct piece *v = j->st.v;
+	uint64_t len, k, behind;
+	size_t i = 0, next;
+
+	for (k = 1; k < j->m.text_step && i < j->st.n; k++)
+		i = jrn_step_end(&j->st, i, &len);
+	if (i == j->st.n)
+		return;
+	next = jrn_step_end(&j->st, i, &len);
+	behind = v[i].dst + len;
+	*from = j->h.text_at[(j->m.text_step - 1) % 2];
+	*end = *from + len;
+	for (; i < next && !(v[i].flags & PIECE_MSG); i++)
+		*from += v[i].len;
+	*cut = false;
+	for (i = 0; i < j->st.n; i++)
+		if (v[i].flags & PIECE_STEP && v[i].dst == behind)
+			*cut = !(v[i].flags & PIECE_MSG);
+}
+
 int
 journal_redo(struct pop *p, struct spool *sp, uint64_t base, uint64_t *from,
-    uint64_t *end)
+    uint64_t *end, bool *cut)
 {
 	int work = p->drop.work, r = 0;
 	struct journal j;
 
 	*from = *end = 0;
+	*cut = false;
 	if (jrn_load(work, base, &j) == -1)
 		return errno == ENOENT ? 0 : -1;
 	switch (judge(sp, work, &j)) {
@@ -354,15 +414,15 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base, uint64_t *from,
 		r = jrn_run(p, sp, &j);
 		break;
 	case NOT_BEGUN:
+		r = take_back(p, sp, &j);
+		break;
 	case FINISHED:
 		break;
 	case FOREIGN:
 		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"
 		    " since an update was cut off", p->who);
-		if (jrn_text_ready(work, &j)) {
-			*from = j.h.text_at[j.m.done % 2];
-			*end = *from + j.m.text_len;
-		}
+		if (jrn_text_there(work, &j))
+			whole_text(&j, from, end, cut);
 		r = 1;
 		break;
 	}

@@ -298,23 +298,71 @@ plan_whole(struct plan *pl, const struct msg *m)
 }
 
 /*
+ * Whether two messages of one uid have the same body: a torn one may have kept
+ * its length.  Bodies of other lengths differ in line ends at most.
+ */
+static int
+same_body(int work, const struct msg *a, int spool, const struct msg *b)
+{
+	uint64_t n = a->length - a->head - (a->flags & MSG_TAIL), at = 0;
+	uint64_t m = b->length - b->head - (b->flags & MSG_TAIL);
+	char x[4096], y[4096];
+	size_t some;
+
+	for (; n == m && at < n; at += some) {
+		some = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
+		if (file_read(work, x, some, a->offset + a->head + at) == -1 ||
+		    file_read(spool, y, some, b->offset + b->head + at) == -1)
+			return -1;
+		if (memcmp(x, y, some) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * Whether the spool holds the message m of the work file: its partner among
+ * those of the same uid, or another one of them.  1, 0, or -1 with errno.
+ */
+static int
+holds(int work, const struct msg *m, int spool, const struct msgs *t,
+    size_t partner)
+{
+	size_t i;
+	int r;
+
+	if (partner == SIZE_MAX)
+		return 0;
+	if ((r = same_body(work, m, spool, &t->v[partner])) != 0)
+		return r;
+	for (i = 0; i < t->n && r == 0; i++)
+		if (memcmp(t->v[i].uid, m->uid, UID_LEN) == 0)
+			r = same_body(work, m, spool, &t->v[i]);
+	return r;
+}
+
+/*
  * Plans left's messages in front of the spool: those that it does not hold.
  * An update that died half-way had written some of them back.
  */
 static int
-plan_merge(const struct msgs *left, const struct msgs *spool, uint64_t size,
-    struct plan *pl)
+plan_merge(int work, const struct msgs *left, const struct spool *sp,
+    const struct msgs *spool, struct plan *pl)
 {
 	size_t *to, i;
-	int r;
+	int r, have;
 
-	plan_begin(pl, size, 0);
+	plan_begin(pl, (uint64_t)sp->st.st_size, 0);
 	if ((to = malloc((left->n + 1) * sizeof(*to))) == NULL)
 		return -1;
 	r = mbox_match(left, spool, to);
-	for (i = 0; i < left->n && r == 0; i++)
-		if (to[i] == SIZE_MAX && !(left->v[i].flags & MSG_HIDDEN))
+	for (i = 0; i < left->n && r == 0; i++) {
+		have = holds(work, &left->v[i], sp->fd, spool, to[i]);
+		if (have == -1)
+			r = -1;
+		else if (have == 0 && !(left->v[i].flags & MSG_HIDDEN))
 			r = plan_whole(pl, &left->v[i]);
+	}
 	free(to);
 	if (pl->n == 0)
 		return r;
@@ -324,35 +372,65 @@ plan_merge(const struct msgs *left, const struct msgs *spool, uint64_t size,
 	return r;
 }
 
+/* Mail in the work file that the spool may lack. */
+struct rest {
+	uint64_t end;		/* of a left-over's, from 0 on; 0: none */
+	uint64_t from, to;	/* of a journal's text; equal: none */
+	bool cut;		/* whose last message is not whole */
+	uint64_t base;		/* of that journal */
+};
+
+/* Adds the messages of a journal's text that are not in the table yet. */
+static int
+add_text(int work, const struct rest *x, struct msgs *left)
+{
+	struct msgs text;
+	size_t *to = NULL, i;
+	int r;
+
+	if (x->from == x->to)
+		return 0;
+	if (scan_part(work, x->from, x->to, &text, NULL, NULL) == -1)
+		return errno == EILSEQ ? 0 : -1;	/* a part of one */
+	if (x->cut && text.n > 0)
+		text.n--;
+	r = (to = malloc((text.n + 1) * sizeof(*to))) == NULL ? -1 :
+	    mbox_match(&text, left, to);
+	for (i = 0; i < text.n && r == 0; i++)
+		if (to[i] == SIZE_MAX)
+			r = msgs_add(left, &text.v[i]);
+	free(to);
+	msgs_free(&text);
+	return r;
+}
+
 /*
- * Merges the work file's mail from..end into the spool.  journal: that mail
- * is the text of a journal whose head is still in force.
+ * Merges it into the spool.  The new journal takes the place of the one whose
+ * text it saves, or stands behind a left-over's mail.
  */
 static int
-merge(struct pop *p, struct spool *sp, uint64_t from, uint64_t end,
-    bool journal)
+merge(struct pop *p, struct spool *sp, const struct rest *x)
 {
 	struct msgs left = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
+	uint64_t base = x->base, area = x->from < x->to ? x->to : 0;
 	struct plan pl;
-	uint64_t base = 0, area = end;
 	bool begun;
-	int r, saved;
+	int r = 0, saved;
 
 	plan_begin(&pl, 0, 0);
-	r = scan_part(p->drop.work, from, end, &left, NULL, NULL);
-	if (r == -1 && errno == EILSEQ && journal)
-		r = 0;			/* a part of one large message */
+	if (x->end > 0)
+		r = scan_part(p->drop.work, 0, x->end, &left, NULL, NULL);
+	if (r == 0)
+		r = add_text(p->drop.work, x, &left);
 	if (r == 0)
 		r = scan_file(sp->fd, &spool);
 	if (r == 0)
-		r = plan_merge(&left, &spool, (uint64_t)sp->st.st_size, &pl);
+		r = plan_merge(p->drop.work, &left, sp, &spool, &pl);
 	if (r == 0 && pl.n > 0) {
 		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
 		    "from .%s.pop", p->who, p->who);
-		if (!journal) {
-			r = journal_behind(p->drop.work, end, &base);
-			area = 0;
-		}
+		if (area == 0)
+			r = journal_behind(p->drop.work, x->end, &base);
 		if (r == 0)
 			r = journal_apply(p, sp, &pl, base, area, &begun);
 	}
@@ -368,21 +446,20 @@ static int
 recover_locked(struct pop *p, struct spool *sp, enum work kind,
     uint64_t base, uint64_t end)
 {
-	uint64_t from, to;
+	struct rest x = { .end = end, .base = base };
 	int r = 0;
 
-	if (kind == WORK_JOURNAL) {
-		r = journal_redo(p, sp, 0, &from, &to);
-		if (r == 1)
-			r = to > from ? merge(p, sp, from, to, true) : 0;
-	} else if (kind == WORK_MBOX) {
-		if (base > 0)
-			r = journal_redo(p, sp, base, &from, &to);
-		if (r != -1)		/* unless that was all of it */
-			r = journal_kind(p->drop.work, &kind, &base, &end);
+	if (kind == WORK_JOURNAL || base > 0)
+		r = journal_redo(p, sp, base, &x.from, &x.to, &x.cut);
+	if (r != -1 && sp->fd != -1 && fstat(sp->fd, &sp->st) == -1)
+		r = -1;
+	if (r == 0 && kind == WORK_MBOX) {	/* that may have been all */
+		r = journal_kind(p->drop.work, &kind, &base, &end);
 		if (r == 0 && kind == WORK_MBOX)
-			r = merge(p, sp, 0, end, false);
+			r = 1;
 	}
+	if (r == 1)
+		r = x.end == 0 && x.from == x.to ? 0 : merge(p, sp, &x);
 	if (r == 0)
 		r = index_void(p->drop.work);
 	if (r == 0)

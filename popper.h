@@ -524,10 +524,11 @@ int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 /*
  * Finishes what a session that died had begun.  0: done, or nothing was to
  * do; 1: the spool is not as the journal left it, and from *from to *end the
- * work file has text that may be missing from it; -1 with errno.
+ * work file has messages that may be missing from it, the last one not whole
+ * if *cut; -1 with errno.
  */
 int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
-    uint64_t *from, uint64_t *end);
+    uint64_t *from, uint64_t *end, bool *cut);
 
 /* ---- pop_index.c: the table between sessions --------------------------- */
 

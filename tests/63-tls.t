@@ -76,9 +76,12 @@ for my $options (@MANNERS, ['-b', 1]) {
 	    => sub {
 		my $box = box();
 
-		is(log_in(offered($box, $options))->command('STAT'),
-		    '+OK 2 48', 'a login from this machine');
-		my $s = offered($box, $options);
+		my $s = log_in(offered($box, $options));
+		is($s->command('STAT'), '+OK 2 48', 'a login from this machine');
+		unlike($s->text('CAPA'), qr/^STLS/m, 'after it no STLS in CAPA');
+		like($s->command('STLS'), qr/^-ERR/, 'nor by command');
+		$s->quit;
+		$s = offered($box, $options);
 		like($s->command('QUIT'), qr/^\+OK/, 'QUIT');
 		is($s->slurp, '', 'the end');
 		is($s->wait, 0, 'exit status');

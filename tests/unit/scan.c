@@ -61,6 +61,8 @@ dated(const struct buf *f, struct row r)
 	bool clock = false, year = false;
 	size_t i;
 
+	if (r.len > 1024)
+		r.len = 1024;	/* as far as the scanner looks */
 	for (i = 5; i < r.len; i++) {
 		if (num(p[i - 1]))
 			continue;	/* not where a number begins */

@@ -1,0 +1,95 @@
+/*
+ * pop_child.c: a program that does not end is ended, and all that it started;
+ * what one that ends has to say is kept.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "popper.h"
+#include "tap.h"
+
+static struct pop session;	/* large, and zero at no cost */
+
+/* Runs words of sh with a pipe as descriptor 3. */
+static pid_t
+start(const char *words, int *in)
+{
+	char name[] = "sh", dash_c[] = "-c", text[256];
+	char *argv[] = { name, dash_c, text, NULL }, *env[] = { NULL };
+	int fd[2];
+	pid_t pid;
+
+	(void)snprintf(text, sizeof(text), "%s", words);
+	if (pipe(fd) == -1)
+		abort();
+	pid = child_start(&session, fd[0], 3, "/bin/sh", argv, env);
+	(void)close(fd[0]);
+	*in = fd[1];
+	return pid;
+}
+
+/* Whether everybody who holds the pipe's other end is gone. */
+static bool
+is_gone(int in)
+{
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		if ((n = write(in, "", 1)) == -1 && errno == EPIPE)
+			return true;
+		(void)usleep(10000);
+	}
+	return false;
+}
+
+static void
+ends(const char *words, int want)
+{
+	int in, status = -1;
+	pid_t pid = start(words, &in);
+
+	ok(pid > 0 && write(in, "y\n", 2) == 2 &&
+	    child_wait(&session, pid, 20, &status) == 0 &&
+	    WIFEXITED(status) && WEXITSTATUS(status) == want,
+	    "\"%s\": exit %d", words, want);
+	(void)close(in);
+}
+
+static void
+hangs(const char *words)
+{
+	int in, status;
+	pid_t pid = start(words, &in);
+
+	errno = 0;
+	ok(pid > 0 && child_wait(&session, pid, 1, &status) == -1 &&
+	    errno == ETIMEDOUT, "\"%s\": its time is up", words);
+	ok(waitpid(pid, &status, WNOHANG) == -1 && errno == ECHILD,
+	    "nothing is left to wait for");
+	ok(is_gone(in), "nor to run");
+	(void)close(in);
+}
+
+int
+main(void)
+{
+	int in, status = -1;
+	pid_t pid;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	ends("exit 0", 0);
+	ends("exit 111", 111);
+	ends("read x <&3; test $x = y && exit 5", 5);
+	pid = start("kill -SEGV $$", &in);
+	ok(child_wait(&session, pid, 20, &status) == 0 &&
+	    WIFSIGNALED(status), "a crash is not an exit");
+	(void)close(in);
+	hangs("exec sleep 60");
+	hangs("trap '' TERM; sleep 60 & sleep 60");
+	return tap_end();
+}
