@@ -33,8 +33,10 @@ struct mark {
 	uint64_t serial, seq;
 	uint64_t grown;		/* the spool has its new, larger size */
 	uint64_t done;		/* steps */
-	uint64_t text_step;	/* this step's text (from 1 on) is ready ... */
-	uint64_t text_len, text_sum;	/* ... and this is it */
+	struct {
+		uint64_t step;	/* whose text is there, from 1 on; 0: none */
+		uint64_t len, sum;
+	} text[2];
 	uint64_t sum;
 };
 
@@ -54,8 +56,8 @@ uint64_t jrn_sum(const void *p, size_t n);
 /* Sums up the ends of the text that the plan will cut off. */
 int jrn_witness(int fd, const struct head *h, uint64_t *sum);
 
-/* Whether the text that the mark knows of is there as it was synced. */
-bool jrn_text_there(int work, const struct journal *j);
+/* Whether a text that the mark knows of is there as it was synced. */
+bool jrn_text_there(int work, const struct journal *j, int which);
 
 /* Whether it is that of the step after the mark. */
 bool jrn_text_ready(int work, const struct journal *j);

@@ -393,11 +393,14 @@ board_listing(struct pop *p, const struct board *b)
 	pop_printf(p, "%s %lu", b->name, (unsigned long)b->maxima);
 }
 
-/* The reply is collected before +OK: a broken file is a whole -ERR. */
+/*
+ * The file is read to its end before +OK: a broken one is a whole -ERR.  A
+ * board that somebody has locked is left out, not waited for.
+ */
 int
 board_list(struct pop *p)
 {
-	unsigned lineno = 0, pass;
+	unsigned lineno = 0, pass, wait = p->opt.wait;
 	struct board b;
 	FILE *f;
 	int r = 0, saved;
@@ -408,6 +411,7 @@ board_list(struct pop *p)
 	}
 	if ((f = open_boards(p)) == NULL)
 		return -1;
+	p->opt.wait = 0;
 	for (pass = 0; pass < 2 && r == 0; pass++) {
 		if (pass == 1)
 			pop_puts(p, "+OK XTND\r\n");
@@ -417,6 +421,7 @@ board_list(struct pop *p)
 			if (pass == 1 && board_weigh(p, &b) == 0)
 				board_listing(p, &b);
 	}
+	p->opt.wait = wait;
 	saved = errno;
 	(void)fclose(f);
 	errno = saved;

@@ -276,3 +276,23 @@ file_sum(const void *data, size_t n, uint64_t seed)
 	}
 	return sum;
 }
+
+int
+file_sum_part(int fd, uint64_t at, uint64_t n, uint64_t *sum)
+{
+	char *block;
+	size_t some;
+	int r = 0, saved;
+
+	if ((block = malloc(BLOCK)) == NULL)
+		return -1;
+	for (*sum = 0; n > 0 && r == 0; n -= some, at += some) {
+		some = n < BLOCK ? (size_t)n : BLOCK;
+		r = file_read(fd, block, some, at);
+		*sum = file_sum(block, some, *sum);
+	}
+	saved = errno;
+	free(block);
+	errno = saved;
+	return r;
+}

@@ -44,27 +44,6 @@ jrn_sum(const void *p, size_t n)
 	return file_sum(p, n, 3);
 }
 
-/* The sum of a part of a file, in blocks as gather() writes it. */
-static int
-sum_file(int fd, uint64_t at, uint64_t n, uint64_t *sum)
-{
-	char *block;
-	size_t some;
-	int r = 0, saved;
-
-	if ((block = malloc(BLOCK)) == NULL)
-		return -1;
-	for (*sum = 4; n > 0 && r == 0; n -= some, at += some) {
-		some = n < BLOCK ? (size_t)n : BLOCK;
-		r = file_read(fd, block, some, at);
-		*sum = file_sum(block, some, *sum);
-	}
-	saved = errno;
-	free(block);
-	errno = saved;
-	return r;
-}
-
 /*
  * What lies between the new size and the old one is not touched before the
  * spool is cut there.  A crash near that point, then mail delivered: has it
@@ -80,8 +59,8 @@ jrn_witness(int fd, const struct head *h, uint64_t *sum)
 		return 0;
 	n = h->old_size - h->new_size;
 	n = n < WITNESS ? n : WITNESS;
-	if (sum_file(fd, h->new_size, n, &a) == -1 ||
-	    sum_file(fd, h->old_size - n, n, &b) == -1)
+	if (file_sum_part(fd, h->new_size, n, &a) == -1 ||
+	    file_sum_part(fd, h->old_size - n, n, &b) == -1)
 		return -1;
 	*sum = a * 31 + b;
 	return 0;
@@ -153,12 +132,11 @@ static int
 gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
     uint64_t len)
 {
-	uint64_t at = j->h.text_at[j->m.done % 2];
+	int which = (int)(j->m.done % 2), r = 0;
+	uint64_t at = j->h.text_at[which];
 	const struct piece *x;
 	struct str s;
-	int r = 0;
 
-	j->m.text_len = len;
 	for (; i < end && r == 0; i++) {
 		x = &j->st.v[i];
 		if (x->kind == SRC_SPOOL || x->kind == SRC_WORK)
@@ -172,25 +150,29 @@ gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
 		at += x->len;
 	}
 	if (r == 0)
-		r = sum_file(work, at - len, len, &j->m.text_sum);
-	j->m.text_step = j->m.done + 1;
+		r = file_sum_part(work, at - len, len, &j->m.text[which].sum);
+	j->m.text[which].step = j->m.done + 1;
+	j->m.text[which].len = len;
 	return r;
 }
 
 bool
-jrn_text_there(int work, const struct journal *j)
+jrn_text_there(int work, const struct journal *j, int which)
 {
 	uint64_t sum;
 
-	return j->m.text_step > 0 && sum_file(work,
-	    j->h.text_at[(j->m.text_step - 1) % 2], j->m.text_len, &sum) == 0
-	    && sum == j->m.text_sum;
+	return j->m.text[which].step > 0 && file_sum_part(work,
+	    j->h.text_at[which], j->m.text[which].len, &sum) == 0 &&
+	    sum == j->m.text[which].sum;
 }
 
 bool
 jrn_text_ready(int work, const struct journal *j)
 {
-	return j->m.text_step == j->m.done + 1 && jrn_text_there(work, j);
+	int which = (int)(j->m.done % 2);
+
+	return j->m.text[which].step == j->m.done + 1 &&
+	    jrn_text_there(work, j, which);
 }
 
 /*
@@ -202,14 +184,15 @@ static int
 prepare(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
     uint64_t len)
 {
-	bool known = j->m.text_step == j->m.done + 1;
-	uint64_t was = j->m.text_sum;
+	int which = (int)(j->m.done % 2);
+	bool known = j->m.text[which].step == j->m.done + 1;
+	uint64_t was = j->m.text[which].sum;
 
 	if (jrn_text_ready(work, j))
 		return 0;
 	if (gather(sp, work, j, i, end, len) == -1)
 		return -1;
-	if (known && j->m.text_sum != was) {
+	if (known && j->m.text[which].sum != was) {
 		errno = EILSEQ;
 		return -1;
 	}
@@ -380,7 +363,8 @@ begin(struct pop *p, struct spool *sp, struct journal *j, bool turn)
 	memcpy(j->m.magic, mark_magic, sizeof(mark_magic));
 	j->h.serial++;
 	j->m.serial = j->h.serial;
-	j->m.done = j->m.grown = j->m.text_step = j->m.text_len = 0;
+	j->m.done = j->m.grown = 0;
+	memset(j->m.text, 0, sizeof(j->m.text));
 	j->h.steps_sum = jrn_sum(j->st.v, bytes);
 	if (jrn_witness(sp->fd, &j->h, &j->h.witness) == -1)
 		return -1;

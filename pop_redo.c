@@ -43,7 +43,7 @@ mark_read(int work, uint64_t base, uint64_t serial, struct mark *m)
 		    memcmp(x.magic, magic, sizeof(magic)) != 0 ||
 		    x.sum != jrn_sum(&x, offsetof(struct mark, sum)) ||
 		    x.serial != serial || (found && x.seq <= m->seq) ||
-		    x.text_len > INT64_MAX)
+		    x.text[0].len > INT64_MAX || x.text[1].len > INT64_MAX)
 			continue;
 		*m = x;
 		found = true;
@@ -370,41 +370,39 @@ judge(struct spool *sp, int work, struct journal *j)
 }
 
 /*
- * Where the text that the mark knows of is in the work file: its whole
- * messages, but for the last one if *cut says that the rest of it is not here.
+ * Where a text that the mark knows of is in the work file: its whole messages,
+ * but for the last one if x->cut says that the rest of it is not here.
  */
 static void
-whole_text(const struct journal *j, uint64_t *from, uint64_t *end, bool *cut)
+whole_text(const struct journal *j, int which, struct part *x)
 {
 	const struct piece *v = j->st.v;
 	uint64_t len, k, behind;
 	size_t i = 0, next;
 
-	for (k = 1; k < j->m.text_step && i < j->st.n; k++)
+	for (k = 1; k < j->m.text[which].step && i < j->st.n; k++)
 		i = jrn_step_end(&j->st, i, &len);
 	if (i == j->st.n)
 		return;
 	next = jrn_step_end(&j->st, i, &len);
 	behind = v[i].dst + len;
-	*from = j->h.text_at[(j->m.text_step - 1) % 2];
-	*end = *from + len;
+	x->from = j->h.text_at[which];
+	x->end = x->from + len;
 	for (; i < next && !(v[i].flags & PIECE_MSG); i++)
-		*from += v[i].len;
-	*cut = false;
+		x->from += v[i].len;
 	for (i = 0; i < j->st.n; i++)
 		if (v[i].flags & PIECE_STEP && v[i].dst == behind)
-			*cut = !(v[i].flags & PIECE_MSG);
+			x->cut = !(v[i].flags & PIECE_MSG);
 }
 
 int
-journal_redo(struct pop *p, struct spool *sp, uint64_t base, uint64_t *from,
-    uint64_t *end, bool *cut)
+journal_redo(struct pop *p, struct spool *sp, uint64_t base,
+    struct part parts[2])
 {
-	int work = p->drop.work, r = 0;
+	int work = p->drop.work, r = 0, i;
 	struct journal j;
 
-	*from = *end = 0;
-	*cut = false;
+	memset(parts, 0, 2 * sizeof(*parts));
 	if (jrn_load(work, base, &j) == -1)
 		return errno == ENOENT ? 0 : -1;
 	switch (judge(sp, work, &j)) {
@@ -421,8 +419,9 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base, uint64_t *from,
 	case FOREIGN:
 		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"
 		    " since an update was cut off", p->who);
-		if (jrn_text_there(work, &j))
-			whole_text(&j, from, end, cut);
+		for (i = 0; i < 2; i++)
+			if (jrn_text_there(work, &j, i))
+				whole_text(&j, i, &parts[i]);
 		r = 1;
 		break;
 	}

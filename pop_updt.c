@@ -375,22 +375,21 @@ plan_merge(int work, const struct msgs *left, const struct spool *sp,
 /* Mail in the work file that the spool may lack. */
 struct rest {
 	uint64_t end;		/* of a left-over's, from 0 on; 0: none */
-	uint64_t from, to;	/* of a journal's text; equal: none */
-	bool cut;		/* whose last message is not whole */
-	uint64_t base;		/* of that journal */
+	struct part parts[2];	/* a journal's texts */
+	uint64_t base, area;	/* of that journal; behind its texts */
 };
 
 /* Adds the messages of a journal's text that are not in the table yet. */
 static int
-add_text(int work, const struct rest *x, struct msgs *left)
+add_text(int work, const struct part *x, struct msgs *left)
 {
 	struct msgs text;
 	size_t *to = NULL, i;
 	int r;
 
-	if (x->from == x->to)
+	if (x->from == x->end)
 		return 0;
-	if (scan_part(work, x->from, x->to, &text, NULL, NULL) == -1)
+	if (scan_part(work, x->from, x->end, &text, NULL, NULL) == -1)
 		return errno == EILSEQ ? 0 : -1;	/* a part of one */
 	if (x->cut && text.n > 0)
 		text.n--;
@@ -412,16 +411,16 @@ static int
 merge(struct pop *p, struct spool *sp, const struct rest *x)
 {
 	struct msgs left = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
-	uint64_t base = x->base, area = x->from < x->to ? x->to : 0;
+	uint64_t base = x->base;
 	struct plan pl;
 	bool begun;
-	int r = 0, saved;
+	int r = 0, saved, i;
 
 	plan_begin(&pl, 0, 0);
 	if (x->end > 0)
 		r = scan_part(p->drop.work, 0, x->end, &left, NULL, NULL);
-	if (r == 0)
-		r = add_text(p->drop.work, x, &left);
+	for (i = 0; i < 2 && r == 0; i++)
+		r = add_text(p->drop.work, &x->parts[i], &left);
 	if (r == 0)
 		r = scan_file(sp->fd, &spool);
 	if (r == 0)
@@ -429,10 +428,10 @@ merge(struct pop *p, struct spool *sp, const struct rest *x)
 	if (r == 0 && pl.n > 0) {
 		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
 		    "from .%s.pop", p->who, p->who);
-		if (area == 0)
+		if (x->area == 0)
 			r = journal_behind(p->drop.work, x->end, &base);
 		if (r == 0)
-			r = journal_apply(p, sp, &pl, base, area, &begun);
+			r = journal_apply(p, sp, &pl, base, x->area, &begun);
 	}
 	saved = errno;
 	plan_free(&pl);
@@ -447,10 +446,13 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
     uint64_t base, uint64_t end)
 {
 	struct rest x = { .end = end, .base = base };
-	int r = 0;
+	int r = 0, i;
 
 	if (kind == WORK_JOURNAL || base > 0)
-		r = journal_redo(p, sp, base, &x.from, &x.to, &x.cut);
+		r = journal_redo(p, sp, base, x.parts);
+	for (i = 0; i < 2; i++)
+		if (x.parts[i].end > x.area)
+			x.area = x.parts[i].end;
 	if (r != -1 && sp->fd != -1 && fstat(sp->fd, &sp->st) == -1)
 		r = -1;
 	if (r == 0 && kind == WORK_MBOX) {	/* that may have been all */
@@ -459,7 +461,7 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 			r = 1;
 	}
 	if (r == 1)
-		r = x.end == 0 && x.from == x.to ? 0 : merge(p, sp, &x);
+		r = x.end == 0 && x.area == 0 ? 0 : merge(p, sp, &x);
 	if (r == 0)
 		r = index_void(p->drop.work);
 	if (r == 0)

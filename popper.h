@@ -521,14 +521,19 @@ enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };
  */
 int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 
+/* Messages in the work file: places from..end, the last not whole if cut. */
+struct part {
+	uint64_t from, end;
+	bool cut;
+};
+
 /*
  * Finishes what a session that died had begun.  0: done, or nothing was to
- * do; 1: the spool is not as the journal left it, and from *from to *end the
- * work file has messages that may be missing from it, the last one not whole
- * if *cut; -1 with errno.
+ * do; 1: the spool is not as the journal left it, and may lack messages that
+ * these parts of the work file have; -1 with errno.
  */
 int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
-    uint64_t *from, uint64_t *end, bool *cut);
+    struct part parts[2]);
 
 /* ---- pop_index.c: the table between sessions --------------------------- */
 
@@ -690,6 +695,9 @@ int file_clone(int from, int to);
 
 /* A checksum against torn writes, not against malice. */
 uint64_t file_sum(const void *p, size_t n, uint64_t seed);
+
+/* The same of n bytes of a file.  0, or -1 with errno. */
+int file_sum_part(int fd, uint64_t at, uint64_t n, uint64_t *sum);
 
 /* ---- pop_io.c: the line reader, the buffered writer, replies ----------- */
 

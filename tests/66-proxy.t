@@ -308,7 +308,7 @@ for my $is (['send-proxy', 'on', 'local', 1], ['send-proxy-v2', 'on', 'local', 1
 my @spaces;
 END {
 	my $status = $?;
-	system('ip', 'netns', 'del', $_) for @spaces;
+	system(Service::find('ip'), 'netns', 'del', $_) for @spaces;
 	$? = $status;
 }
 

@@ -27,7 +27,7 @@ sub needed {
 # A directory with ca.pem and a certificate signed by it: cert.pem, key.pem.
 sub new {
 	my ($class) = @_;
-	my $self = bless { owner => $$,
+	my $self = bless {
 	    dir => tempdir('popper-tls-XXXXXX', TMPDIR => 1, CLEANUP => 1),
 	}, $class;
 
