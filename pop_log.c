@@ -158,14 +158,14 @@ log_peer(struct pop *p)
 			ip = &in6->s6_addr[12];
 		}
 	}
+	env = getenv("REMOTE_HOST");
 	if (ip != NULL && inet_ntop(family, ip, p->addr, sizeof(p->addr))) {
 		log_set_peer(p, p->addr);
-		return;
-	}
-	if ((env = getenv("TCPREMOTEIP")) == NULL &&
-	    (env = getenv("REMOTE_HOST")) == NULL)
-		env = "local";
-	log_set_peer(p, env);
+		if (!p->opt.tls || !p->loopback || env == NULL)
+			return;		/* not stunnel's end of a pair */
+	} else if (getenv("TCPREMOTEIP") != NULL)
+		env = getenv("TCPREMOTEIP");
+	log_set_peer(p, env != NULL ? env : "local");
 }
 
 void

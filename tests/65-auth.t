@@ -477,17 +477,25 @@ case 'checkpassword: it sees name, password and time on descriptor 3, and little
 	unlike($box->log, qr/p w/, 'the log has no password');
 };
 
-case 'checkpassword: whoever may not log in anyhow is not asked for' => sub {
+# It is asked all the same: its time must not tell who there is.
+case 'checkpassword: whoever may not log in anyhow is refused as ever' => sub {
 	my $box = box(accounts => { alice => 's3cret', root => {
 	    password => 's3cret', uid => 0 } });
 	my $deny = file($box, 'deny', "alice\n");
-	my @args = (checker($box, 'exit 0'), '-N', $deny);
 
-	for my $user (qw(alice root nobody)) {
-		my $s = $box->session(args => \@args);
-		$s->send("USER $user", 'PASS s3cret');
-		like($s->slurp, qr/^-ERR \[AUTH\]/m, $user);
-		ok(!-e $box->dir . '/given', 'the program did not run');
+	for (['exit 0', 'denied', 'root', 'unknown', 'unknown'],
+	    ['exit 1', 'denied', 'root', 'unknown', 'unknown']) {
+		my ($words, @reason) = @$_;
+		my @args = (checker($box, $words), '-N', $deny);
+		for my $user ('alice', 'root', 'nobody', 'n' x 100) {
+			unlink $box->dir . '/given';
+			my $s = $box->session(args => \@args);
+			$s->send("USER $user", 'PASS s3cret');
+			like($s->slurp, qr/^-ERR \[AUTH\] [^\r\n]*\r\n\z/m,
+			    substr($user, 0, 10) . ", $words");
+			is((reasons($box))[-1], shift @reason, 'the log');
+			ok(-e $box->dir . '/given', 'it was asked');
+		}
 	}
 };
 

@@ -14,7 +14,8 @@
  *
  * Each step has the name of the function it stands for.  Defining one of
  * NO_JOURNAL_SYNC, NO_STEP_SYNC, NO_MARK_SYNC, NO_SIZE_SYNC, NO_WITNESS,
- * NO_GAP, NO_DOTLOCK, BLOCKING takes that precaution away: then it must fail.
+ * NO_GAP, NO_REDO_SYNC, NO_FINISHED_SYNC, NO_DOTLOCK, BLOCKING takes that
+ * precaution away: then it must fail.
  */
 
 #ifndef CRASHES
@@ -177,7 +178,8 @@ inline lock_spool()
 	atomic { kernel == FREE -> kernel = POPPER }
 #else
 	do
-	:: atomic { dotlock != AGENT && kernel == FREE -> dotlock = POPPER };
+	:: atomic { dotlock != AGENT && (kernel == FREE || dotlock == POPPER) ->
+	    dotlock = POPPER };
 		if
 		:: atomic { kernel == FREE -> kernel = POPPER; break }
 		:: atomic { kernel != FREE -> dotlock = FREE }
@@ -211,12 +213,21 @@ proctype Session(bool update)
 	fi;
 	lock_spool();
 	STEP;
+#ifndef NO_REDO_SYNC
+	/* what a killed session has written may still not be on the disk */
+	sync_work();				/* journal_redo() */
+	STEP;
+#endif
 	if					/* judge_shrinking() */
 	:: UNCUT -> goto steps
 	:: else ->
-		assert(j.done == STEPS);	/* finished, or foreign */
-		goto done
+		assert(j.done == STEPS)		/* finished, or foreign */
 	fi;
+#ifndef NO_FINISHED_SYNC
+	sync_spool();				/* journal_redo() */
+	STEP;
+#endif
+	goto done;
 
 ready:
 	if
@@ -296,6 +307,7 @@ steps:						/* jrn_run() */
 	:: else
 	fi;
 #endif
+	skip;
 	d_step {				/* jrn_run(): ftruncate */
 		size = NEW_SIZE;
 		i = size;
