@@ -36,7 +36,7 @@ MODULES	= pop_auth.c pop_base64.c pop_board.c pop_child.c pop_cred.c \
 SRC	= popper.c $(MODULES)
 HDR	= popper.h journal.h
 OBJ	= $(SRC:.c=.o)
-UNITS	= scan plan journal md5 twin base64
+UNITS	= scan plan journal md5 twin base64 child
 CARD	= client/popcard.c client/cards.c client/mail.c client/maildrop.c \
 	  client/pop.c client/term.c client/view.c
 CARDOBJ	= $(CARD:.c=.o)

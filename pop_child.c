@@ -65,7 +65,7 @@ child_wait(struct pop *p, pid_t pid, unsigned seconds, int *status)
 		io_deadline(&soon, 0);
 		soon.tv_nsec += ms * 1000000;
 		if (io_sleep(p, &soon) == -1) {
-			errno = EINTR;	/* we are to end; it may go on */
+			errno = EINTR;	/* we are to end; it goes on */
 			return -1;
 		}
 		ms = ms < 50 ? ms * 2 : 50;

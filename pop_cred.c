@@ -285,6 +285,16 @@ check_hash(struct account *a, const char *password)
 		a->reason = wrong;
 }
 
+/* What a checkpassword program may take of the time to log in. */
+static unsigned
+check_time(struct pop *p)
+{
+	int64_t left = io_left(&p->login) / 1000;
+
+	return left <= 0 ? 0 : left < CHECK_LIMIT ? (unsigned)left :
+	    CHECK_LIMIT;
+}
+
 /*
  * The interface of checkpassword: name, password and a third string on
  * descriptor 3, and a program to run that here has nothing to do.  Exit 0:
@@ -306,11 +316,12 @@ ask_program(struct pop *p, const struct login *l, struct account *a)
 	if (n > 0 && (size_t)n < sizeof(text) && pipe(fd) == 0) {
 		pid = child_start(p, fd[0], 3, p->opt.checker, argv, env);
 		(void)close(fd[0]);	/* fits a pipe: no wait here */
-		if (pid != -1 && write(fd[1], text, (size_t)n) == n)
+		if (pid != -1 && (write(fd[1], text, (size_t)n) == n ||
+		    errno == EPIPE))	/* it may know without reading */
 			r = 0;
 		(void)close(fd[1]);
-		if (pid != -1 && (child_wait(p, pid, CHECK_LIMIT, &status) ==
-		    -1 || !WIFEXITED(status) || WEXITSTATUS(status) > 1))
+		if (pid != -1 && (child_wait(p, pid, check_time(p), &status)
+		    == -1 || !WIFEXITED(status) || WEXITSTATUS(status) > 1))
 			r = -1;
 		else if (r == 0 && WEXITSTATUS(status) == 1 &&
 		    a->reason == NULL)

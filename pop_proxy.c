@@ -206,7 +206,8 @@ proxy_header(struct pop *p)
 
 	if (p->opt.proxy == PROXY_OFF)
 		return true;
-	io_deadline(&until, HEADER_WAIT);
+	io_deadline(&until, p->opt.login < HEADER_WAIT ? p->opt.login :
+	    HEADER_WAIT);
 	if (!have(p, 1, &in, &until))
 		good = false;
 	else if (in.p[0] == 'P')

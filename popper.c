@@ -281,7 +281,6 @@ serve(struct pop *p)
 	enum line what;
 	unsigned bad;
 
-	io_deadline(&p->login, p->opt.login);
 	do {
 		io_deadline(&idle, p->opt.idle);
 		what = pop_line(p, LINE_COMMAND,
@@ -423,6 +422,8 @@ main(int argc, char **argv)
 	bool served;
 
 	p->drop.dir = p->drop.work = p->drop.copy = -1;
+	p->uid = geteuid();
+	p->gid = p->spoolgid = getegid();
 	p->state = ST_USER;
 	p->reason = END_ERROR;
 	p->who[0] = '-';
@@ -435,6 +436,7 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	io_deadline(&p->start, 0);
+	io_deadline(&p->login, p->opt.login);
 	if (log_begin(p) == -1 || io_begin(p) == -1)
 		return EXIT_FAILURE;
 	log_peer(p);

@@ -3,7 +3,7 @@
  *
  * A spool of three messages: A, which is deleted, B, of two cells, and C.
  * B moves by less than its length, so its step goes by way of the journal;
- * C, and mail that arrives, move directly.  Two sessions and two delivery
+ * C, and mail that arrives, move directly.  Three sessions and two delivery
  * agents run at once, and a session can die before any step: killed, when
  * all that was written stays, or by a power cut, when of everything that was
  * not synced any part may have reached the disk, torn cells included.  In
@@ -353,7 +353,7 @@ dead:
 		crashes--;
 		if
 		:: true				/* killed */
-		:: power_cut()
+		:: true -> power_cut()
 		fi;
 		check_kept();
 		kernel = (kernel == POPPER -> FREE : kernel);
@@ -408,6 +408,7 @@ init
 		disk_size = 4;
 		run Session(true);
 		run Session(true);
+		run Session(false);
 		/* agents that lock in opposite orders block each other, and
 		   ones that have no lock in common tear each other's mail */
 		if

@@ -1,0 +1,39 @@
+/*
+ * The header of a proxy, from a pipe: it never asks for more than its buffer,
+ * and an address that is believed is one.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static struct pop p;
+	unsigned char ip[16];
+	int end[2];
+
+	if (n < 1 || n > 4096 || pipe(end) == -1)
+		return 0;
+	memset(&p, 0, sizeof(p));
+	p.trace = -1;
+	p.opt.noresolve = true;
+	p.opt.proxy = *data & 1 ? PROXY_TLS : PROXY_ON;
+	if (write(end[1], data + 1, n - 1) != (ssize_t)(n - 1) ||
+	    close(end[1]) == -1 || dup2(end[0], 0) == -1)
+		abort();
+	(void)close(end[0]);
+	if (proxy_header(&p) && p.addr[0] != '\0' &&
+	    inet_pton(AF_INET, p.addr, ip) != 1 &&
+	    inet_pton(AF_INET6, p.addr, ip) != 1)
+		abort();
+	if (p.in.start > p.in.end || p.in.end > sizeof(p.in.buf))
+		abort();
+	return 0;
+}
