@@ -29,11 +29,11 @@ enum { PAGE = 4096 };
 static int
 make_work(struct pop *p, const struct account *a)
 {
-	char name[NAME_LEN + 8];
+	char name[sizeof(p->drop.name) + 8];
 	struct stat sb;
 	int fd, r, saved;
 
-	(void)snprintf(name, sizeof(name), ".%s.pop", p->user);
+	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
 	fd = openat(p->drop.dir, name, O_RDWR | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1 && errno == EEXIST) {
@@ -183,14 +183,38 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	return BYE;
 }
 
+/* The directory that the spool is in, and its name there. */
+static int
+open_dir(struct pop *p, const struct account *a)
+{
+	const char *path = a->maildrop, *slash = strrchr(path, '/');
+	char dir[sizeof(a->maildrop)];
+
+	if (path[0] == '\0') {
+		(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s",
+		    p->user);
+		return open(p->opt.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
+	    strlen(path) == sizeof(a->maildrop) - 1) {
+		errno = EINVAL;		/* no path, or one that was cut */
+		return -1;
+	}
+	(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s", slash + 1);
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path),
+	    path);
+	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* The privileges go first, then the maildrop is opened: as the user. */
 static enum result
 enter(struct pop *p, const struct account *a)
 {
 	p->reason = END_ERROR;
-	p->drop.dir = open(p->opt.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	p->drop.dir = open_dir(p, a);
 	if (p->drop.dir == -1 || (geteuid() == 0 && make_work(p, a) == -1)) {
-		pop_warn(p, "login: dir=%s", p->opt.dir);
+		pop_warn(p, "login: dir=%s", a->maildrop[0] != '\0' ?
+		    a->maildrop : p->opt.dir);
 		(void)pop_err(p, "[SYS/PERM] The spool directory cannot be "
 		    "used; tell the administrator.");
 		return BYE;

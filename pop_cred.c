@@ -21,6 +21,9 @@ enum {
 	CHECK_LIMIT = 30	/* seconds that a checkpassword program has */
 };
 
+/* What marks a maildrop of one's own in the field of the home. */
+#define MARK	"mbox="
+
 void
 cred_forget(void *p, size_t n)
 {
@@ -96,11 +99,14 @@ look_up_system(const char *name, struct account *a)
 	return 0;
 }
 
-/* One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell. */
+/*
+ * One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell.  A home of
+ * "mbox=/some/file" is no home but the place of the maildrop.
+ */
 static bool
 parse_account(char *line, const char *name, struct account *a)
 {
-	char *field[6] = { NULL }, *s = line, *colon;
+	char *field[6] = { NULL }, *s = line, *colon, root[] = "/";
 	uint64_t uid, gid;
 	int i;
 
@@ -122,6 +128,12 @@ parse_account(char *line, const char *name, struct account *a)
 	set_hash(a, field[1]);		/* also a stranger's: see check() */
 	a->uid = (uid_t)uid;
 	a->gid = (gid_t)gid;
+	a->maildrop[0] = '\0';
+	if (strncmp(field[5], MARK, sizeof(MARK) - 1) == 0) {
+		(void)snprintf(a->maildrop, sizeof(a->maildrop), "%s",
+		    field[5] + sizeof(MARK) - 1);
+		field[5] = root;
+	}
 	(void)snprintf(a->home, sizeof(a->home), "%s", field[5]);
 	return strcmp(field[0], name) == 0;
 }

@@ -112,11 +112,10 @@ static enum result
 open_work(struct pop *p)
 {
 	struct drop *d = &p->drop;
-	char name[NAME_LEN + 8];
+	char name[sizeof(d->name) + 8];
 	struct stat sb;
 
-	(void)snprintf(d->name, sizeof(d->name), "%s", p->user);
-	(void)snprintf(name, sizeof(name), ".%s.pop", p->user);
+	(void)snprintf(name, sizeof(name), ".%s.pop", d->name);
 	d->work = file_open(d->dir, name, O_RDWR | O_CREAT, p->uid, &sb);
 	if (d->work == -1) {
 		pop_warn(p, "login: %s", name);

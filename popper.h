@@ -303,6 +303,7 @@ struct account {
 	const char *reason;	/* why it may not log in, or NULL */
 	char hash[256];
 	char home[256];
+	char maildrop[256];	/* a path, or "": DIR/name */
 	uid_t uid;
 	gid_t gid;
 	bool system;		/* of the system's own passwd */

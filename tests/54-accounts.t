@@ -1,0 +1,67 @@
+# The accounts file of -p: who is in it, and where his maildrop is.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+# A passwd file whose line for alice has this for a home.
+sub home {
+	my ($box, $home) = @_;
+	my $line = slurp($box->passwd);
+
+	my @field = split /:/, $line, -1;
+	$field[5] = $home;
+	$box->put_file($box->dir . '/passwd.home', join ':', @field);
+	chmod 0600, $box->dir . '/passwd.home';
+	chown 0, 0, $box->dir . '/passwd.home' if $> == 0;
+	return $box->dir . '/passwd.home';
+}
+
+case 'a home of mbox=PATH: the maildrop is that file, and is updated there' => sub {
+	my $box = box(spool => undef);
+	my $own = $box->mail . '/alice@example.org';
+
+	$box->put_file($own, FX1);
+	my $s = $box->login(passwd => home($box, "mbox=$own"));
+	$s->dialog(<<~'END');
+		C: STAT
+		S: +OK 2 48
+		C: DELE 1
+		S: +OK *
+		C: QUIT
+		S: +OK *
+		-- closed
+		END
+	is(slurp($own), FX1 =~ s/\A.*?(?=^From carol)//msr, 'the other letter');
+	ok(!defined $box->spool, 'no maildrop in the usual place');
+};
+
+case 'a home of mbox= without a whole path: refused with a word to the administrator' => sub {
+	for my $home ('mbox=', 'mbox=alice', 'mbox=/tmp/', 'mbox=/tmp/.alice',
+	    'mbox=/no/such/place', 'mbox=/' . 'x' x 300) {
+		my $box = box();
+		my $s = $box->session(passwd => home($box, $home));
+
+		$s->command('USER alice');
+		like($s->command('PASS s3cret'), $home eq 'mbox=' ?
+		    qr/^\+OK / : qr{^-ERR \[SYS/PERM\] }, substr $home, 0, 30);
+		is($box->spool, FX1, 'the usual maildrop is left alone');
+	}
+};
+
+case 'a line may end behind the group' => sub {
+	my $box = box();
+	my $short = join ':', (split /:/, slurp($box->passwd))[0 .. 3];
+	my $file = $box->dir . '/passwd.short';
+
+	$box->put_file($file, "$short\n");
+	chmod 0600, $file;
+	chown 0, 0, $file if $> == 0;
+	my $s = $box->login(passwd => $file);
+	is($s->command('STAT'), '+OK 2 48', 'he has his mail');
+	$s->quit;
+};
+
+done_testing;
