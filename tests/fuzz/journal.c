@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct mark m;
 	struct piece v[16];
 	uint8_t pieces;
-	uint64_t from, end;
+	struct part parts[2];
 	size_t i;
 
 	if (work == -1) {
@@ -82,7 +82,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(h.magic, HEAD_MAGIC, sizeof(HEAD_MAGIC) - 1);
 	memset(m.magic, 0, sizeof(m.magic));
 	memcpy(m.magic, MARK_MAGIC, sizeof(MARK_MAGIC) - 1);
-	h.dev = (uint64_t)sp.st.st_dev;
 	h.ino = (uint64_t)sp.st.st_ino;
 	h.piece_size = sizeof(struct piece);
 	h.pieces = pieces;
@@ -94,7 +93,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		h.text_at[0] %= MOST;
 		h.text_at[1] %= MOST;
 		m.done %= pieces + 1u;
-		m.text_len %= 4096;
+		m.text[0].len %= 4096;
+		m.text[1].len %= 4096;
+		h.void_at %= MOST;
 		for (i = 0; i < pieces; i++) {
 			v[i].src %= n + 1;
 			v[i].dst %= n + 1;
@@ -114,7 +115,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    file_write(work, v, pieces * sizeof(*v), HEAD_ROOM) == -1)
 		abort();
 
-	(void)journal_redo(&p, &sp, 0, &from, &end);
+	(void)journal_redo(&p, &sp, 0, parts);
 	if (fstat(spool, &sp.st) == -1 || sp.st.st_size > MOST)
 		abort();
 	return 0;

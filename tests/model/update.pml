@@ -10,7 +10,8 @@
  * the end one more session logs in and all is counted.
  *
  * Not here: Status lines, which make a spool grow, and programs that rewrite
- * the spool between a crash and the recovery.
+ * the spool between a crash and the recovery.  Where step_done() leaves out a
+ * mark because that of the next text says the same, the model has it.
  *
  * Each step has the name of the function it stands for.  Defining one of
  * NO_JOURNAL_SYNC, NO_STEP_SYNC, NO_MARK_SYNC, NO_SIZE_SYNC, NO_WITNESS,
@@ -290,7 +291,7 @@ steps:						/* jrn_run() */
 	od;
 #ifndef NO_GAP
 	if
-	:: size > OLD_SIZE ->			/* close_gap() */
+	:: size > OLD_SIZE ->			/* jrn_close_gap() */
 		atomic {
 			i = NEW_SIZE;
 			j.count = size - OLD_SIZE;
@@ -325,7 +326,7 @@ steps:						/* jrn_run() */
 
 done:
 	skip;
-	d_step {				/* index_void() */
+	d_step {				/* jrn_void() */
 		j.there = false;
 		j.text = false;
 		j.first = 0;
@@ -334,7 +335,7 @@ done:
 		j.done = 0
 	};
 	STEP;
-	sync_work();				/* jrn_run() */
+	sync_work();				/* jrn_void() */
 	STEP;
 	check_spool();
 

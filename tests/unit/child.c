@@ -53,7 +53,8 @@ ends(const char *words, int want)
 	int in, status = -1;
 	pid_t pid = start(words, &in);
 
-	ok(pid > 0 && write(in, "y\n", 2) == 2 &&
+	/* one that reads nothing may have ended before we write */
+	ok(pid > 0 && (write(in, "y\n", 2) == 2 || errno == EPIPE) &&
 	    child_wait(&session, pid, 20, &status) == 0 &&
 	    WIFEXITED(status) && WEXITSTATUS(status) == want,
 	    "\"%s\": exit %d", words, want);
@@ -82,6 +83,7 @@ main(void)
 	pid_t pid;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	session.gid = session.spoolgid = getegid();
 	ends("exit 0", 0);
 	ends("exit 111", 111);
 	ends("read x <&3; test $x = y && exit 5", 5);
