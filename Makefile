@@ -129,6 +129,12 @@ uninstall:
 	    $(DESTDIR)$(MANDIR)/man5/popper-boards.5 \
 	    $(DESTDIR)$(MANDIR)/man8/popper.8
 
+model:
+	tests/model/check
+
+fuzz: all
+	tests/fuzz/run 600
+
 dist:
 	git archive --prefix=popper-$(VERSION)/ -o popper-$(VERSION).tar.gz HEAD
 
