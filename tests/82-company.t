@@ -105,7 +105,7 @@ sub gather {
 	my ($box, @workers) = @_;
 
 	for my $pid (@workers) {
-		my $end = now() + 30 + 20 * $many;
+		my $end = now() + 240 + 20 * $many;
 		my $r;
 		sleep 0.02 until ($r = waitpid $pid, POSIX::WNOHANG)
 		    || now() > $end;
@@ -369,10 +369,12 @@ sub company_box {
 	return $box;
 }
 
-# The agents that this machine has, and their letters.
+# The agents that this machine has, and their letters.  procmail sleeps whole
+# seconds where it finds a lock, and would keep the others waiting.
 sub agents {
 	my ($box, $count, $pause, @which) = @_;
-	return map { agent($box, $_, $count, $pause) }
+	return map { agent($box, $_, $_ eq 'procmail' ? $count / 2 : $count,
+	    $pause) }
 	    grep { $habit{$_} || program($_) || (diag("no $_ here"), 0) } @which;
 }
 
