@@ -1,11 +1,7 @@
 # The whole way round: a letter goes in by XTND XMIT, through the sendmail
 # command of a real mail program, and is fetched by popper.
 #
-# tests/install-mtas unpacks these programs below /opt/mta.  Here each runs in
-# a mount namespace where its files lie over those of the system, with the
-# accounts it wants, and alice; and in a PID namespace, so that all of it goes
-# when the test ends.  The system sees nothing of that.
-
+# Each of them runs in a world of its own: see tests/lib/World.pm.
 # Some deliver by themselves, the others hand over to a host that takes mail by
 # SMTP, which is a few lines below.
 
@@ -13,24 +9,10 @@ use strict;
 use warnings;
 
 use IO::Socket::INET;
-use POSIX qw(WNOHANG);
+use POSIX ();
 use Test::More;
 use Popper;
-
-my $home = $ENV{POPPER_MTAS} || '/opt/mta';
-my @running;		# what this test has to end
-
-END {
-	my $status = $?;
-	end($_) for @running;
-	$? = $status;
-}
-
-sub end {
-	my ($pid) = @_;
-	kill 'KILL', $pid;
-	waitpid $pid, 0;
-}
+use World;
 
 # ---- the programs ---------------------------------------------------------
 
@@ -165,75 +147,12 @@ END
 	},
 );
 
-# ---- where they run -------------------------------------------------------
+# ---- sessions -------------------------------------------------------------
 
-# The file system that an MTA sees: its own tree over /usr, /etc and /var/lib,
-# all of it writable and in memory; /var/spool, /var/log and /run empty; the
-# mail of the box in /var/mail.
-my $inside = <<'END';
-set -e
-mount -t tmpfs -o mode=755 popper "$NS"
-for d in usr etc var/lib; do
-	mkdir -p "$NS/up/$d" "$NS/work/$d" "$NS/none"
-	own=$TREE/$d
-	[ -d "$own" ] || own=$NS/none
-	mount -t overlay -o "lowerdir=$own:/$d,upperdir=$NS/up/$d,workdir=$NS/work/$d" popper "/$d"
-done
-for d in /var/spool /var/log /run; do mount -t tmpfs -o mode=755 popper $d; done
-mount --bind "$MAIL" /var/mail
-printf '%s' "$PASSWD" >>/etc/passwd
-printf '%s' "$SHADOW" >>/etc/shadow
-printf '%s' "$GROUP" >>/etc/group
-echo popper.test >/etc/mailname
-grep -q 'popper\.test' /etc/hosts || echo '127.0.0.1 popper.test' >>/etc/hosts
-END
-
-# A box whose mail is that of the namespace, and the namespace: a process to
-# join.  Undef where the system makes none.
-sub world {
-	my ($name, $port) = @_;
-	my $is = $mta{$name};
-	my $box = box(spool => undef);
-	my $ns = $box->dir . '/ns';
-	my ($log, $ready) = map { $box->dir . "/$_" } qw(log ready);
-	my %id = %{ $is->{accounts} || {} };
-	my $mail = (getgrnam 'mail')[2] // 8;
-
-	mkdir $ns or die $!;
-	chown 0, $mail, $box->mail;
-	chmod 02775, $box->mail;
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0) {
-		open STDIN, '<', '/dev/null';
-		open STDOUT, '>', $log;
-		open STDERR, '>&', \*STDOUT;
-		%ENV = (PATH => '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL => 'C',
-		    NS => $ns, TREE => "$home/$name", MAIL => $box->mail,
-		    PORT => $port // 0, READY => $ready,
-		    PASSWD => join('', map { "$_:x:$id{$_}:$id{$_}::/run/$_:/bin/false\n" }
-		    sort keys %id) . "alice:x:$Popper::uid:${Popper::gid}::/nonexistent:/bin/sh\n",
-		    SHADOW => 'alice:' . Popper::Box::hash('s3cret') . ":19000:0:99999:7:::\n",
-		    GROUP => join('', map { "$_:x:$id{$_}:\n" } sort keys %id)
-		    . "alice:x:$Popper::gid:\n");
-		exec 'unshare', '-m', '-p', '-f', '--kill-child', '/bin/sh', '-c',
-		    "$inside$is->{prepare}: >\"\$READY\"\nexec sleep 3600"
-		    or POSIX::_exit(127);
-	}
-	push @running, $pid;
-	eventually {
-		-e $ready || waitpid($pid, WNOHANG) == $pid && pop @running
-	};
-	return ($box, undef, slurp($log)) unless -e $ready;
-	my ($init) = map { (slurp("/proc/$_/stat") // '') =~ /\) \w $pid / ? $_ : () }
-	    map { m{/(\d+)$} } glob '/proc/[0-9]*';
-	return ($box, $init, slurp($log));
-}
-
-# A session inside.
-sub inside {
+sub login_inside {
 	my ($box, $init, @args) = @_;
 	return $box->login(passwd => undef, args => \@args,
-	    under => ['nsenter', '-t', $init, '-m', '-p', '--']);
+	    under => [ inside($init) ]);
 }
 
 # ---- a host that takes mail by SMTP ---------------------------------------
@@ -255,7 +174,7 @@ sub sink {
 			}
 			POSIX::_exit(0);
 		}
-		push @running, $pid;
+		running($pid);
 		close $door;
 	});
 }
@@ -321,10 +240,10 @@ for my $name (sort keys %mta) {
 	case "a letter through $name, and back" => sub {
 		needs('root', 'proc');
 		my $is = $mta{$name};
-		plan skip_all => "$name is not below $home (tests/install-mtas)"
-		    unless -d "$home/$name";
+		plan skip_all => "$name is not unpacked (tests/install-mtas)"
+		    unless have($name);
 		my ($port, $open) = $is->{sink} ? sink() : ();
-		my ($box, $init, $said) = world($name, $port);
+		my ($box, $init, $said) = world($name, %$is, port => $port);
 		plan skip_all => 'no namespace can be made here: '
 		    . show($said =~ s/\n/; /gr)
 		    if !defined $init && $said =~ /unshare:|mount:/;
@@ -335,7 +254,7 @@ for my $name (sort keys %mta) {
 		$open->($box) if $open;
 
 		eventually { -S "/proc/$init/root$is->{socket}" } if $is->{socket};
-		my $s = inside($box, $init, '-M', $is->{sendmail});
+		my $s = login_inside($box, $init, '-M', $is->{sendmail});
 		is($s->command('STAT'), '+OK 0 0', 'an empty maildrop');
 		like(submit($s, join "\n", @header, '', @body), qr/^\+OK /, 'sent')
 		    or diag($box->log);
@@ -347,7 +266,7 @@ for my $name (sort keys %mta) {
 		ok((eventually {
 			-e $box->path && 2 == (() = ($box->spool // '') =~ /^From \S+ +\w{3} \w{3} /mg)
 		}), 'they are in the spool') or trouble($box, $init);
-		$s = inside($box, $init);
+		$s = login_inside($box, $init);
 		my ($n) = grep { $s->text("TOP $_ 0") =~ /^Subject: all the way/m }
 		    sort keys %{ $s->list };
 		ok(defined $n, 'popper lists it') or return;
@@ -363,19 +282,19 @@ for my $name (sort keys %mta) {
 		unlike($box->spool, qr/all the way/, 'alone');
 
 		board($box, $init, $is) if $is->{board};
-		$s = inside($box, $init, '-M', $is->{sendmail});
+		$s = login_inside($box, $init, '-M', $is->{sendmail});
 		my $reply = submit($s, "Subject: to nobody\n\nx");
 		like($reply, qr/^-ERR /, 'a letter to nobody');
 		is($s->command('NOOP'), '+OK ', 'the session goes on');
 		$s->quit;
 	};
-	end($_) for splice @running;
+	end_all();
 }
 
 # A letter to a board, which is read as one.
 sub board {
 	my ($box, $init, $is) = @_;
-	my $s = inside($box, $init, '-M', $is->{sendmail}, '-b', '/etc/boards');
+	my $s = login_inside($box, $init, '-M', $is->{sendmail}, '-b', '/etc/boards');
 
 	is($s->text('XTND BBOARDS'), "$is->{board} 0\r\n", 'a board, empty');
 	like(submit($s, "To: $is->{board}\@popper.test\nSubject: to all\n\nx"),
