@@ -63,10 +63,13 @@ scan_spool(struct pop *p, struct spool *sp)
 	int saved;
 
 	msgs_free(&d->all);
+	xuidl_free(&d->names);
 	d->loaded = false;
-	if (scan_file(sp->fd, &d->all) == -1)
+	if (scan_part(sp->fd, 0, UINT64_MAX, &d->all, p->opt.xuidl ?
+	    xuidl_note : NULL, &d->names) == -1)
 		return -1;
-	if (number_twins(p, &d->all) == -1) {
+	if (number_twins(p, &d->all) == -1 ||
+	    xuidl_settle(&d->names, &d->all) == -1) {
 		saved = errno;
 		msgs_free(&d->all);
 		errno = saved;
@@ -78,14 +81,26 @@ scan_spool(struct pop *p, struct spool *sp)
 	}
 	d->loaded = true;
 	index_sum(&d->all, &d->sum);
-	if (index_write(d->work, &d->stamp, &d->all) == -1)
+	if (index_write(d->work, &d->stamp, &d->all) == -1 ||
+	    (p->opt.xuidl && index_write_names(d->work, &d->names) == -1))
 		pop_warn(p, "index: cannot save it");	/* next time, then */
 	pop_log(p, LV_DEBUG, "scan user=%s messages=%zu bytes=%llu", p->who,
 	    d->all.n, (unsigned long long)d->stamp.size);
 	return 0;
 }
 
-/* Learns what the spool holds: from the index if it is true, else by a scan. */
+/* Whether the index is true, and has all that this session needs. */
+static bool
+know(struct pop *p)
+{
+	struct drop *d = &p->drop;
+
+	xuidl_free(&d->names);
+	return index_head(d->work, &d->stamp, &d->sum) &&
+	    (!p->opt.xuidl || index_read_names(d->work, &d->names) == 0);
+}
+
+/* Learns what the spool holds: from the index if that will do, or a scan. */
 static int
 learn(struct pop *p)
 {
@@ -97,8 +112,7 @@ learn(struct pop *p)
 		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
 			return -1;
 		index_stamp(&d->stamp, &sp.st);
-		r = index_head(d->work, &d->stamp, &d->sum) ? 0 :
-		    scan_spool(p, &sp);
+		r = know(p) ? 0 : scan_spool(p, &sp);
 		saved = errno;
 		unlock_spool(p, &sp);
 		errno = saved;
@@ -157,6 +171,7 @@ drop_close(struct pop *p)
 	struct drop *d = &p->drop;
 
 	msgs_free(&d->all);
+	xuidl_free(&d->names);
 	free(d->maxima);
 	d->maxima = NULL;
 	if (d->copy != -1)

@@ -206,6 +206,70 @@ index_write(int work, const struct stamp *st, const struct msgs *t)
 	return 0;
 }
 
+/* What stands behind the entries if there are names. */
+struct names_head {
+	uint64_t of;		/* the sum of the head they go with */
+	uint64_t n, sum;
+};
+
+/* Where that is, for the index that the file holds. */
+static int
+names_place(int work, struct names_head *nh, uint64_t *at)
+{
+	struct head h;
+
+	memset(nh, 0, sizeof(*nh));
+	if (!head_read(work, &h)) {
+		errno = EILSEQ;
+		return -1;
+	}
+	nh->of = h.head_sum;
+	*at = SECTOR + h.entries * sizeof(struct msg);
+	return 0;
+}
+
+int
+index_write_names(int work, const struct names *x)
+{
+	struct names_head nh;
+	size_t bytes = x->n * sizeof(*x->v);
+	uint64_t at;
+
+	if (names_place(work, &nh, &at) == -1)
+		return -1;
+	nh.n = x->n;
+	nh.sum = file_sum(x->v, bytes, 3);
+	return file_write(work, x->v, bytes, at + sizeof(nh)) == -1 ? -1 :
+	    file_write(work, &nh, sizeof(nh), at);
+}
+
+int
+index_read_names(int work, struct names *x)
+{
+	struct names_head nh, want;
+	size_t bytes;
+	uint64_t at;
+
+	memset(x, 0, sizeof(*x));
+	if (names_place(work, &want, &at) == -1 ||
+	    file_read(work, &nh, sizeof(nh), at) == -1)
+		return -1;
+	if (nh.of != want.of || nh.n > UINT32_MAX) {
+		errno = EILSEQ;
+		return -1;
+	}
+	x->n = x->room = (size_t)nh.n;
+	bytes = x->n * sizeof(*x->v);
+	if ((x->v = malloc(bytes + 1)) == NULL)
+		return -1;
+	if (file_read(work, x->v, bytes, at + sizeof(nh)) == 0 &&
+	    file_sum(x->v, bytes, 3) == nh.sum && xuidl_sound(x))
+		return 0;
+	xuidl_free(x);
+	errno = EILSEQ;
+	return -1;
+}
+
 int
 index_void(int work)
 {

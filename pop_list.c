@@ -143,10 +143,13 @@ scan_listing(struct pop *p, const struct msg *m)
 static void
 unique_id_listing(struct pop *p, const struct msg *m)
 {
+	const char *name = xuidl_find(&p->drop.names,
+	    (size_t)(m - p->drop.all.v));
 	char text[UID_TEXT];
 
 	mbox_uid(m, text);
-	pop_printf(p, "%zu %s", list_number(p, m), text);
+	pop_printf(p, "%zu %s", list_number(p, m), name != NULL ? name :
+	    text);
 }
 
 /* LIST [msg] (RFC 1081), UIDL [msg] (RFC 1939, 7). */

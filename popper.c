@@ -351,6 +351,7 @@ one_option(struct options *o, int c, const char *arg)
 	case 'r': o->noresolve = true; return true;
 	case 's': o->nostatus = true; return true;
 	case 'x': o->noxmit = true; return true;
+	case 'U': o->xuidl = true; return true;
 	case 'T': o->tls = true; return true;
 	case 'A': o->allow = arg; return true;
 	case 'N': o->deny = arg; return true;
@@ -386,7 +387,7 @@ options(struct options *o, int argc, char **argv)
 	o->wait = 30;
 	o->fail = 3;
 	opterr = 0;
-	while ((c = getopt(argc, argv, "A:a:b:c:df:H:i:l:M:m:N:P:p:rsTt:u:w:xz:")) != -1)
+	while ((c = getopt(argc, argv, "A:a:b:c:df:H:i:l:M:m:N:P:p:rsTt:Uu:w:xz:")) != -1)
 		if (!one_option(o, c, optarg))
 			return false;
 	return optind == argc;
@@ -428,7 +429,7 @@ main(int argc, char **argv)
 	p->reason = END_ERROR;
 	p->who[0] = '-';
 	if (!options(&p->opt, argc, argv)) {
-		fprintf(stderr, "usage: popper [-drsTx] [-A file] [-a file] "
+		fprintf(stderr, "usage: popper [-drsTUx] [-A file] [-a file] "
 		    "[-b file] [-c program]\n\t[-f seconds] [-H on|tls] "
 		    "[-i seconds] [-l seconds] [-M program]\n\t[-m dir] "
 		    "[-N file] [-P never|tls|local|always] [-p file]\n\t"

@@ -52,6 +52,7 @@ enum {
 	HOST_LEN = 256,		/* a DNS name and its NUL */
 	UID_LEN = 16,		/* MD5 */
 	UID_TEXT = 48,		/* 32 hex digits, a dot, a number and a NUL */
+	UIDL_MOST = 70,		/* RFC 1939, 7: a unique-id has no more */
 	STALE_LOCK = 300	/* seconds until a foreign dotlock is dead,
 				   as liblockfile has it */
 };
@@ -126,6 +127,21 @@ struct msgs {
 	size_t room;
 };
 
+/* The unique-id that another server gave a message: see pop_xuidl.c. */
+struct name {
+	uint32_t msg;		/* its place in the table */
+	bool doubtful;
+	char text[UIDL_MOST + 1];
+};
+
+/* Those of a maildrop, in the order of the table. */
+struct names {
+	struct name *v;
+	size_t n;
+	size_t room;
+	bool full;		/* no memory for all of them */
+};
+
 /* The spool as fstat(2) saw it: equal stamps mean an unchanged file. */
 struct stamp {
 	uint64_t dev, ino, size;
@@ -154,6 +170,7 @@ struct drop {
 	struct stamp stamp;	/* the spool that the table describes */
 	struct summary sum;
 	struct msgs all;	/* hidden one included; see drop_load() */
+	struct names names;	/* with -U */
 	bool loaded;
 	bool moved;		/* another program rewrote the spool: the table
 				   now gives places in the copy */
@@ -180,7 +197,7 @@ enum clear { CLEAR_DEFAULT, CLEAR_NEVER, CLEAR_TLS, CLEAR_LOCAL, CLEAR_ALWAYS };
 enum proxy { PROXY_OFF, PROXY_ON, PROXY_TLS };
 
 struct options {
-	bool debug, noresolve, nostatus, noxmit;
+	bool debug, noresolve, nostatus, noxmit, xuidl;
 	bool tls;		/* our parent speaks TLS for us already */
 	enum clear clear;
 	enum proxy proxy;
@@ -547,6 +564,13 @@ int index_read(int work, struct msgs *table);
 /* Writes both.  A failure costs the next session a scan, nothing else. */
 int index_write(int work, const struct stamp *st, const struct msgs *table);
 
+/*
+ * The names that go with the index that is there.  0, or -1: also where that
+ * index was written without them.
+ */
+int index_write_names(int work, const struct names *x);
+int index_read_names(int work, struct names *x);
+
 /* Makes the work file say nothing: neither index nor journal nor mail. */
 int index_void(int work);
 
@@ -640,6 +664,21 @@ void msgs_free(struct msgs *t);
 
 /* Whether the header line s is the field name (":" included). */
 bool mbox_field(struct str s, const char *name);
+
+/* ---- pop_xuidl.c: unique-ids of another server (-U) --------------------- */
+
+/* Takes a header line of message i; a note_fn for struct names. */
+void xuidl_note(void *arg, size_t i, struct str line);
+
+/* Leaves those names that stand for one message.  0, or -1 with ENOMEM. */
+int xuidl_settle(struct names *x, const struct msgs *table);
+
+/* Whether names read from a file can be ours. */
+bool xuidl_sound(const struct names *x);
+
+/* The name of entry i of the table, or NULL. */
+const char *xuidl_find(const struct names *x, size_t i);
+void xuidl_free(struct names *x);
 
 /* ---- pop_scan.c: the scanner over a file ------------------------------- */
 
