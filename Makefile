@@ -28,8 +28,8 @@ STD	= -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64
 # Debian's musl has none at all: see "make static".
 LIBCRYPT = -lcrypt
 
-MODULES	= pop_auth.c pop_base64.c pop_board.c pop_child.c pop_cred.c \
-	  pop_dropcopy.c pop_file.c pop_index.c pop_io.c pop_journal.c \
+MODULES	= pop_auth.c pop_base64.c pop_board.c pop_check.c pop_child.c \
+	  pop_cred.c pop_dropcopy.c pop_file.c pop_index.c pop_io.c pop_journal.c \
 	  pop_list.c pop_lock.c pop_log.c pop_mbox.c pop_md5.c pop_plan.c \
 	  pop_proxy.c pop_redo.c pop_scan.c pop_send.c pop_tls.c pop_twin.c \
 	  pop_updt.c pop_xmit.c pop_xtnd.c pop_xuidl.c
@@ -109,7 +109,8 @@ lint:
 	    $(STD)
 	for f in $(SRC) $(CARD); do gcc $(STD) $(WARN) -O2 -fanalyzer -Werror -c \
 	    -o /dev/null $$f || exit 1; done
-	mandoc -Tlint -Wwarning popper.8 popper-boards.5 client/popcard.1
+	mandoc -Tlint -Wwarning popper.8 popper-boards.5 popper-passwd.5 \
+	    client/popcard.1
 
 # ---- installing -----------------------------------------------------------
 
@@ -121,12 +122,14 @@ install: all
 	install -m 755 client/popcard $(DESTDIR)$(BINDIR)/popcard
 	install -m 644 client/popcard.1 $(DESTDIR)$(MANDIR)/man1/popcard.1
 	install -m 644 popper-boards.5 $(DESTDIR)$(MANDIR)/man5/popper-boards.5
+	install -m 644 popper-passwd.5 $(DESTDIR)$(MANDIR)/man5/popper-passwd.5
 	install -m 644 popper.8 $(DESTDIR)$(MANDIR)/man8/popper.8
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/popper $(DESTDIR)$(BINDIR)/popcard \
 	    $(DESTDIR)$(MANDIR)/man1/popcard.1 \
 	    $(DESTDIR)$(MANDIR)/man5/popper-boards.5 \
+	    $(DESTDIR)$(MANDIR)/man5/popper-passwd.5 \
 	    $(DESTDIR)$(MANDIR)/man8/popper.8
 
 model:
@@ -143,4 +146,4 @@ clean:
 	    popper-$(VERSION).tar.gz
 
 .PHONY: all static units check check-san check-valgrind demo lint install \
-	uninstall dist clean
+	uninstall model fuzz dist clean

@@ -121,13 +121,14 @@ split(char *line, char **key, char **value)
 static FILE *
 open_boards(struct pop *p)
 {
+	struct stat sb;
 	FILE *f;
 
 	if (p->opt.boards == NULL) {
 		errno = ENOENT;
 		return NULL;
 	}
-	if ((f = fopen(p->opt.boards, "re")) == NULL) {
+	if ((f = file_text(p->opt.boards, &sb)) == NULL) {
 		pop_warn(p, "boards file=%s", p->opt.boards);
 		errno = EINVAL;
 	}
@@ -384,6 +385,26 @@ board_weigh(struct pop *p, struct board *b)
 		drop_close(p);
 	p->drop = was;
 	errno = saved;
+	return r;
+}
+
+int
+board_survey(struct pop *p, unsigned *boards, unsigned *unreadable,
+    unsigned *line)
+{
+	struct board b;
+	FILE *f;
+	int r;
+
+	*boards = *unreadable = *line = 0;
+	if ((f = open_boards(p)) == NULL)
+		return -1;
+	while ((r = next_board(p, f, &b, line)) == 1) {
+		++*boards;
+		*unreadable += b.maildrop[0] == '\0' ||
+		    access(b.maildrop, R_OK) == -1;
+	}
+	(void)fclose(f);
 	return r;
 }
 

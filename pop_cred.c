@@ -99,12 +99,8 @@ look_up_system(const char *name, struct account *a)
 	return 0;
 }
 
-/*
- * One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell.  A home of
- * "mbox=/some/file" is no home but the place of the maildrop.
- */
-static bool
-parse_account(char *line, const char *name, struct account *a)
+bool
+cred_parse(char *line, const char *name, struct account *a)
 {
 	char *field[6] = { NULL }, *s = line, *colon, root[] = "/";
 	uint64_t uid, gid;
@@ -138,21 +134,16 @@ parse_account(char *line, const char *name, struct account *a)
 	return strcmp(field[0], name) == 0;
 }
 
-/*
- * Opens a file that only its owner may have written, and where secret only
- * he may read: root, or whoever started us.  NULL with errno: EPERM.
- */
-static FILE *
-open_own(const char *path, bool secret)
+FILE *
+cred_open(const char *path, bool secret)
 {
 	mode_t others = secret ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH;
 	struct stat sb;
 	FILE *f;
 
-	if ((f = fopen(path, "re")) == NULL)
+	if ((f = file_text(path, &sb)) == NULL)
 		return NULL;
-	if (fstat(fileno(f), &sb) == 0 && S_ISREG(sb.st_mode) &&
-	    (sb.st_uid == 0 || sb.st_uid == geteuid()) &&
+	if ((sb.st_uid == 0 || sb.st_uid == geteuid()) &&
 	    !(sb.st_mode & others))
 		return f;
 	(void)fclose(f);
@@ -169,11 +160,11 @@ look_up_file(struct pop *p, const char *name, struct account *a)
 	size_t room = 0;
 	bool found = false;
 
-	if ((f = open_own(p->opt.passwd, false)) == NULL)
+	if ((f = cred_open(p->opt.passwd, false)) == NULL)
 		return -1;
 	while (!found && getline(&line, &room, f) != -1) {
 		a->reason = NULL;
-		found = parse_account(line, name, a);
+		found = cred_parse(line, name, a);
 	}
 	if (!found)
 		a->reason = "unknown";
@@ -210,7 +201,7 @@ find_line(const char *path, bool secret, const char *name, char *value,
 	size_t size = 0;
 	int r = 0, n;
 
-	if ((f = open_own(path, secret)) == NULL)
+	if ((f = cred_open(path, secret)) == NULL)
 		return -1;
 	while (r == 0 && getline(&line, &size, f) != -1) {
 		line[strcspn(line, "\r\n")] = '\0';

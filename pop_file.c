@@ -62,6 +62,38 @@ file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 	return -1;
 }
 
+const char *
+file_calls(void)
+{
+#ifdef POPPER_LINUX
+	return "Linux";
+#else
+	return "POSIX";
+#endif
+}
+
+FILE *
+file_text(const char *path, struct stat *sb)
+{
+	int saved, fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY |
+	    O_CLOEXEC);
+	FILE *f;
+
+	if (fd == -1)
+		return NULL;
+	if (fstat(fd, sb) == -1)
+		saved = errno;
+	else if (!S_ISREG(sb->st_mode))
+		saved = EPERM;
+	else if ((f = fdopen(fd, "r")) != NULL)
+		return f;
+	else
+		saved = errno;
+	(void)close(fd);
+	errno = saved;
+	return NULL;
+}
+
 ssize_t
 file_some(int fd, void *p, size_t n, uint64_t at)
 {

@@ -348,6 +348,8 @@ one_option(struct options *o, int c, const char *arg)
 
 	switch (c) {
 	case 'd': o->debug = true; return true;
+	case 'n': o->check = true; return true;
+	case 'V': o->version = true; return true;
 	case 'r': o->noresolve = true; return true;
 	case 's': o->nostatus = true; return true;
 	case 'x': o->noxmit = true; return true;
@@ -387,7 +389,7 @@ options(struct options *o, int argc, char **argv)
 	o->wait = 30;
 	o->fail = 3;
 	opterr = 0;
-	while ((c = getopt(argc, argv, "A:a:b:c:df:H:i:l:M:m:N:P:p:rsTt:Uu:w:xz:")) != -1)
+	while ((c = getopt(argc, argv, "A:a:b:c:df:H:i:l:M:m:nN:P:p:rsTt:Uu:Vw:xz:")) != -1)
 		if (!one_option(o, c, optarg))
 			return false;
 	return optind == argc;
@@ -415,6 +417,29 @@ greet(struct pop *p)
 	    p->addr);
 }
 
+/* popper -V: what was built, and with what in it. */
+static int
+version(void)
+{
+	printf("popper %s\nspool directory: %s\nsendmail: %s\n"
+	    "system calls: %s\n", POPPER_VERSION, POPPER_SPOOL,
+	    POPPER_SENDMAIL, file_calls());
+	return fflush(stdout) == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* popper -n */
+static int
+check(struct pop *p)
+{
+	if (log_begin(p) == -1) {
+		printf("mend  trace file %s: must be a plain file of yours "
+		    "with one name\n", p->opt.trace);
+		return EXIT_FAILURE;
+	}
+	tls_begin(p);
+	return check_installation(p) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -429,15 +454,19 @@ main(int argc, char **argv)
 	p->reason = END_ERROR;
 	p->who[0] = '-';
 	if (!options(&p->opt, argc, argv)) {
-		fprintf(stderr, "usage: popper [-drsTUx] [-A file] [-a file] "
+		fprintf(stderr, "usage: popper [-dnrsTUVx] [-A file] [-a file] "
 		    "[-b file] [-c program]\n\t[-f seconds] [-H on|tls] "
 		    "[-i seconds] [-l seconds] [-M program]\n\t[-m dir] "
 		    "[-N file] [-P never|tls|local|always] [-p file]\n\t"
 		    "[-t file] [-u uid] [-w seconds] [-z bytes]\n");
 		return EXIT_USAGE;
 	}
+	if (p->opt.version)
+		return version();
 	io_deadline(&p->start, 0);
 	io_deadline(&p->login, p->opt.login);
+	if (p->opt.check)
+		return check(p);
 	if (log_begin(p) == -1 || io_begin(p) == -1)
 		return EXIT_FAILURE;
 	log_peer(p);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #define POPPER_VERSION	"2.0"
@@ -198,6 +199,7 @@ enum proxy { PROXY_OFF, PROXY_ON, PROXY_TLS };
 
 struct options {
 	bool debug, noresolve, nostatus, noxmit, xuidl;
+	bool check, version;	/* no session: -n, -V */
 	bool tls;		/* our parent speaks TLS for us already */
 	enum clear clear;
 	enum proxy proxy;
@@ -294,6 +296,11 @@ size_t list_number(struct pop *p, const struct msg *m);
 /* RETR and DELE raise what LAST says, TOP does not (RFC 1081). */
 void list_accessed(struct pop *p, const struct msg *m);
 
+/* ---- pop_check.c: popper -n --------------------------------------------- */
+
+/* Says on descriptor 1 what is fit to serve and what is not.  0, or -1. */
+int check_installation(struct pop *p);
+
 /* ---- pop_auth.c: logging in, and becoming the user ---------------------- */
 
 /* USER name, PASS string, RPOP (RFC 1081), APOP name digest (RFC 1939, 7),
@@ -337,6 +344,20 @@ struct login {
  * log in.  0, or -1 with errno when the system is in trouble.
  */
 int cred_check(struct pop *p, const struct login *l, struct account *a);
+
+/*
+ * Opens a file of the administrator's that only its owner may have written,
+ * and where secret only he may read: root, or whoever started us.  NULL with
+ * errno: EPERM.
+ */
+FILE *cred_open(const char *path, bool secret);
+
+/*
+ * One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell, which it
+ * takes apart in place.  A home of "mbox=/some/file" is no home but the place
+ * of the maildrop.  Whether it is a line with that name.
+ */
+bool cred_parse(char *line, const char *name, struct account *a);
 
 /* Overwrites a password. */
 void cred_forget(void *p, size_t n);
@@ -414,6 +435,13 @@ int board_weigh(struct pop *p, struct board *b);
 
 /* +OK and a line for each board that the user can read; 0, or -1: no +OK. */
 int board_list(struct pop *p);
+
+/*
+ * Reads the whole file: how many boards, and how many of them have no maildrop
+ * that can be read.  0, or -1: *line is not understood, or 0: no file.
+ */
+int board_survey(struct pop *p, unsigned *boards, unsigned *unreadable,
+    unsigned *line);
 
 /* NAME MAXIMA, and the fourteen lines of X-BBOARDS. */
 void board_listing(struct pop *p, const struct board *b);
@@ -708,6 +736,12 @@ void md5_end(struct md5 *m, unsigned char digest[UID_LEN]);
 int file_open(int dir, const char *name, int flags, uid_t owner,
     struct stat *sb);
 
+/*
+ * Opens a file that the administrator has written, to be read line by line.
+ * NULL with errno: EPERM for what is no regular file, which is not waited for.
+ */
+FILE *file_text(const char *path, struct stat *sb);
+
 /* Reads or writes all n bytes at an offset; a short read is EIO. */
 int file_read(int fd, void *p, size_t n, uint64_t at);
 int file_write(int fd, const void *p, size_t n, uint64_t at);
@@ -732,6 +766,9 @@ int file_unnamed(int dir, uint64_t at, uint64_t n);
 
 /* Copies a whole file if that costs no writing (a reflink).  0 or -1. */
 int file_clone(int from, int to);
+
+/* Which calls these functions were built with: "Linux" or "POSIX". */
+const char *file_calls(void);
 
 /* A checksum against torn writes, not against malice. */
 uint64_t file_sum(const void *p, size_t n, uint64_t seed);

@@ -12,7 +12,10 @@ plan skip_all => 'not root' if $> != 0;
 my @made;
 END {
 	my $status = $?;
-	system('userdel', $_) for @made;
+	for my $name (@made) {
+		system('userdel', $name);
+		unlink "/var/mail/$name";	# useradd's
+	}
 	$? = $status;
 }
 

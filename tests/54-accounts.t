@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use POSIX qw(mkfifo);
 use Test::More;
 use Popper;
 
@@ -62,6 +63,26 @@ case 'a line may end behind the group' => sub {
 	my $s = $box->login(passwd => $file);
 	is($s->command('STAT'), '+OK 2 48', 'he has his mail');
 	$s->quit;
+};
+
+case 'a file of an option that is no file is not waited for' => sub {
+	for my $option (qw(-p -A -N -a -b)) {
+		for my $thing ('a FIFO', 'a directory') {
+			my $box = box();
+			my $path = $box->dir . '/thing';
+
+			$thing eq 'a FIFO' ? mkfifo($path, 0600) : mkdir $path, 0700
+			    or die "$path: $!";
+			chown 0, 0, $path if $> == 0;
+			my $s = $box->session(args => [ $option, $path ],
+			    $option eq '-p' ? (passwd => undef) : ());
+			$s->command('USER alice');
+			my $reply = $s->command('PASS s3cret');
+			$reply = $s->command('XTND BBOARDS')
+			    if $option eq '-b' && $reply =~ /^\+OK/;
+			like($reply, qr/^-ERR \[SYS\/(TEMP|PERM)\]/, "$option: $thing");
+		}
+	}
 };
 
 done_testing;

@@ -32,6 +32,7 @@ END {
 		kill 'KILL', map { -$_ } keys %pids;	# what they started, too
 		waitpid $_, 0 for keys %pids;
 		system('userdel', $name);
+		unlink "/var/mail/$name";	# useradd's
 	}
 	$? = $status;
 }

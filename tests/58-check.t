@@ -1,0 +1,156 @@
+# popper -n tells an administrator what would go wrong, and popper -V what was
+# built.
+
+use strict;
+use warnings;
+
+use POSIX ();
+use Test::More;
+use Popper;
+
+# What popper -n says of a box, without lines that depend on the machine.
+sub check {
+	my ($box, @args) = @_;
+	my @command = ($Popper::binary, '-n', '-m', $box->mail, '-p', $box->passwd,
+	    '-M', '/bin/true', @args);
+	local %ENV = map { $_ => $ENV{$_} } grep { !/^SSL/ } keys %ENV;
+	my $pid = open(my $out, '-|') // die "fork: $!";
+
+	if ($pid == 0) {
+		open STDERR, '>&', \*STDOUT;
+		exec { $command[0] } @command or POSIX::_exit(127);
+	}
+	my $said = join '', grep { !/^note  (?:started by|log:)|^ok    log:/ } <$out>;
+	close $out;
+	return wantarray ? ($said, $? >> 8) : $said;
+}
+
+case 'an installation that is as it should be: all ok, status 0' => sub {
+	my $box = box();
+
+	chown 0, 0, $box->mail if $> == 0;
+	chmod 01777, $box->mail;
+	my ($dir, $passwd) = ($box->mail, $box->passwd);
+	my ($said, $status) = check($box, '-T');
+	is($said, <<~"END", 'a line for each thing');
+		ok    accounts $passwd: 1 lines
+		ok    spool directory $dir: mode 1777, lock files can be made
+		ok    kernel locks work
+		ok    maildrops: 1
+		ok    TLS: taken for granted by -T
+		ok    sendmail /bin/true
+		END
+	is($status, 0, 'the status');
+	is_deeply([ glob "$dir/.??* $dir/*" ], [ $box->path ], 'nothing is made');
+};
+
+# What is done to a box, the options, and what is said of it.
+my %trouble = (
+	'no spool directory' => [ sub { rename $_[0]->mail, $_[0]->dir . '/x' },
+	    [], qr/^mend  spool directory \S+: No such file or directory$/m ],
+	'a spool directory for everybody' => [ sub { chmod 0777, $_[0]->mail },
+	    [], qr/^mend  spool directory \S+: mode 0777 .* chmod 2775, or 1777$/m ],
+	'accounts that anybody may write' => [ sub { chmod 0666, $_[0]->passwd },
+	    [], qr/^mend  accounts \S+: must be a plain file .* chmod go-w$/m ],
+	'a line that is no account' => [ sub {
+		$_[0]->put_file($_[0]->passwd, "alice:x:1:1:::\nbob\n");
+		chown 0, 0, $_[0]->passwd if $> == 0;
+	    }, [], qr/^mend  accounts \S+: 1 of 2 lines .* first is line 2$/m ],
+	'a spool that is a link' => [ sub { symlink 'alice', $_[0]->path('bob') },
+	    [], qr/^mend  maildrop bob: not a plain file with one name; /m ],
+	'a strange .alice.pop' => [ sub { $_[0]->put_file($_[0]->work, "hello\n") },
+	    [], qr/^mend  \.alice\.pop: holds something that is not popper's/m ],
+	'no sendmail' => [ sub { }, [ -M => '/nonexistent' ],
+	    qr{^mend  sendmail /nonexistent: No such file or directory$}m ],
+	'a sendmail that cannot be run' => [ sub { }, [ -M => '/etc/passwd' ],
+	    qr{^mend  sendmail /etc/passwd: cannot be run$}m ],
+	'a checkpassword by a relative name' => [ sub { }, [ -c => 'check' ],
+	    qr/^mend  checkpassword check: must begin with a slash$/m ],
+	'no password ever' => [ sub { }, [ -P => 'tls' ],
+	    qr/^mend  TLS: none, and -P takes no password without it$/m ],
+	'a missing list of names' => [ sub { }, [ -A => '/nonexistent' ],
+	    qr{^mend  allowed /nonexistent: No such file}m ],
+);
+
+for my $what (sort keys %trouble) {
+	my ($make, $args, $line) = @{ $trouble{$what} };
+
+	case "to be mended: $what" => sub {
+		my $box = box();
+
+		$make->($box);
+		my ($said, $status) = check($box, @$args);
+		like($said, $line, 'the line');
+		like($said, qr/^\d+ to mend$/m, 'how many');
+		is($status, 1, 'the status');
+	};
+}
+
+case 'boards: how many, which line, and whether they can be read' => sub {
+	my $box = box();
+	my $boards = $box->dir . '/boards';
+	my $news = $box->dir . '/news';
+
+	$box->put_file($news, '');
+	$box->put_file($boards, "board news\nmaildrop $news\n");
+	chmod 0644, $boards, $news;
+	like(check($box, -b => $boards), qr/^ok    boards \S+: 1 boards$/m, 'good');
+	chmod 0600, $boards;
+	like(check($box, -b => $boards), qr/^mend  boards .* chmod a\+r$/m,
+	    'for root alone');
+	chmod 0644, $boards;
+	unlink $news or die $!;
+	like(check($box, -b => $boards), qr/^mend  boards .*: 1 of 1 have no maildrop/m,
+	    'no maildrop');
+	$box->put_file($boards, "board news\nmaildrp $news\n");
+	chmod 0644, $boards;
+	like(check($box, -b => $boards), qr/^mend  boards .*: line 2 is not /m,
+	    'a wrong line');
+};
+
+case 'secrets are for their owner alone' => sub {
+	my $box = box();
+	my $secrets = $box->dir . '/secrets';
+
+	$box->put_file($secrets, "# APOP\nalice:x\n");
+	chown 0, 0, $secrets if $> == 0;
+	chmod 0600, $secrets;
+	like(check($box, -a => $secrets), qr/^ok    secrets \S+: 2 lines$/m, 'good');
+	chmod 0640, $secrets;
+	like(check($box, -a => $secrets), qr/^mend  secrets .* chmod 600$/m, 'mode 640');
+};
+
+case 'mail that an older popper or a crash has left is only noted' => sub {
+	my $box = box();
+
+	$box->put_file($box->work, letter(9));
+	$box->give($box->work, 0600);
+	chmod 01777, $box->mail;
+	chown 0, 0, $box->mail if $> == 0;
+	my ($said, $status) = check($box);
+	like($said, qr/^note  maildrops: 1 have mail to be put in order at /m, 'the line');
+	is($status, 0, 'the status');
+	is(slurp($box->work), letter(9), 'it stays');
+};
+
+case 'a spool of another user: whose it should be' => sub {
+	needs('root');
+	my $box = box();
+
+	rename $box->path, $box->path('nobody') or die $!;
+	my $said = qx($Popper::binary -n -m @{[ $box->mail ]} -M /bin/true);
+	like($said, qr/^mend  maildrop nobody: belongs to uid \d+: chown nobody$/m,
+	    'the line');
+};
+
+case '-V: version and build settings' => sub {
+	my $said = qx($Popper::binary -V);
+
+	is($?, 0, 'the status');
+	like($said, qr/\Apopper 2\.0\n/, 'the version');
+	like($said, qr{^spool directory: /}m, 'the spool directory');
+	like($said, qr{^sendmail: /}m, 'sendmail');
+	like($said, qr/^system calls: (Linux|POSIX)$/m, 'how it was built');
+};
+
+done_testing;
