@@ -81,14 +81,11 @@ file_text(const char *path, struct stat *sb)
 
 	if (fd == -1)
 		return NULL;
-	if (fstat(fd, sb) == -1)
-		saved = errno;
-	else if (!S_ISREG(sb->st_mode))
-		saved = EPERM;
-	else if ((f = fdopen(fd, "r")) != NULL)
+	errno = EPERM;
+	if (fstat(fd, sb) == 0 && S_ISREG(sb->st_mode) &&
+	    (f = fdopen(fd, "r")) != NULL)
 		return f;
-	else
-		saved = errno;
+	saved = errno;
 	(void)close(fd);
 	errno = saved;
 	return NULL;
