@@ -206,9 +206,12 @@ open_dir(struct pop *p, const struct account *a)
 	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* The privileges go first, then the maildrop is opened: as the user. */
+/*
+ * The privileges go first, then the maildrop is opened: as the user.  How
+ * long all of it took since asked is for the administrator.
+ */
 static enum result
-enter(struct pop *p, const struct account *a)
+enter(struct pop *p, const struct account *a, const struct timespec *asked)
 {
 	p->reason = END_ERROR;
 	p->drop.dir = open_dir(p, a);
@@ -231,9 +234,10 @@ enter(struct pop *p, const struct account *a)
 	p->known = true;
 	p->left = (unsigned long)p->drop.sum.count;
 	pop_log(p, LV_NOTICE, "login user=%s addr=%s messages=%llu "
-	    "octets=%llu", p->who, p->addr,
+	    "octets=%llu ms=%lld", p->who, p->addr,
 	    (unsigned long long)p->drop.sum.count,
-	    (unsigned long long)p->drop.sum.octets);
+	    (unsigned long long)p->drop.sum.octets,
+	    (long long)-io_left(asked));
 	return pop_ok(p, "%s has %llu messages (%llu octets).", p->user,
 	    (unsigned long long)p->drop.sum.count,
 	    (unsigned long long)p->drop.sum.octets);
@@ -244,9 +248,10 @@ static enum result
 log_in(struct pop *p, struct login *l)
 {
 	struct account a;
-	struct timespec when;
+	struct timespec asked, when;
 	int r;
 
+	io_deadline(&asked, 0);
 	io_deadline(&when, p->opt.fail);
 	l->name = p->user;
 	r = cred_check(p, l, &a);
@@ -258,7 +263,8 @@ log_in(struct pop *p, struct login *l)
 		    "now.");
 		return BYE;
 	}
-	return a.reason != NULL ? refuse(p, &a, &when) : enter(p, &a);
+	return a.reason != NULL ? refuse(p, &a, &when) :
+	    enter(p, &a, &asked);
 }
 
 enum result

@@ -14,7 +14,7 @@ case 'a session: one login line, one end line, with user and counts' => sub {
 	$s->command('DELE 1');
 	$s->quit;
 	my $log = $box->log;
-	is(() = $log =~ / login user=alice addr=127\.0\.0\.1 messages=2 octets=48$/mg,
+	is(() = $log =~ / login user=alice addr=127\.0\.0\.1 messages=2 octets=48 ms=\d+$/mg,
 	    1, 'login') or diag($log);
 	is(() = $log =~ / end user=alice addr=127\.0\.0\.1 reason=quit retrieved=1 sent=29 deleted=1 left=1 seconds=\d+/mg,
 	    1, 'end') or diag($log);
