@@ -392,31 +392,54 @@ pop_dot(struct pop *p)
  * end with CRLF, a leading dot is doubled).  A CR before LF is that line's
  * end; any other CR is text.
  */
+/* So much text at a time: small, so that writes stay nearly full. */
+enum { WIRE_PIECE = 4096 };
+
+/*
+ * Puts a piece of text at to, where there is room for twice its size and one
+ * octet: a line end may become two, and so may a dot.  Returns the end of it.
+ * Most of the time of a large RETR is spent here.
+ */
+static char *
+wire_piece(struct wire *w, char *to, const char *s, const char *end)
+{
+	const char *nl;
+	size_t len;
+
+	if (w->cr && *s != '\n')
+		*to++ = '\r';
+	w->cr = false;
+	for (; s < end; s = nl + 1) {
+		if (w->start && *s == '.')
+			*to++ = '.';
+		nl = memchr(s, '\n', (size_t)(end - s));
+		len = (size_t)((nl == NULL ? end : nl) - s);
+		memcpy(to, s, len);
+		to += len;
+		w->start = nl != NULL;
+		w->cr = len > 0 && to[-1] == '\r';
+		to -= w->cr;
+		if (nl == NULL)
+			return to;
+		*to++ = '\r';
+		*to++ = '\n';
+		w->cr = false;
+	}
+	return to;
+}
+
 void
 wire_text(struct pop *p, struct wire *w, const char *s, size_t n)
 {
-	const char *end = s + n, *nl;
-	size_t len;
+	struct out *o = &p->out;
+	size_t some;
 
-	while (s < end) {
-		if (w->cr && *s != '\n')
-			pop_put(p, "\r", 1);
-		w->cr = false;
-		if (w->start && *s == '.')
-			pop_put(p, ".", 1);
-		nl = memchr(s, '\n', (size_t)(end - s));
-		len = (size_t)((nl == NULL ? end : nl) - s);
-		if (len > 0 && s[len - 1] == '\r') {
-			len--;
-			w->cr = true;
-		}
-		pop_put(p, s, len);
-		w->start = nl != NULL;
-		if (nl == NULL)
-			return;
-		pop_put(p, "\r\n", 2);
-		w->cr = false;
-		s = nl + 1;
+	for (; n > 0 && o->state == IN_LINE; s += some, n -= some) {
+		some = n < WIRE_PIECE ? n : WIRE_PIECE;
+		if (sizeof(o->buf) - o->n < 2 * some + 1)
+			(void)pop_flush(p);
+		o->n = (size_t)(wire_piece(w, o->buf + o->n, s, s + some) -
+		    o->buf);
 	}
 }
 

@@ -70,6 +70,22 @@ case 'RETR: lines of dots come through [RFC 1939 3]' => sub {
 	    'and as they go over the line');
 };
 
+case 'RETR: line ends, lone CRs and dots where a piece of the text may end' => sub {
+	for my $edge (4096, 8192, 32_768, 36_864) {
+		for my $what ("\n.\n", "\r\n.\r\n", "\r.\n", "\r\r\n", "\n..\n\n.") {
+			my $body = join '', map {
+				my $at = $edge - 300 + 8 * $_;
+				('a' x $at) . $what . "\n";
+			} 0 .. 40;
+			my $text = box(spool => letter(1, body => $body))->login
+			    ->text('RETR 1');
+			my $want = wire($body);
+			is(index($text, $want), length($text) - length $want,
+			    "$edge: " . show($what)) or return;
+		}
+	}
+};
+
 case 'TOP: header, blank line, and that many lines of the body [RFC 1939 7]' => sub {
 	box()->login->dialog(<<~'END');
 		C: TOP 1 0
