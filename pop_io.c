@@ -372,12 +372,14 @@ pop_err(struct pop *p, const char *fmt, ...)
 }
 
 void
-pop_print_number(struct pop *p, size_t n)
+pop_print_number(struct pop *p, uint64_t n)
 {
-	char text[24];
-	int len = snprintf(text, sizeof(text), "%zu ", n);
+	char text[24], *s = text + sizeof(text);
 
-	pop_put(p, text, (size_t)len);
+	do
+		*--s = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	pop_put(p, s, (size_t)(text + sizeof(text) - s));
 }
 
 enum result

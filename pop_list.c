@@ -131,13 +131,14 @@ listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
 static void
 scan_listing(struct pop *p, const struct msg *m)
 {
-	if (p->drop.kind == DROP_BOARD)		/* RFC 1082: and MAXIMA */
-		pop_printf(p, "%zu %llu %lu", list_number(p, m),
-		    (unsigned long long)m->octets,
-		    (unsigned long)p->drop.maxima[m - p->drop.all.v]);
-	else
-		pop_printf(p, "%zu %llu", list_number(p, m),
-		    (unsigned long long)m->octets);
+	pop_print_number(p, list_number(p, m));
+	pop_put(p, " ", 1);
+	pop_print_number(p, m->octets);
+	if (p->drop.kind == DROP_BOARD) {	/* RFC 1082: and MAXIMA */
+		pop_put(p, " ", 1);
+		pop_print_number(p, p->drop.maxima[m - p->drop.all.v]);
+	}
+	pop_put(p, "\r\n", 2);
 }
 
 static void
@@ -148,8 +149,10 @@ unique_id_listing(struct pop *p, const struct msg *m)
 	char text[UID_TEXT];
 
 	mbox_uid(m, text);
-	pop_printf(p, "%zu %s", list_number(p, m), name != NULL ? name :
-	    text);
+	pop_print_number(p, list_number(p, m));
+	pop_put(p, " ", 1);
+	pop_puts(p, name != NULL ? name : text);
+	pop_put(p, "\r\n", 2);
 }
 
 /* LIST [msg] (RFC 1081), UIDL [msg] (RFC 1939, 7). */

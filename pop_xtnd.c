@@ -113,6 +113,7 @@ list_field(struct pop *p, struct str name, struct msg *only)
 		}
 		f = find_field(head, name);
 		pop_print_number(p, list_number(p, m));
+		pop_put(p, " ", 1);
 		if (f.n > 0)
 			put_field(p, f);
 		else {			/* clients count the lines */

@@ -821,8 +821,8 @@ int io_unblock(void);
 void pop_put(struct pop *p, const void *s, size_t n);
 void pop_puts(struct pop *p, const char *s);
 
-/* A number and a blank, as scan listings begin. */
-void pop_print_number(struct pop *p, size_t n);
+/* A number: listings of large maildrops are too long for printf(3). */
+void pop_print_number(struct pop *p, uint64_t n);
 
 /* One line into a multi-line reply. */
 void pop_printf(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
