@@ -7,7 +7,8 @@
 
 #include "popper.h"
 
-enum { PART = 32 * 1024 };	/* of the copy at a time, on the stack */
+/* Of the copy at a time, on the stack; TOP mostly wants a header alone. */
+enum { PART = 32 * 1024, PART_TOP = 4096 };
 
 /* Where TOP stops: behind the header and so many lines of the body. */
 struct limit {
@@ -62,12 +63,11 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 	struct wire w = { .start = true };
 	uint64_t at = m->offset + m->from;
 	uint64_t end = m->offset + m->length - (m->flags & MSG_TAIL);
-	size_t n, some;
+	size_t n, some, part_size = l == NULL ? PART : PART_TOP;
 	bool done = false;
 
 	for (; at < end && !done && p->out.state == IN_LINE; at += n) {
-		n = end - at < sizeof(part) ? (size_t)(end - at) :
-		    sizeof(part);
+		n = end - at < part_size ? (size_t)(end - at) : part_size;
 		if (file_read(p->drop.copy, part, n, at) == -1) {
 			pop_warn(p, "send: temporary copy");
 			p->reason = END_ERROR;
