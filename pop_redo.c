@@ -334,9 +334,30 @@ take_back(struct pop *p, struct spool *sp, struct journal *j)
 	return jrn_close_gap(p, sp, j, old, end, size, j->base);
 }
 
+/*
+ * Whether all steps are done but for the mark of the last one, which would
+ * have cost one more sync: its text stands in the spool.
+ */
+static bool
+last_stands(int fd, int work, const struct journal *j, uint64_t steps)
+{
+	size_t i, last = 0;
+	uint64_t len, sum;
+
+	if (j->m.done + 1 != steps || !jrn_text_ready(work, j))
+		return false;
+	for (i = 0; i < j->st.n; i++)
+		if (j->st.v[i].flags & PIECE_STEP)
+			last = i;
+	(void)jrn_step_end(&j->st, last, &len);
+	return file_sum_part(fd, j->st.v[last].dst, len, &sum) == 0 &&
+	    sum == j->m.text[j->m.done % 2].sum;
+}
+
 /* One that does not: it is cut after everything has been moved. */
 static enum verdict
-judge_shrinking(int fd, struct journal *j, uint64_t size, uint64_t steps)
+judge_shrinking(int fd, int work, struct journal *j, uint64_t size,
+    uint64_t steps)
 {
 	uint64_t sum;
 	bool whole;
@@ -346,7 +367,8 @@ judge_shrinking(int fd, struct journal *j, uint64_t size, uint64_t steps)
 	    begins_message(fd, j->h.old_size));
 	if (whole)
 		return GO_ON;
-	return j->m.done == steps ? FINISHED : FOREIGN;
+	return j->m.done == steps || last_stands(fd, work, j, steps) ?
+	    FINISHED : FOREIGN;
 }
 
 static enum verdict
@@ -363,7 +385,7 @@ judge(struct spool *sp, int work, struct journal *j)
 		return FOREIGN;
 	v = j->h.new_size > j->h.old_size ?
 	    judge_growing(sp->fd, j, size) :
-	    judge_shrinking(sp->fd, j, size, steps);
+	    judge_shrinking(sp->fd, work, j, size, steps);
 	if (v == GO_ON && !sources_stand(sp->fd, work, j))
 		return FOREIGN;
 	return v;
@@ -415,6 +437,7 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 		r = take_back(p, sp, &j);
 		break;
 	case FINISHED:
+		r = file_sync(sp->fd);	/* before the journal says no more */
 		break;
 	case FOREIGN:
 		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"
