@@ -38,11 +38,11 @@ log_begin(struct pop *p)
 	    S_ISREG(sb.st_mode) && sb.st_nlink == 1 &&
 	    sb.st_uid == geteuid())
 		return 0;
-	pop_log(p, LV_NOTICE, "trace file=%s refused: not a plain file of "
-	    "mine", p->opt.trace);
 	if (p->trace != -1)
 		(void)close(p->trace);
-	p->trace = -1;
+	p->trace = -1;			/* not even this goes into it */
+	pop_log(p, LV_NOTICE, "trace file=%s refused: not a plain file of "
+	    "mine", p->opt.trace);
 	return -1;
 }
 

@@ -431,13 +431,13 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 	case GO_ON:
 		pop_log(p, LV_NOTICE, "recover user=%s: finishing an update "
 		    "that was cut off", p->who);
-		r = jrn_run(p, sp, &j);
+		/* what a killed session wrote may not be on the disk yet */
+		r = file_sync(work) == -1 ? -1 : jrn_run(p, sp, &j);
 		break;
 	case NOT_BEGUN:
 		r = take_back(p, sp, &j);
 		break;
 	case FINISHED:
-		r = file_sync(sp->fd);	/* before the journal says no more */
 		break;
 	case FOREIGN:
 		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"

@@ -462,6 +462,9 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 	}
 	if (r == 1)
 		r = x.end == 0 && x.area == 0 ? 0 : merge(p, sp, &x);
+	/* the spool may be right and not on the disk: its writer was killed */
+	if (r == 0 && sp->fd != -1)
+		r = fsync(sp->fd);
 	if (r == 0)
 		r = index_void(p->drop.work);
 	if (r == 0)
