@@ -59,7 +59,7 @@ my %thing = (
 		open my $fh, '>', $path or die "$path: $!";
 		print $fh "From m Sat Jan  3 01:05:34 1996\n\nthe secret\n";
 		chmod $mode, $path;
-	}) } 0, 0600, 0644, 0666),
+	}) } 0, 0600, 0644, 0666, 06777),
 	'a symbolic link to a file of bob\'s' => sub {
 		symlink $_[0]->dir . '/secret', $_[1] or die "symlink: $!";
 	},
@@ -117,6 +117,60 @@ sub lchown {
 	my ($uid, $path) = @_;
 	system('chown', '-h', "$uid:$uid", $path) == 0 or die 'chown';
 }
+
+# A trace file may stand where others can make files.  popper does not serve
+# without the trace that it was told to write.
+case 'each of them in the place of the trace file' => sub {
+	for my $thing (sort keys %thing) {
+		my $box = open_box();
+		my $path = $box->mail . '/log';
+
+		my $held = $thing{$thing}->($box, $path);
+		lchown($mallory, $path) unless $thing =~ /hard/;
+		my ($before, @was) = (state_of($box), lstat $path);
+		my $s = $box->session(trace => 0, greeting => 0,
+		    args => [ '-t', $path ]);
+		is($s->slurp, '', "$thing: nobody is served");
+		isnt($s->wait, 0, "$thing: that is an error");
+		is(state_of($box), $before, "$thing: bob's file is as it was");
+		my @is = lstat $path;
+		is("@is[1 .. 7]", "@was[1 .. 7]", "$thing: that thing too");
+		ok(!-e $box->dir . '/new', "$thing: no file behind a link");
+	}
+};
+
+# Who may write such a file says who may log in.
+case 'a file of accounts, names or secrets that is another user\'s' => sub {
+	my %text = ('-p' => undef, '-A' => "alice\n", '-N' => "carol\n",
+	    '-a' => "carol:tanstaaf\n");
+	my %made = (
+		'a file of mallory\'s' => sub { chown $mallory, $mallory, $_[0] },
+		'a link to one' => sub {
+			rename $_[0], "$_[0].his" or die "rename: $!";
+			chown $mallory, $mallory, "$_[0].his";
+			symlink "$_[0].his", $_[0] or die "symlink: $!";
+		},
+		'root\'s, writable by all' => sub { chmod 0666, $_[0] },
+		'root\'s, writable by its group' => sub { chmod 0660, $_[0] },
+	);
+
+	for my $option (sort keys %text) {
+		for my $how ('nothing odd', sort keys %made) {
+			my $box = open_box();
+			my $path = $box->mail . '/list';
+
+			$box->put_file($path, $text{$option} // slurp($box->passwd));
+			chown 0, 0, $path or die "chown: $!";
+			$made{$how}->($path) if $made{$how};
+			my $s = $box->session(args => [ $option, $path ],
+			    $option eq '-p' ? (passwd => undef) : ());
+			$s->command('USER alice');
+			like($s->command('PASS s3cret'), $made{$how} ?
+			    qr/^-ERR \[SYS\/(TEMP|PERM)\]/ : qr/^\+OK/,
+			    "$option: $how");
+		}
+	}
+};
 
 # root makes .alice.pop where it is missing and gives it away; what stood there
 # before must not be given to anybody.

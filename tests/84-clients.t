@@ -238,6 +238,34 @@ case 'AUTH PLAIN: responses that are none [RFC 4616 2, RFC 5034 4]' => sub {
 	    qr/has 2 messages/, 'and one that is');
 };
 
+case 'AUTH PLAIN: a response of every length, right at the front or the end' => sub {
+	my $box = box();
+	my $good = encode_base64("\0alice\0s3cret", '');
+
+	for my $n (254 .. 258, 1020 .. 1032, 4090 .. 4100, 65_536) {
+		for my $text ('A' x $n, substr($good . 'A' x $n, 0, $n),
+		    substr('A' x $n . $good, -$n)) {
+			my $said = provoke($box, "AUTH PLAIN\r\n$text\r\nSTAT\r\n");
+			ok(well_formed($said) && $said !~ /messages \(/,
+			    "$n octets") or diag(show($said));
+		}
+	}
+};
+
+case 'AUTH: mechanisms that are none, cancelled and begun again' => sub {
+	my $box = box();
+
+	for my $name ('PLAIN PLAIN PLAIN', '%n%n', 'A' x 20, 'A' x 21, '../PLAIN',
+	    'plain=', "PLAIN\t", 'LOGIN', 'CRAM-MD5', '=', '*') {
+		my $said = provoke($box, "AUTH $name\r\n*\r\nSTAT\r\n");
+		ok(well_formed($said) && $said !~ /messages \(/, show($name))
+		    or diag(show($said));
+	}
+	my $said = provoke($box, "AUTH PLAIN\r\n*\r\n" x 1000);
+	ok(well_formed($said) && $said !~ /messages \(/, 'a thousand times')
+	    or diag(show($said));
+};
+
 # ---- bombs in the mail ------------------------------------------------------------
 
 # A line like a separator, at the edge of every buffer that it might pass.
@@ -263,6 +291,38 @@ case 'a From_ line forged at the edge of every buffer makes no message' => sub {
 		}
 	}
 	is(join("\n", @wrong), '', 'two messages, whole, wherever it lies');
+};
+
+# What tells a separator from mail text is a date; it may lie behind the edge.
+case 'a From_ line behind an empty line, at the edge of every buffer: a message'
+    . ' if it has a date, and text if it has none' => sub {
+	my $from = "From x\@example.org Sat Jan  3 01:05:34 1996\n";
+	my %line = ($from => 2, "From the year 1996 on it is text\n" => 1,
+	    "From 01:05 on it is text\n" => 1, ">$from" => 1,
+	    "from x\@example.org Sat Jan  3 01:05:34 1996\n" => 1);
+	my @wrong;
+
+	for my $edge (255, 512, 1024, 4096, 65_536, 262_144) {
+		for my $off (-48, -40, -30, -12, -6 .. 2) {
+			for my $line (sort keys %line) {
+				my $head = "${from}Subject: one\n\n";
+				my $fill = 'x' x ($edge + $off - length($head) - 2)
+				    . "\n\n";
+				my $box = box(spool => "$head$fill${line}two\n\n");
+				my $s = $box->login(trace => 0);
+				my $n = $s->command('STAT');
+				push @wrong, "$edge$off: $n: $line"
+				    unless $n =~ /^\+OK $line{$line} /;
+				my $want = substr("$head$fill", length $from)
+				    . ($line{$line} == 1 ? "${line}two\n\n" : '');
+				push @wrong, "$edge$off: text: $line" unless
+				    $s->text('RETR 1') eq wire($want =~ s/\n\z//r);
+				$s->quit;
+				$box->remove;
+			}
+		}
+	}
+	is(join("\n", @wrong), '', 'wherever it lies');
 };
 
 case 'headers: format strings, control octets, bombs' => sub {
