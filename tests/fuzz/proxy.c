@@ -23,6 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	memset(&p, 0, sizeof(p));
 	p.trace = -1;
+	p.opt.login = 60;		/* with no time nothing is read */
 	p.opt.noresolve = true;
 	p.opt.proxy = *data & 1 ? PROXY_TLS : PROXY_ON;
 	if (write(end[1], data + 1, n - 1) != (ssize_t)(n - 1) ||

@@ -6,12 +6,15 @@
  * C, and mail that arrives, move directly.  Three sessions and two delivery
  * agents run at once, and a session can die before any step: killed, when
  * all that was written stays, or by a power cut, when of everything that was
- * not synced any part may have reached the disk, torn cells included.  In
- * the end one more session logs in and all is counted.
+ * not synced any part may have reached the disk, torn cells included.  Once the
+ * disk may be full where a journal wants room.  In the end one more session
+ * logs in and all is counted.
  *
  * Not here: Status lines, which make a spool grow, and programs that rewrite
  * the spool between a crash and the recovery.  Where step_done() leaves out a
- * mark because that of the next text says the same, the model has it.
+ * mark because that of the next text says the same, or because the last step's
+ * own text does, the model has it.  An update that only cuts the spool has no
+ * journal and is one call; it is not here.
  *
  * Each step has the name of the function it stands for.  Defining one of
  * NO_JOURNAL_SYNC, NO_STEP_SYNC, NO_MARK_SYNC, NO_SIZE_SYNC, NO_WITNESS,
@@ -21,6 +24,9 @@
 
 #ifndef CRASHES
 #define CRASHES	2
+#endif
+#ifndef FULL
+#define FULL	true
 #endif
 
 #define CELLS	6
@@ -62,6 +68,7 @@ journal j, j_disk;
 bool session;			/* lock_session() */
 byte dotlock, kernel;		/* name.lock; the lock of fcntl(2) */
 byte crashes = CRASHES, delivered;
+bool no_room = FULL;		/* a journal may find no room, once */
 bool answered;			/* QUIT was answered with +OK */
 
 /* Before a step a session may die. */
@@ -201,7 +208,7 @@ inline unlock_spool()
 proctype Session(bool update)
 {
 	byte i, to;
-	bool quitting = false, b, c;
+	bool quitting = false, refused = false, b, c;
 
 	if					/* drop_open() */
 	:: atomic { !session -> session = true }
@@ -225,7 +232,7 @@ proctype Session(bool update)
 		assert(j.done == STEPS)		/* finished, or foreign */
 	fi;
 #ifndef NO_FINISHED_SYNC
-	sync_spool();				/* journal_redo() */
+	sync_spool();				/* recover_locked() */
 	STEP;
 #endif
 	goto done;
@@ -242,6 +249,10 @@ ready:
 	if
 	:: now[0] != A -> goto unlock		/* gone already */
 	:: else
+	fi;
+	if					/* plan_for_room() */
+	:: no_room -> atomic { no_room = false; refused = true; goto unlock }
+	:: true
 	fi;
 	atomic {				/* begin(), all but its sync */
 		j.there = true;
@@ -292,6 +303,10 @@ steps:						/* jrn_run() */
 #ifndef NO_GAP
 	if
 	:: size > OLD_SIZE ->			/* jrn_close_gap() */
+		if				/* plan_for_room() */
+		:: no_room -> atomic { no_room = false; refused = true; goto unlock }
+		:: true
+		fi;
 		atomic {
 			i = NEW_SIZE;
 			j.count = size - OLD_SIZE;
@@ -343,7 +358,8 @@ unlock:
 	unlock_spool();
 	STEP;
 	if
-	:: !quitting -> goto ready
+	:: refused -> session = false; goto out	/* -ERR, to QUIT or PASS */
+	:: !refused && !quitting -> goto ready
 	:: else
 	fi;
 	atomic { answered = true; session = false };	/* pop_update() */
@@ -423,7 +439,7 @@ init
 		fi
 	};
 	_nr_pr == 1;
-	atomic { crashes = 0; run Session(false) };
+	atomic { crashes = 0; no_room = false; run Session(false) };
 	_nr_pr == 1;
 	check_spool();
 	assert(delivered == 2);
