@@ -6,9 +6,12 @@
  * and a wait never misses one.
  */
 #include <sys/select.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,8 +62,11 @@ io_begin(struct pop *p)
 int
 io_unblock(void)
 {
-	int flags;
+	int flags, on = 1;
 
+	/* a batch of replies may end anywhere in a segment: do not hold it
+	 * back until the client has acknowledged the one before */
+	(void)setsockopt(1, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if ((flags = fcntl(1, F_GETFL)) == -1)
 		return -1;
 	return fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1 ? -1 : 0;
