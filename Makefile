@@ -6,6 +6,8 @@
 #				and undefined-behaviour sanitizers;
 #				check-valgrind: a session under valgrind
 #	make lint		what static analysis has to say
+#	make model, fuzz	proofs of safety: minutes
+#	make bench		speed, beside other servers; bench-quick: 2 minutes
 #	make install		PREFIX=/usr/local, DESTDIR for packagers
 #	make static		a static server, with musl
 #	make dist		a tar file of what git holds
@@ -138,6 +140,14 @@ model:
 fuzz: all
 	tests/fuzz/run 600
 
+# popper beside other servers and beside what the machine can do: see the head
+# of bench/run.
+bench: all
+	bench/run
+
+bench-quick: all
+	bench/run --quick
+
 dist:
 	git archive --prefix=popper-$(VERSION)/ -o popper-$(VERSION).tar.gz HEAD
 
@@ -146,4 +156,4 @@ clean:
 	    popper-$(VERSION).tar.gz
 
 .PHONY: all static units check check-san check-valgrind demo lint install \
-	uninstall model fuzz dist clean
+	uninstall model fuzz bench bench-quick dist clean
