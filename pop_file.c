@@ -62,6 +62,24 @@ file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 	return -1;
 }
 
+/* Under a hypervisor a fault for each page of a table costs more than it. */
+void
+file_populate(void *p, size_t n)
+{
+#if defined(POPPER_LINUX) && defined(MADV_POPULATE_WRITE)
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)p + page - 1) / page * page;
+	uintptr_t end = ((uintptr_t)p + n) / page * page;
+
+	if (end > from)
+		(void)madvise((char *)p + (from - (uintptr_t)p), end - from,
+		    MADV_POPULATE_WRITE);
+#else
+	(void)p;
+	(void)n;
+#endif
+}
+
 const char *
 file_calls(void)
 {

@@ -155,6 +155,7 @@ index_read(int work, struct msgs *table)
 	bytes = table->n * sizeof(*table->v);
 	if ((table->v = malloc(bytes + 1)) == NULL)
 		return -1;
+	file_populate(table->v, bytes);
 	if (file_read(work, table->v, bytes, SECTOR) == -1 ||
 	    file_sum(table->v, bytes, 2) != h.entries_sum ||
 	    !plausible(table, h.stamp.size)) {

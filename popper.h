@@ -767,6 +767,9 @@ int file_unnamed(int dir, uint64_t at, uint64_t n);
 /* Copies a whole file if that costs no writing (a reflink).  0 or -1. */
 int file_clone(int from, int to);
 
+/* Has n bytes of memory there at once; they are about to be written all. */
+void file_populate(void *p, size_t n);
+
 /* Which calls these functions were built with: "Linux" or "POSIX". */
 const char *file_calls(void);
 
