@@ -148,6 +148,13 @@ bench: all
 bench-quick: all
 	bench/run --quick
 
+# A Debian package, in the folder above; and the trial of it in a fresh system.
+deb:
+	dpkg-buildpackage -us -uc -b
+
+check-deb:
+	tests/package
+
 dist:
 	git archive --prefix=popper-$(VERSION)/ -o popper-$(VERSION).tar.gz HEAD
 
@@ -156,4 +163,4 @@ clean:
 	    popper-$(VERSION).tar.gz
 
 .PHONY: all static units check check-san check-valgrind demo lint install \
-	uninstall model fuzz bench bench-quick dist clean
+	uninstall model fuzz bench bench-quick deb check-deb dist clean

@@ -85,7 +85,7 @@ sub run {
 		    LANG => 'C.UTF-8', USER => (getpwuid $>)[0] // 'nobody');
 		exec { $command[0] } @command or POSIX::_exit(127);
 	}
-	for (1 .. 6000) {
+	for (1 .. 12000) {
 		if (waitpid($pid, WNOHANG) != 0) {
 			note said() if $? != 0;
 			return $?;

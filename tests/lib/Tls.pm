@@ -120,7 +120,7 @@ sub run {
 		    LANG => 'C.UTF-8', USER => (getpwuid $>)[0] // 'nobody');
 		exec { $command[0] } @command or POSIX::_exit(127);
 	}
-	for (1 .. 3000) {
+	for (1 .. 12000) {		# two minutes: it may only be slow
 		return $? if waitpid($pid, WNOHANG) != 0;
 		sleep 0.01;
 	}
