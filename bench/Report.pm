@@ -199,9 +199,10 @@ Spools:
 $spools
 Medians, in turns, over loopback; floor, popper, popa3d, mailutils and solid
 under openbsd-inetd; Dovecot with its own master, processes that wait, warm
-indexes and a cache of passwords.  All accounts have DES hashes
-and are looked up in /etc alone.  "popa3d" is built for shadow passwords, "popa3d-pam" is
-Debian's.  No syslogd listens.  "wrong": an answer was not what it had to be.
+indexes and a cache of passwords.  All accounts have DES hashes and are looked
+up in /etc alone.  "popa3d" is built for shadow passwords, "popa3d-pam" is
+Debian's.  No syslogd listens.  "wrong": an answer was not what it had to be;
+">N s": that long was not waited for.
 
 END
 }
