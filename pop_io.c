@@ -395,11 +395,6 @@ pop_dot(struct pop *p)
 	return OK;
 }
 
-/*
- * Sends n bytes of message text in whole lines where it can (RFC 1081: lines
- * end with CRLF, a leading dot is doubled).  A CR before LF is that line's
- * end; any other CR is text.
- */
 /* So much text at a time: small, so that writes stay nearly full. */
 enum { WIRE_PIECE = 4096 };
 
@@ -436,6 +431,11 @@ wire_piece(struct wire *w, char *to, const char *s, const char *end)
 	return to;
 }
 
+/*
+ * Sends n bytes of message text in whole lines where it can (RFC 1081: lines
+ * end with CRLF, a leading dot is doubled).  A CR before LF is that line's
+ * end; any other CR is text.
+ */
 void
 wire_text(struct pop *p, struct wire *w, const char *s, size_t n)
 {

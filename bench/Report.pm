@@ -7,20 +7,21 @@ package Report;
 use strict;
 use warnings;
 
+# What polls are to reach, one at a time and several.
+my @poll_goals = (
+	['of popa3d for shadow', 'popper', 'popa3d', '>=', 1.4],
+	['of Debian\'s popa3d', 'popper', 'popa3d-pam', '>=', 2.3],
+	['of Dovecot', 'popper', 'dovecot', '>=', 2],
+	['static popper, of the floor', 'static', 'floor', '>=', 0.7]);
+
 # Key, title, unit, whether more is better, and goals: what it is compared
 # with, the two values (SERVER or ROW@SERVER; "best" is the best peer, 1 is
 # one), and the limit.
 my @rows = (
 	['poll1', 'poll sessions, 1 at a time', '/s', 1,
-	    ['of popa3d for shadow', 'popper', 'popa3d', '>=', 1.4],
-	    ['of Debian\'s popa3d', 'popper', 'popa3d-pam', '>=', 2.3],
-	    ['of Dovecot', 'popper', 'dovecot', '>=', 2],
-	    ['static popper, of the floor', 'static', 'floor', '>=', 0.7]],
+	    @poll_goals],
 	['poll8', 'poll sessions, 8 at a time', '/s', 1,
-	    ['of popa3d for shadow', 'popper', 'popa3d', '>=', 1.4],
-	    ['of Debian\'s popa3d', 'popper', 'popa3d-pam', '>=', 2.3],
-	    ['of Dovecot', 'popper', 'dovecot', '>=', 2],
-	    ['static popper, of the floor', 'static', 'floor', '>=', 0.7]],
+	    @poll_goals],
 	['pollnss', "the same with this machine's NSS", '/s', 1],
 	['pollx', 'the same under xinetd, 1 at a time', '/s', 1],
 	['cpu', 'CPU of a poll session', 'us', 0,

@@ -33,30 +33,26 @@ sub recovery {
 	like($s->slurp, qr/has 3 messages/, 'the next session finishes it');
 	is($s->wait, 0, 'in good order');
 	# the last path of a call is of the file that it writes
-	return map { my ($call, $file) = 
+	return map { my ($call, $file) =
 	    /^\d+ +(\w+)\(.*\/mail\/(alice|\.alice\.pop)>/;
 	    !defined $call ? () : ($call =~ /sync/ ? 'sync ' : 'change ')
 	    . ($file eq 'alice' ? 'spool' : 'work') } straced($trace);
 }
 
-case 'killed before the journal was synced: it is synced before the spool is'
-    . ' changed' => sub {
-	my @did = recovery('fdatasync', 1);
-	my ($first) = grep { $did[$_] eq 'change spool' } 0 .. $#did;
+# What the kill came before, and what has to be synced before what is changed.
+for (['the journal was synced', 'fdatasync', 'work', 'spool'],
+    ['the new size was synced', 'fsync', 'spool', 'work']) {
+	my ($when, $call, $synced, $changed) = @$_;
 
-	ok(defined $first, 'the spool is changed') or return;
-	ok((grep { $_ eq 'sync work' } @did[0 .. $first - 1]),
-	    'the journal before it') or diag(join "\n", @did);
-};
+	case "killed before $when: the $synced is synced before the $changed is"
+	    . ' changed' => sub {
+		my @did = recovery($call, 1);
+		my ($first) = grep { $did[$_] eq "change $changed" } 0 .. $#did;
 
-case 'killed before the new size was synced: it is synced before the journal'
-    . ' is made void' => sub {
-	my @did = recovery('fsync', 1);
-	my ($first) = grep { $did[$_] eq 'change work' } 0 .. $#did;
-
-	ok(defined $first, 'the journal is made void') or return;
-	ok((grep { $_ eq 'sync spool' } @did[0 .. $first - 1]),
-	    'the spool before it') or diag(join "\n", @did);
-};
+		ok(defined $first, "the $changed is changed") or return;
+		ok((grep { $_ eq "sync $synced" } @did[0 .. $first - 1]),
+		    "the $synced is synced before") or diag(join "\n", @did);
+	};
+}
 
 done_testing;
