@@ -109,10 +109,10 @@ lint:
 	! grep -nE $(FORBIDDEN) $(SRC) $(HDR) $(CARD)
 	cppcheck --quiet -j 4 --std=c11 --enable=warning,performance,portability \
 	    --inline-suppr --error-exitcode=1 $(SRC) $(CARD)
-	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I F clang-tidy --quiet \
-	    --warnings-as-errors='*' --checks='$(TIDY)' F -- $(STD)
-	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I F gcc $(STD) $(WARN) -O2 \
-	    -fanalyzer -Werror -c -o /dev/null F
+	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I {} clang-tidy --quiet \
+	    --warnings-as-errors='*' --checks='$(TIDY)' {} -- $(STD)
+	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I {} gcc $(STD) $(WARN) -O2 \
+	    -fanalyzer -Werror -c -o /dev/null {}
 	mandoc -Tlint -Wwarning popper.8 popper-boards.5 popper-passwd.5 \
 	    client/popcard.1
 
