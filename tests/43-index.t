@@ -79,7 +79,7 @@ case 'an index cut anywhere is not used' => sub {
 case 'an index with a changed octet gives no false text' => sub {
 	my $box = indexed_box();
 	my $index = index_of($box);
-	my $step = 1 + int length($index) / 60;
+	my $step = 1 + int length($index) / 30;
 	my @wrong;
 
 	for (my $at = 0; $at < length $index; $at += $step) {
@@ -121,9 +121,8 @@ case 'numbers of an index blown up' => sub {
 	my $index = index_of($box);
 	my @wrong;
 
-	# Whether numbers are text or binary: both are tried at every place.
 	for (my $at = 0; $at < length($index) && $at < 400; $at += 8) {
-		for my $blow ("\xff" x 8, "\xff" x 7 . "\x7f", "\0" x 8, '99999999') {
+		for my $blow ("\xff" x 8, "\xff" x 7 . "\x7f", "\0" x 8) {
 			my $changed = $index;
 			substr($changed, $at, 8) = $blow;
 			$box->put_file($box->work, $changed);
@@ -300,7 +299,7 @@ case 'a journal cut or changed never costs what the spool has' => sub {
 	for my $was (killed_updates()) {
 		my ($box, $journal) = @$was{qw(box journal)};
 		my @whole = grep { missing($was->{spool}, $_) eq '' } @letters[0, 2, 3];
-		my $step = 1 + int length($journal) / 12;
+		my $step = 1 + int length($journal) / 8;
 
 		for (my $at = 0; $at < length $journal; $at += $step) {
 			my $cut = substr $journal, 0, $at;
