@@ -377,7 +377,12 @@ sub remove {
 
 	return unless defined $self->{dir};
 	system('umount', $_) for splice @{ $self->{mounts} };
-	remove_tree($self->{dir}, { safe => 0, error => \my $errors });
+	# a session of a super-server may still write its last line meanwhile
+	for (1 .. 100) {
+		remove_tree($self->{dir}, { safe => 0, error => \my $errors });
+		last if !-e $self->{dir};
+		Time::HiRes::sleep(0.02);
+	}
 	warn "left behind: $self->{dir}\n" if -e $self->{dir};
 	$self->{dir} = undef;
 }
