@@ -2,7 +2,7 @@
 #
 #	make			the server and its client
 #	make demo		a maildrop served and fetched, before your eyes
-#	make check		all tests; check-san: the same under the address
+#	make check		all tests; check-san: most of them under the address
 #				and undefined-behaviour sanitizers;
 #				check-valgrind: a session under valgrind
 #	make lint		what static analysis has to say

@@ -378,12 +378,10 @@ sub remove {
 	return unless defined $self->{dir};
 	system('umount', $_) for splice @{ $self->{mounts} };
 	# a session of a super-server may still write its last line meanwhile
-	for (1 .. 100) {
+	Popper::eventually {
 		remove_tree($self->{dir}, { safe => 0, error => \my $errors });
-		last if !-e $self->{dir};
-		Time::HiRes::sleep(0.02);
-	}
-	warn "left behind: $self->{dir}\n" if -e $self->{dir};
+		!-e $self->{dir}
+	} or warn "left behind: $self->{dir}\n";
 	$self->{dir} = undef;
 }
 
