@@ -1,7 +1,8 @@
 #!/usr/bin/perl
-# popper under the super-servers that run it in earnest: each takes it as it
-# is, one process a connection on descriptors 0 and 1, and a session there
-# reads, deletes and ends as it does anywhere.
+# popper under the super-servers that run it in earnest, set up by the recipes
+# of contrib/superservers: each takes it as it is, one process a connection on
+# descriptors 0 and 1, and a session there reads, deletes and ends as it does
+# anywhere.
 
 use strict;
 use warnings;
@@ -35,10 +36,8 @@ sub case {
 	};
 }
 
-# inetd.conf has pop3 by its name and POP's older port by its number, each on
-# a line of the form
-#	pop3 stream tcp nowait root /usr/local/lib/popper popper -s
-# where those ports cannot be had, two others.
+# inetd.conf has pop3 by its name and POP's older port by its number; where
+# those cannot be had, two others.
 sub inetd_ports {
 	my @want = ((getservbyname('pop3', 'tcp'))[0] // 110, 109);
 	my $ok = $> == 0 && Service::can_listen(110) &&
@@ -63,7 +62,7 @@ sub session {
 	is $pop->spool, $piece[1], 'message 2 is left, to the byte';
 }
 
-for my $kind (qw(inetd xinetd systemd tcpserver superserver)) {
+for my $kind (Service::known) {
 	SKIP: {
 		my $program = Service::program($kind);
 		skip "$kind is not installed", 1 if !defined $program;
@@ -113,6 +112,19 @@ for my $kind (qw(inetd xinetd systemd tcpserver superserver)) {
 		};
 		$pop->stop;
 	}
+}
+
+# launchd is not to be had here: its recipe can only be read.
+SKIP: {
+	skip 'no python3', 1 if !Service::find('python3');
+	case 'launchd.plist' => sub {
+		my $keys = qx(python3 -c 'import plistlib; d = plistlib.load(
+		    open("$Bin/../contrib/superservers/launchd.plist", "rb"))
+print(d["Program"], d["inetdCompatibility"], d["Sockets"])');
+		is $keys, "/usr/local/sbin/popper {'Wait': False} " .
+		    "{'Listeners': {'SockServiceName': 'pop3'}}\n",
+		    'a property list; popper, one for each connection';
+	};
 }
 
 # The stand-in listens on IPv6 too: popper does not care.

@@ -39,17 +39,20 @@ sub find {
 	return undef;
 }
 
-# The super-servers that start() knows, the ones a machine has first.
+# The super-servers that start() knows, the ones a machine has first; s6 and
+# runit watch a tcpserver.
+my @KNOWN = qw(systemd inetd xinetd tcpserver s6 runit superserver);
 my %PROGRAM = (systemd => 'systemd-socket-activate', inetd => 'inetd',
-    xinetd => 'xinetd', tcpserver => 'tcpserver',
-    superserver => "$here/../superserver");
+    xinetd => 'xinetd', tcpserver => 'tcpserver', s6 => 's6-supervise',
+    runit => 'runsv', superserver => "$here/../superserver");
 
-sub known { return qw(systemd inetd xinetd tcpserver superserver) }
+sub known { return @KNOWN }
 
 sub program {
 	my ($kind) = @_;
-	return $kind eq 'superserver' ? abs_path($PROGRAM{$kind})
-	    : find($PROGRAM{$kind});
+	return abs_path($PROGRAM{$kind}) if $kind eq 'superserver';
+	return undef if $kind =~ /^(?:s6|runit)\z/ && !find('tcpserver');
+	return find($PROGRAM{$kind});
 }
 
 sub new {
@@ -184,48 +187,85 @@ sub end {
 # inetd had written there comes back after that.
 my $PIDFILE = '/run/inetd.pid';
 
+# A file of contrib/superservers for this popper: its path and its options
+# behind the name that stands for argv[0].
+sub recipe {
+	my ($self, $file) = @_;
+	my ($argv0, @args) = $self->command;
+	my $text = read_file("$here/../../contrib/superservers/$file") //
+	    die "$file: $!\n";
+	return $text =~ s{/usr/local/sbin/popper(?: popper)?}{
+	    $& =~ / / ? "$self->{popper} $argv0 @args" : $self->{popper}}egr;
+}
+
+# The command that starts each kind.  The recipes are taken as they are written
+# but for what a test cannot have: popper's path and options, the port, the
+# address, and root where somebody else runs it.
+
+sub inetd_run {
+	my ($self, $program, @port) = @_;
+	my $me = (getpwuid($>))[0] // $>;
+	my $text = $self->recipe('inetd.conf') =~ s/nowait root/nowait $me/gr;
+	my @line = grep { !/^#/ } split /^/, $text;
+	# an address alone on a line holds for those after it
+	write_file("$self->{dir}/inetd.conf", join '', "127.0.0.1:\n",
+	    map { $line[$_] =~ s/^\w+/$port[$_]/r } 0 .. $#port);
+	return ($program, '-i', "$self->{dir}/inetd.conf");
+}
+
+sub xinetd_run {
+	my ($self, $program, $port) = @_;
+	my $me = (getpwuid($>))[0] // $>;
+	my (undef, @args) = $self->command;
+	my $text = $self->recipe('xinetd.conf') =~ s/(user\s*=) root/$1 $me/r;
+	$text =~ s/^\}/
+	    type = UNLISTED\n bind = 127.0.0.1\n port = $port
+	    server_args = @args\n}/m;
+	write_file("$self->{dir}/xinetd.conf", $text);
+	return ($program, '-dontfork', '-f', "$self->{dir}/xinetd.conf",
+	    '-pidfile', "$self->{dir}/xinetd.pid");
+}
+
+sub systemd_run {
+	my ($self, $program, $port) = @_;
+	my (undef, @args) = $self->command;
+	return ($program, '-l', "127.0.0.1:$port", '--accept', '--inetd',
+	    $self->{popper}, @args);
+}
+
+# The folder of a service, whose run script starts a tcpserver.
+sub watched_run {
+	my ($self, $program, $port) = @_;
+	my (undef, @args) = $self->command;
+	my $text = $self->recipe('tcpserver.run');
+	$text =~ s/^(exec .*)0\.0\.0\.0 110 (.*)/${1}127.0.0.1 $port $2 @args/m;
+	mkdir "$self->{dir}/service";
+	write_file("$self->{dir}/service/run", $text, 0755);
+	return ($program, "$self->{dir}/service");
+}
+
+sub tcpserver_run {
+	my ($self, @arg) = @_;
+	my (undef, $service) = $self->watched_run(@arg);
+	return "$service/run";
+}
+
+sub superserver_run {
+	my ($self, $program, $port) = @_;
+	my (undef, @args) = $self->command;
+	return ($program, $port, $self->{popper}, @args);
+}
+
 sub start {
 	my ($self, $kind, @port) = @_;
 	my $program = program($kind) or die "$kind is not installed\n";
 	$self->stop;
 	@port = (free_port()) if !@port;
-	my ($dir, $popper) = @$self{qw(dir popper)};
-	my ($argv0, @args) = $self->command;
-	my $me = (getpwuid($>))[0] // $>;
-	my @run;
-	if ($kind eq 'inetd') {
-		# an address alone on a line holds for those after it
-		write_file("$dir/inetd.conf", join("\n", '127.0.0.1:', map {
-		    "$_ stream tcp nowait $me $popper $argv0 @args" }
-		    @port) . "\n");
-		@run = ('-i', "$dir/inetd.conf");
-	} elsif ($kind eq 'xinetd') {
-		write_file("$dir/xinetd.conf", <<"END");
-service pop3
-{
-	type		= UNLISTED
-	socket_type	= stream
-	protocol	= tcp
-	bind		= 127.0.0.1
-	port		= $port[0]
-	wait		= no
-	user		= $me
-	server		= $popper
-	server_args	= @args
-}
-END
-		@run = ('-dontfork', '-f', "$dir/xinetd.conf", '-pidfile',
-		    "$dir/xinetd.pid");
-	} elsif ($kind eq 'systemd') {
-		@run = ('-l', "127.0.0.1:$port[0]", '--accept', '--inetd',
-		    $popper, @args);
-	} elsif ($kind eq 'tcpserver') {
-		@run = ('-HRl0', '127.0.0.1', $port[0], $popper, @args);
-	} else {
-		@run = ($port[0], $popper, @args);
-	}
+	my $make = $self->can("${kind}_run") // \&watched_run;
+	my $dir = $self->{dir};
+	my @run = $self->$make($program, @port);
 	$self->{pidfile} = read_file($PIDFILE) if $kind eq 'inetd' && $> == 0;
-	$self->{server} = spawn("$dir/$kind.out", $program, @run);
+	$self->{server} = spawn("$dir/$kind.out", @run);
 
 	# it serves when each port has given a greeting
 	for my $port (map { number($_) } @port) {
@@ -365,9 +405,10 @@ only: anybody else serves himself).  All of it goes with the object.
 
 =head1 SUPER-SERVERS
 
-C<Service::known> lists the kinds: systemd, inetd, xinetd, tcpserver, and
-superserver, our own stand-in.  C<Service::program(KIND)> is where that one is,
-undef if nowhere.  C<start(KIND, PORT ...)> starts it on loopback and returns
+C<Service::known> lists the kinds: systemd, inetd, xinetd, tcpserver, s6 and
+runit watching a tcpserver, and superserver, our own stand-in; but for the
+first and the last they are set up by the files of F<contrib/superservers>.
+C<Service::program(KIND)> is where that one is, undef if nowhere.  C<start(KIND, PORT ...)> starts it on loopback and returns
 the port when it has given a greeting there; it dies with the reason when there
 is none.  Without a port a free one is taken; only inetd serves more than one,
 by number or by name.  C<stop> ends it.
