@@ -8,6 +8,7 @@
 #	make lint		what static analysis has to say
 #	make model, fuzz	proofs of safety: minutes
 #	make bench		speed, beside other servers; bench-quick: 2 minutes
+#	make deb		a Debian package; check-deb: tried in a fresh system
 #	make install		PREFIX=/usr/local, DESTDIR for packagers
 #	make static		a static server, with musl
 #	make dist		a tar file of what git holds
