@@ -41,12 +41,11 @@ sub find {
 
 # The super-servers that start() knows, the ones a machine has first; s6 and
 # runit watch a tcpserver.
-my @KNOWN = qw(systemd inetd xinetd tcpserver s6 runit superserver);
 my %PROGRAM = (systemd => 'systemd-socket-activate', inetd => 'inetd',
     xinetd => 'xinetd', tcpserver => 'tcpserver', s6 => 's6-supervise',
     runit => 'runsv', superserver => "$here/../superserver");
 
-sub known { return @KNOWN }
+sub known { return qw(systemd inetd xinetd tcpserver s6 runit superserver) }
 
 sub program {
 	my ($kind) = @_;
@@ -187,15 +186,12 @@ sub end {
 # inetd had written there comes back after that.
 my $PIDFILE = '/run/inetd.pid';
 
-# A file of contrib/superservers for this popper: its path and its options
-# behind the name that stands for argv[0].
+# A file of contrib/superservers, for this popper.
 sub recipe {
 	my ($self, $file) = @_;
-	my ($argv0, @args) = $self->command;
 	my $text = read_file("$here/../../contrib/superservers/$file") //
 	    die "$file: $!\n";
-	return $text =~ s{/usr/local/sbin/popper(?: popper)?}{
-	    $& =~ / / ? "$self->{popper} $argv0 @args" : $self->{popper}}egr;
+	return $text =~ s{/usr/local/sbin/popper}{$self->{popper}}gr;
 }
 
 # The command that starts each kind.  The recipes are taken as they are written
@@ -205,7 +201,9 @@ sub recipe {
 sub inetd_run {
 	my ($self, $program, @port) = @_;
 	my $me = (getpwuid($>))[0] // $>;
+	my ($argv0, @args) = $self->command;
 	my $text = $self->recipe('inetd.conf') =~ s/nowait root/nowait $me/gr;
+	$text =~ s/ $argv0\b/ $argv0 @args/g;
 	my @line = grep { !/^#/ } split /^/, $text;
 	# an address alone on a line holds for those after it
 	write_file("$self->{dir}/inetd.conf", join '', "127.0.0.1:\n",
@@ -408,8 +406,8 @@ only: anybody else serves himself).  All of it goes with the object.
 C<Service::known> lists the kinds: systemd, inetd, xinetd, tcpserver, s6 and
 runit watching a tcpserver, and superserver, our own stand-in; but for the
 first and the last they are set up by the files of F<contrib/superservers>.
-C<Service::program(KIND)> is where that one is, undef if nowhere.  C<start(KIND, PORT ...)> starts it on loopback and returns
-the port when it has given a greeting there; it dies with the reason when there
+C<Service::program(KIND)> is where that one is, undef if nowhere.
+C<start(KIND, PORT ...)> starts it on loopback and returns the port when it has given a greeting there; it dies with the reason when there
 is none.  Without a port a free one is taken; only inetd serves more than one,
 by number or by name.  C<stop> ends it.
 
