@@ -319,7 +319,7 @@ scan_board(struct pop *p, struct board *b)
 		return -1;
 	errno = ENOENT;
 	r = sp.fd == -1 ? -1 : scan_part(sp.fd, 0, UINT64_MAX, &d->all,
-	    note_field, &n);
+	    NULL, note_field, &n);
 	index_stamp(&d->stamp, &sp.st);
 	if (r == 0 && (r = mbox_twins(&d->all, NULL)) == 0) {
 		index_sum(&d->all, &d->sum);

@@ -41,17 +41,28 @@ say_trouble(struct pop *p, const char *doing)
 	return pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
 }
 
-/* Gives twins the numbers that they had in the last session. */
+/*
+ * The table of the spool.  Twins keep the numbers that they had in the last
+ * session.
+ */
 static int
-number_twins(struct pop *p, struct msgs *t)
+scan_table(struct pop *p, struct spool *sp)
 {
+	struct drop *d = &p->drop;
 	struct msgs old;
-	int r;
+	int r, saved;
 
-	if (index_read(p->drop.work, &old) == -1)
+	if (index_read(d->work, &old) == -1)
 		memset(&old, 0, sizeof(old));
-	r = mbox_twins(t, &old);
+	r = scan_part(sp->fd, 0, UINT64_MAX, &d->all, &old, p->opt.xuidl ?
+	    xuidl_note : NULL, &d->names);
+	if (r == 0)
+		r = mbox_twins(&d->all, &old);
+	if (r == 0)
+		r = xuidl_settle(&d->names, &d->all);
+	saved = errno;
 	msgs_free(&old);
+	errno = saved;
 	return r;
 }
 
@@ -63,13 +74,10 @@ scan_spool(struct pop *p, struct spool *sp)
 	int saved;
 
 	msgs_free(&d->all);
+	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	d->loaded = false;
-	if (scan_part(sp->fd, 0, UINT64_MAX, &d->all, p->opt.xuidl ?
-	    xuidl_note : NULL, &d->names) == -1)
-		return -1;
-	if (number_twins(p, &d->all) == -1 ||
-	    xuidl_settle(&d->names, &d->all) == -1) {
+	if (scan_table(p, sp) == -1) {
 		saved = errno;
 		msgs_free(&d->all);
 		errno = saved;
@@ -81,8 +89,8 @@ scan_spool(struct pop *p, struct spool *sp)
 	}
 	d->loaded = true;
 	index_sum(&d->all, &d->sum);
-	if (index_write(d->work, &d->stamp, &d->all) == -1 ||
-	    (p->opt.xuidl && index_write_names(d->work, &d->names) == -1))
+	if (index_write(d->work, &d->stamp, &d->all, &d->pages) == -1 ||
+	    (p->opt.xuidl && xuidl_write(d->work, &d->names) == -1))
 		pop_warn(p, "index: cannot save it");	/* next time, then */
 	pop_log(p, LV_DEBUG, "scan user=%s messages=%zu bytes=%llu", p->who,
 	    d->all.n, (unsigned long long)d->stamp.size);
@@ -97,7 +105,7 @@ know(struct pop *p)
 
 	xuidl_free(&d->names);
 	return index_head(d->work, &d->stamp, &d->sum) &&
-	    (!p->opt.xuidl || index_read_names(d->work, &d->names) == 0);
+	    (!p->opt.xuidl || xuidl_read(d->work, &d->names) == 0);
 }
 
 /* Learns what the spool holds: from the index if that will do, or a scan. */
@@ -151,7 +159,7 @@ drop_open(struct pop *p)
 	p->drop.kind = DROP_USER;
 	if (open_work(p) != OK)
 		return NO;
-	if (updt_recover(p) == -1) {
+	if (recover_maildrop(p) == -1) {
 		if (errno != EILSEQ)
 			return say_trouble(p, "recover");
 		pop_log(p, LV_NOTICE, "recover user=%s: .%s.pop or the spool "
@@ -171,6 +179,7 @@ drop_close(struct pop *p)
 	struct drop *d = &p->drop;
 
 	msgs_free(&d->all);
+	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	free(d->maxima);
 	d->maxima = NULL;
@@ -185,33 +194,76 @@ drop_close(struct pop *p)
 }
 
 /*
- * The index's entries, or if they are damaged those of a scan: which must be
- * of the same spool, since the client has been told its numbers.
+ * The index is damaged: the spool is scanned again, and must be the same still,
+ * since the client has been told its numbers.  The table stays where it is and
+ * keeps its marks.
  */
+static int
+scan_again(struct pop *p)
+{
+	struct drop *d = &p->drop, was = *d;
+	size_t i;
+	int saved;
+
+	memset(&d->all, 0, sizeof(d->all));
+	memset(&d->pages, 0, sizeof(d->pages));
+	if (index_void(d->work) == 0 && learn(p) == 0) {
+		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
+		    memcmp(&was.sum, &d->sum, sizeof(was.sum)) == 0) {
+			for (i = 0; i < was.all.n; i++) {
+				d->all.v[i].flags |= was.all.v[i].flags &
+				    MSG_MARKS;
+				was.all.v[i] = d->all.v[i];
+			}
+			if (was.all.v != NULL) {
+				msgs_free(&d->all);
+				d->all = was.all;
+			}
+			pages_free(&was.pages);
+			return 0;
+		}
+		errno = ESTALE;
+	}
+	saved = errno;
+	msgs_free(&d->all);
+	pages_free(&d->pages);
+	errno = saved;
+	d->all = was.all;
+	d->pages = was.pages;
+	d->stamp = was.stamp;
+	d->sum = was.sum;
+	d->loaded = was.loaded;
+	return -1;
+}
+
+static bool
+have_pages(struct drop *d)
+{
+	if (!d->loaded)
+		d->loaded = index_open(d->work, &d->sum, &d->all, &d->pages) ==
+		    0;
+	return d->loaded;
+}
+
 int
 drop_load(struct pop *p)
 {
 	struct drop *d = &p->drop;
-	struct summary sum;
-	struct stamp was = d->stamp;
 
-	if (d->loaded)
+	if (have_pages(d) && index_rest(d->work, &d->all, &d->pages) == 0)
 		return 0;
-	if (index_read(d->work, &d->all) == 0) {
-		index_sum(&d->all, &sum);
-		if (memcmp(&sum, &d->sum, sizeof(sum)) == 0) {
-			d->loaded = true;
-			return 0;
-		}
-		msgs_free(&d->all);
-	}
-	if (index_void(d->work) == -1 || learn(p) == -1)
-		return -1;
-	if (!index_same(&was, &d->stamp)) {
-		errno = ESTALE;
-		return -1;
-	}
-	return 0;
+	return scan_again(p);
+}
+
+int
+drop_entry(struct pop *p, size_t i)
+{
+	struct drop *d = &p->drop;
+
+	if (have_pages(d) &&
+	    index_entry(d->work, &d->all, &d->pages, i) == 0)
+		return 0;
+	return scan_again(p);
 }
 
 /* ---- the temporary copy ------------------------------------------------ */
@@ -270,7 +322,8 @@ find_again(struct pop *p, struct spool *sp)
 	size_t *to, i;
 	int r = -1;
 
-	if (scan_file(sp->fd, &now) == -1)
+	if (index_rest(d->work, &d->all, &d->pages) == -1 ||
+	    scan_file(sp->fd, &now, &d->all) == -1)
 		return -1;
 	if ((to = malloc((d->all.n + 1) * sizeof(*to))) != NULL &&
 	    mbox_match(&d->all, &now, to) == 0) {

@@ -2,9 +2,12 @@
  * The index: the table of messages kept in the work file from one session to
  * the next, so that a poll of an unchanged spool reads nothing of it.
  *
- * A head of one sector, then the entries as they are in memory.  It is only a
- * memory: it is not synced, anything odd in it is a reason to scan again, and
- * it is used for nobody but the owner of the file it lies beside.
+ * A head, the checksums of the pages, then the entries in pages, so that one
+ * message of a large maildrop is found by reading one page.  Each begins with a
+ * summary of all entries before it: where a maildrop loses its newest messages
+ * the index loses its end, and nothing else of it is read or written.
+ * It is only a memory: it is not synced, anything odd in it is a reason to scan
+ * again, and it is used for nobody but the owner of the file it lies beside.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,19 +16,35 @@
 
 #include "popper.h"
 
-static const char magic[32] = "popper index 1\n";
+static const char magic[32] = "popper index 2\n";
 
 struct head {
 	char magic[32];
 	struct stamp stamp;
 	struct summary sum;
 	uint64_t entries;
-	uint64_t entries_sum;
+	uint64_t pages_at;	/* where the pages begin */
+	uint64_t sums_sum;	/* of their checksums */
 	uint64_t entry_size;	/* another build's struct is another format */
 	uint64_t head_sum;	/* of all the above; last */
 };
 
-enum { SECTOR = 512, PAGE = 4096, SETTLE_TRIES = 20 };
+enum {
+	SECTOR = 512,		/* the head has one; the checksums follow */
+	PAGE = 4096,
+	ENTRIES = (PAGE - sizeof(struct summary)) / sizeof(struct msg),
+	PAGES_BLOCK = BLOCK / PAGE,
+	SETTLE_TRIES = 20
+};
+
+/* Of the last page there is only so much as it has entries. */
+struct page {
+	union {
+		struct summary before;
+		char room[PAGE - ENTRIES * sizeof(struct msg)];
+	} u;
+	struct msg v[ENTRIES];
+};
 
 #define SECOND	INT64_C(1000000000)
 
@@ -42,7 +61,7 @@ head_read(int work, struct head *h)
 	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
 	    h->head_sum == head_sum(h) &&
 	    h->entry_size == sizeof(struct msg) &&
-	    h->entries <= UINT32_MAX &&
+	    h->entries <= UINT32_MAX && h->pages_at <= INT64_MAX / 2 &&
 	    h->sum.count <= h->entries && h->sum.hidden <= 1 &&
 	    h->sum.count + h->sum.hidden == h->entries &&
 	    h->sum.last <= h->sum.count;
@@ -71,23 +90,30 @@ index_same(const struct stamp *a, const struct stamp *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-void
-index_sum(const struct msgs *t, struct summary *sum)
+/* Adds entries to a summary of those before them. */
+static void
+add_up(const struct msg *m, size_t n, struct summary *sum)
 {
-	size_t i;
-
-	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < t->n; i++) {
-		sum->twins += t->v[i].twin > 0;
-		if (t->v[i].flags & MSG_HIDDEN) {
+	for (; n > 0; n--, m++) {
+		sum->twins += m->twin > 0;
+		if (m->flags & MSG_HIDDEN) {
 			sum->hidden++;
 			continue;
 		}
 		sum->count++;
-		sum->octets += t->v[i].octets;
-		if (t->v[i].flags & MSG_READ)
+		sum->octets += m->octets;
+		if (m->flags & MSG_READ)
 			sum->last = sum->count;
+		else
+			sum->unread++;
 	}
+}
+
+void
+index_sum(const struct msgs *t, struct summary *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	add_up(t->v, t->n, sum);
 }
 
 /*
@@ -118,68 +144,237 @@ index_head(int work, const struct stamp *now, struct summary *sum)
 	return true;
 }
 
-/* Whether the entries can be what a scan of size bytes has found. */
-static bool
-plausible(const struct msgs *t, uint64_t size)
-{
-	const struct msg *m;
-	uint64_t at = 0;
-	size_t i;
+/* ---- pages --------------------------------------------------------------- */
 
-	for (i = 0; i < t->n; i++) {
-		m = &t->v[i];
-		if (m->offset < at || m->offset > size ||
-		    m->length > size - m->offset || m->from > m->length ||
-		    m->head < m->from || m->head > m->length ||
-		    (m->flags & MSG_TAIL) > m->length - m->from ||
-		    (i > 0 && m->offset != at) ||
-		    m->flags & MSG_MARKS)
-			return false;
-		at = m->offset + m->length;
-	}
-	return t->n == 0 || at == size;
+static size_t
+pages_of(uint64_t entries)
+{
+	return (size_t)((entries + ENTRIES - 1) / ENTRIES);
+}
+
+/* How many of n entries page k has; the bytes of a page with that many. */
+static size_t
+in_page(size_t k, size_t n)
+{
+	return n - k * ENTRIES < ENTRIES ? n - k * ENTRIES : ENTRIES;
+}
+
+static size_t
+page_bytes(size_t entries)
+{
+	return offsetof(struct page, v) + entries * sizeof(struct msg);
+}
+
+/* Where pages that begin at at and have so many entries end. */
+static uint64_t
+pages_end(uint64_t at, uint64_t entries)
+{
+	size_t n = pages_of(entries);
+
+	return n == 0 ? at : at + (uint64_t)(n - 1) * PAGE +
+	    page_bytes(in_page(n - 1, (size_t)entries));
+}
+
+void
+pages_free(struct pages *pg)
+{
+	free(pg->sum);
+	free(pg->there);
+	memset(pg, 0, sizeof(*pg));
 }
 
 int
-index_read(int work, struct msgs *table)
+index_open(int work, const struct summary *sum, struct msgs *t,
+    struct pages *pg)
 {
 	struct head h;
 	size_t bytes;
 
-	memset(table, 0, sizeof(*table));
-	if (!head_read(work, &h)) {
+	memset(t, 0, sizeof(*t));
+	memset(pg, 0, sizeof(*pg));
+	errno = EILSEQ;
+	if (!head_read(work, &h) ||
+	    (sum != NULL && memcmp(&h.sum, sum, sizeof(*sum)) != 0))
+		return -1;
+	t->n = t->room = (size_t)h.entries;
+	pg->at = h.pages_at;
+	pg->size = h.stamp.size;
+	pg->n = pg->missing = pages_of(h.entries);
+	bytes = pg->n * sizeof(*pg->sum);
+	t->v = calloc(t->n + 1, sizeof(*t->v));
+	pg->sum = malloc(bytes + 1);
+	pg->there = calloc(pg->n + 1, sizeof(*pg->there));
+	if (t->v != NULL && pg->sum != NULL && pg->there != NULL &&
+	    file_read(work, pg->sum, bytes, SECTOR) == 0) {
+		if (file_sum(pg->sum, bytes, 2) == h.sums_sum)
+			return 0;
 		errno = EILSEQ;
-		return -1;
 	}
-	table->n = table->room = (size_t)h.entries;
-	bytes = table->n * sizeof(*table->v);
-	if ((table->v = malloc(bytes + 1)) == NULL)
-		return -1;
-	file_populate(table->v, bytes);
-	if (file_read(work, table->v, bytes, SECTOR) == -1 ||
-	    file_sum(table->v, bytes, 2) != h.entries_sum ||
-	    !plausible(table, h.stamp.size)) {
-		msgs_free(table);
-		errno = EILSEQ;
-		return -1;
-	}
-	return 0;
+	msgs_free(t);
+	pages_free(pg);
+	return -1;
 }
 
 /*
- * The head goes last: while the entries are written the work file says
- * nothing.  What a large journal left behind them is given back to the disk,
- * but never the last page: an UPDATE on a full disk needs a place to begin.
+ * Whether the entries of page k can be what a scan has found, and go on where
+ * those before them end, as far as these have been read.
  */
+static bool
+plausible(const struct msgs *t, const struct pages *pg, size_t k)
+{
+	size_t i = k * ENTRIES, n = i + in_page(k, t->n);
+	const struct msg *m = &t->v[i];
+	uint64_t at = k > 0 && pg->there[k - 1] ? m[-1].offset + m[-1].length :
+	    m->offset;
+
+	for (; i < n; i++, m++) {
+		if (m->offset != at || m->offset > pg->size ||
+		    m->length > pg->size - m->offset ||
+		    m->from > m->length || m->head < m->from ||
+		    m->head > m->length ||
+		    (m->flags & MSG_TAIL) > m->length - m->from ||
+		    m->flags & MSG_MARKS)
+			return false;
+		at = m->offset + m->length;
+	}
+	if (k + 1 == pg->n)
+		return at == pg->size;
+	return !pg->there[k + 1] || m->offset == at;
+}
+
+/* Takes a page that was read into the table. */
+static int
+take_page(struct msgs *t, struct pages *pg, size_t k, const struct page *from)
+{
+	struct msg *to = &t->v[k * ENTRIES];
+	size_t n = in_page(k, t->n), bytes = n * sizeof(*to);
+
+	if (file_sum(from, page_bytes(n), 2) == pg->sum[k]) {
+		memcpy(to, from->v, bytes);
+		if (plausible(t, pg, k)) {
+			pg->there[k] = true;
+			pg->missing--;
+			return 0;
+		}
+		memset(to, 0, bytes);
+	}
+	errno = EILSEQ;
+	return -1;
+}
+
 int
-index_write(int work, const struct stamp *st, const struct msgs *t)
+index_entry(int work, struct msgs *t, struct pages *pg, size_t i)
+{
+	size_t k = i / ENTRIES;
+	struct page one;
+
+	if (pg->missing == 0 || pg->there[k])
+		return 0;
+	if (file_read(work, &one, page_bytes(in_page(k, t->n)),
+	    pg->at + k * PAGE) == -1)
+		return -1;
+	return take_page(t, pg, k, &one);
+}
+
+int
+index_rest(int work, struct msgs *t, struct pages *pg)
+{
+	struct page *block;
+	size_t k, i, some;
+	int r = 0, saved;
+
+	if (pg->missing == 0)
+		return 0;
+	if ((block = malloc(BLOCK)) == NULL)
+		return -1;
+	file_populate(t->v, t->n * sizeof(*t->v));
+	for (k = 0; k < pg->n && r == 0; k += some) {
+		some = pg->n - k < PAGES_BLOCK ? pg->n - k : PAGES_BLOCK;
+		r = file_read(work, block, (some - 1) * PAGE +
+		    page_bytes(in_page(k + some - 1, t->n)),
+		    pg->at + k * PAGE);
+		for (i = 0; i < some && r == 0; i++)
+			if (!pg->there[k + i])
+				r = take_page(t, pg, k + i, &block[i]);
+	}
+	saved = errno;
+	free(block);
+	errno = saved;
+	return r;
+}
+
+int
+index_read(int work, struct msgs *t)
+{
+	struct pages pg;
+	int r, saved;
+
+	if (index_open(work, NULL, t, &pg) == -1)
+		return -1;
+	r = index_rest(work, t, &pg);
+	saved = errno;
+	pages_free(&pg);
+	if (r == -1)
+		msgs_free(t);
+	errno = saved;
+	return r;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+/*
+ * The pages of t from k on, and the checksums of all: those before k are there
+ * already.  *all: the summary of what is before k, then of all.
+ */
+static int
+write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
+    struct summary *all)
+{
+	size_t i, j, some, have = 0;
+	struct page *block;
+	int r = 0, saved;
+
+	if ((block = malloc(BLOCK)) == NULL)
+		return -1;
+	for (; k < pg->n && r == 0; k += some) {
+		some = pg->n - k < PAGES_BLOCK ? pg->n - k : PAGES_BLOCK;
+		memset(block, 0, some * PAGE);
+		for (i = 0; i < some; i++) {
+			have = in_page(k + i, t->n);
+			block[i].u.before = *all;
+			memcpy(block[i].v, &t->v[(k + i) * ENTRIES],
+			    have * sizeof(*t->v));
+			for (j = 0; j < have; j++)
+				block[i].v[j].flags &= ~(uint32_t)MSG_MARKS;
+			add_up(block[i].v, have, all);
+			pg->sum[k + i] = file_sum(&block[i], page_bytes(have),
+			    2);
+		}
+		r = file_write(work, block, (some - 1) * PAGE +
+		    page_bytes(have), pg->at + k * PAGE);
+	}
+	if (r == 0)
+		r = file_write(work, pg->sum, pg->n * sizeof(*pg->sum), SECTOR);
+	saved = errno;
+	free(block);
+	errno = saved;
+	return r;
+}
+
+/*
+ * The head goes last: until then the work file says nothing.  What a large
+ * journal left behind is given back to the disk, but never the last page: an
+ * UPDATE on a full disk needs a place to begin.
+ */
+static int
+write_head(int work, const struct stamp *st, uint64_t entries,
+    const struct pages *pg, const struct summary *all)
 {
 	union {
 		struct head h;
 		char sector[SECTOR];
 	} u;
-	size_t bytes = t->n * sizeof(*t->v);
-	uint64_t keep = (SECTOR + bytes + PAGE - 1) / PAGE * PAGE;
+	uint64_t keep = (pages_end(pg->at, entries) + PAGE - 1) / PAGE * PAGE;
 	const struct timespec ms = { 0, 1000000 };
 	struct stat sb;
 	int i;
@@ -187,14 +382,13 @@ index_write(int work, const struct stamp *st, const struct msgs *t)
 	memset(&u, 0, sizeof(u));
 	memcpy(u.h.magic, magic, sizeof(magic));
 	u.h.stamp = *st;
-	index_sum(t, &u.h.sum);
-	u.h.entries = t->n;
-	u.h.entries_sum = file_sum(t->v, bytes, 2);
-	u.h.entry_size = sizeof(*t->v);
+	u.h.sum = *all;
+	u.h.entries = entries;
+	u.h.pages_at = pg->at;
+	u.h.sums_sum = file_sum(pg->sum, pg->n * sizeof(*pg->sum), 2);
+	u.h.entry_size = sizeof(struct msg);
 	u.h.head_sum = head_sum(&u.h);
-	if (index_void(work) == -1 ||
-	    file_write(work, t->v, bytes, SECTOR) == -1 ||
-	    fstat(work, &sb) == -1 || ((uint64_t)sb.st_size > keep &&
+	if (fstat(work, &sb) == -1 || ((uint64_t)sb.st_size > keep &&
 	    ftruncate(work, (off_t)keep) == -1))
 		return -1;
 	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
@@ -207,68 +401,93 @@ index_write(int work, const struct stamp *st, const struct msgs *t)
 	return 0;
 }
 
-/* What stands behind the entries if there are names. */
-struct names_head {
-	uint64_t of;		/* the sum of the head they go with */
-	uint64_t n, sum;
-};
-
-/* Where that is, for the index that the file holds. */
-static int
-names_place(int work, struct names_head *nh, uint64_t *at)
+int
+index_write(int work, const struct stamp *st, const struct msgs *t,
+    struct pages *pg)
 {
-	struct head h;
+	struct summary all;
+	int saved;
 
-	memset(nh, 0, sizeof(*nh));
-	if (!head_read(work, &h)) {
+	memset(&all, 0, sizeof(all));
+	memset(pg, 0, sizeof(*pg));
+	pg->n = pages_of(t->n);
+	pg->size = st->size;
+	pg->at = (SECTOR + pg->n * sizeof(*pg->sum) + SECTOR - 1) / SECTOR *
+	    SECTOR;
+	pg->sum = malloc(pg->n * sizeof(*pg->sum) + 1);
+	if (pg->sum != NULL && index_void(work) == 0 &&
+	    write_pages(work, t, pg, 0, &all) == 0 &&
+	    write_head(work, st, t->n, pg, &all) == 0)
+		return 0;
+	saved = errno;
+	pages_free(pg);
+	errno = saved;
+	return -1;
+}
+
+/*
+ * The page that has entry n, which is there in t: its number, and the summary
+ * of those before it.
+ */
+static int
+before_page(int work, const struct msgs *t, const struct pages *pg, size_t n,
+    size_t *k, struct summary *all)
+{
+	struct page one;
+	size_t bytes;
+
+	*k = n / ENTRIES;
+	bytes = page_bytes(in_page(*k, t->n));
+	if (file_read(work, &one, bytes, pg->at + *k * PAGE) == -1)
+		return -1;
+	if (file_sum(&one, bytes, 2) != pg->sum[*k]) {
 		errno = EILSEQ;
 		return -1;
 	}
-	nh->of = h.head_sum;
-	*at = SECTOR + h.entries * sizeof(struct msg);
+	*all = one.u.before;
 	return 0;
 }
 
 int
-index_write_names(int work, const struct names *x)
+index_part(int work, const struct msgs *t, const struct pages *pg, size_t n,
+    struct summary *all)
 {
-	struct names_head nh;
-	size_t bytes = x->n * sizeof(*x->v);
-	uint64_t at;
+	size_t k;
 
-	if (names_place(work, &nh, &at) == -1)
+	if (before_page(work, t, pg, n, &k, all) == -1)
 		return -1;
-	nh.n = x->n;
-	nh.sum = file_sum(x->v, bytes, 3);
-	return file_write(work, x->v, bytes, at + sizeof(nh)) == -1 ? -1 :
-	    file_write(work, &nh, sizeof(nh), at);
+	add_up(&t->v[k * ENTRIES], n - k * ENTRIES, all);
+	return 0;
 }
 
 int
-index_read_names(int work, struct names *x)
+index_cut(int work, const struct stamp *st, const struct msgs *t,
+    struct pages *pg, size_t n)
 {
-	struct names_head nh, want;
-	size_t bytes;
-	uint64_t at;
+	const struct msgs part = { t->v, n, n };
+	struct summary all;
+	size_t k;
 
-	memset(x, 0, sizeof(*x));
-	if (names_place(work, &want, &at) == -1 ||
-	    file_read(work, &nh, sizeof(nh), at) == -1)
+	if (before_page(work, t, pg, n, &k, &all) == -1)
 		return -1;
-	if (nh.of != want.of || nh.n > UINT32_MAX) {
+	pg->n = pages_of(n);
+	return index_void(work) == -1 ||
+	    write_pages(work, &part, pg, k, &all) == -1 ||
+	    write_head(work, st, n, pg, &all) == -1 ? -1 : 0;
+}
+
+int
+index_behind(int work, uint64_t *of, uint64_t *at)
+{
+	struct head h;
+
+	if (!head_read(work, &h)) {
 		errno = EILSEQ;
 		return -1;
 	}
-	x->n = x->room = (size_t)nh.n;
-	bytes = x->n * sizeof(*x->v);
-	if ((x->v = malloc(bytes + 1)) == NULL)
-		return -1;
-	if (file_read(work, x->v, bytes, at + sizeof(nh)) == 0 &&
-	    file_sum(x->v, bytes, 3) == nh.sum && xuidl_sound(x))
-		return 0;
-	xuidl_free(x);
-	errno = EILSEQ;
-	return -1;
+	*of = h.head_sum;
+	*at = pages_end(h.pages_at, h.entries);
+	return 0;
 }
 
 int

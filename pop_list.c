@@ -41,34 +41,29 @@ list_number(struct pop *p, const struct msg *m)
 	return (size_t)(m - p->drop.all.v) + 1 - (size_t)p->drop.sum.hidden;
 }
 
-/* The table, or -ERR: without it the session is of no use. */
-static bool
-have_table(struct pop *p)
+/* No table, and without it the session is of no use. */
+static enum result
+say_no_table(struct pop *p)
 {
-	if (drop_load(p) == 0)
-		return true;
 	pop_warn(p, "table: cannot read the maildrop again");
-	(void)pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
-	return false;
+	return pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
 }
 
 struct msg *
 arg_msg(struct pop *p, int i)
 {
-	struct str s = p->argv[i];
-	struct msg *m;
+	struct msg *m = NULL;
 	uint64_t n;
 
-	if (!have_table(p))
-		return NULL;
-	if (!arg_number(s, UINT32_MAX, &n)) {
+	if (!arg_number(p->argv[i], UINT32_MAX, &n))
 		(void)pop_err(p, "That is not the number of a message.");
-		return NULL;
-	}
-	if ((m = list_msg(p, n)) == NULL)
+	else if (n == 0 || n > p->drop.sum.count)
 		(void)pop_err(p, "Message %llu does not exist.",
 		    (unsigned long long)n);
-	else if (m->flags & MSG_DELETED) {
+	else if (drop_entry(p, (size_t)n - 1 + (size_t)p->drop.sum.hidden) ==
+	    -1)
+		(void)say_no_table(p);
+	else if ((m = list_msg(p, n))->flags & MSG_DELETED) {
 		(void)pop_err(p, "Message %zu has been deleted.",
 		    list_number(p, m));
 		m = NULL;
@@ -77,10 +72,18 @@ arg_msg(struct pop *p, int i)
 }
 
 void
-list_accessed(struct pop *p, const struct msg *m)
+list_mark(struct pop *p, struct msg *m, uint32_t mark)
 {
-	if (list_number(p, m) > p->drop.last)
-		p->drop.last = list_number(p, m);
+	struct drop *d = &p->drop;
+	size_t i = (size_t)(m - d->all.v);
+
+	if (d->ndeleted + d->nseen == 0 || i < d->lowest)
+		d->lowest = i;
+	d->ndeleted += (mark & ~m->flags & MSG_DELETED) != 0;
+	d->nseen += (mark & ~m->flags & MSG_SEEN) != 0;
+	m->flags |= mark;
+	if (list_number(p, m) > d->last)
+		d->last = list_number(p, m);
 }
 
 /* ---- commands ---------------------------------------------------------- */
@@ -118,8 +121,8 @@ listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
 		show(p, m);
 		return OK;
 	}
-	if (!have_table(p))
-		return NO;
+	if (drop_load(p) == -1)
+		return say_no_table(p);
 	(void)pop_ok(p, "%zu messages (%llu octets).", live_count(p),
 	    live_octets(p));
 	for (n = 1; (m = list_msg(p, n)) != NULL; n++)
@@ -178,10 +181,8 @@ pop_dele(struct pop *p)
 		return NO;
 	if (p->drop.kind == DROP_BOARD)		/* RFC 1082 */
 		return pop_ok(p, "Bulletin boards are read-only.");
-	m->flags |= MSG_DELETED;
-	p->drop.ndeleted++;
+	list_mark(p, m, MSG_DELETED);
 	p->drop.deleted_octets += m->octets;
-	list_accessed(p, m);
 	return pop_ok(p, "Message %zu has been deleted.", list_number(p, m));
 }
 

@@ -16,7 +16,7 @@
 #include "popper.h"
 
 /* A window of a body that is looked at in one go; see look_at(). */
-enum { WINDOW = 4096, FROM_MOST = 1024 };
+enum { WINDOW = 2048, LANES = 32, FROM_MOST = 1024 };
 
 enum { FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7 };
 
@@ -62,17 +62,25 @@ mbox_field(struct str s, const char *name)
 static bool
 volatile_field(struct str s)
 {
-	static const char *const names[] = { "Status:", "X-Status:",
-	    "X-Keywords:", "X-UID:", "X-UIDL:", "X-IMAP:", "X-IMAPbase:",
-	    "Content-Length:", "Lines:" };
+	static const char *const names[] = { "X-Status:", "X-Keywords:",
+	    "X-UID:", "X-UIDL:", "X-IMAP:", "X-IMAPbase:" };
 	size_t i;
 
-	if (s.n == 0 || strchr("SsXxCcLl", s.p[0]) == NULL)
+	switch (s.p[0]) {
+	case 'S': case 's':
+		return mbox_field(s, "Status:");
+	case 'C': case 'c':
+		return mbox_field(s, "Content-Length:");
+	case 'L': case 'l':
+		return mbox_field(s, "Lines:");
+	case 'X': case 'x':
+		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (mbox_field(s, names[i]))
+				return true;
 		return false;
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (mbox_field(s, names[i]))
-			return true;
-	return false;
+	default:
+		return false;
+	}
 }
 
 static bool
@@ -115,10 +123,11 @@ is_separator(struct str s)
 }
 
 void
-mbox_begin(struct scan *s, struct msgs *table)
+mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old)
 {
-	memset(s, 0, sizeof(*s));
+	memset(s, 0, offsetof(struct scan, kept));
 	s->table = table;
+	s->old = old;
 	s->where = SCAN_START;
 }
 
@@ -126,7 +135,71 @@ mbox_begin(struct scan *s, struct msgs *table)
 static uint64_t
 octets_so_far(const struct scan *s)
 {
-	return s->pos - s->cur.offset - s->cur.from + s->lf - s->crlf;
+	return s->pos - s->cur.offset - s->cur.from + s->lone;
+}
+
+/* ---- what the uid is made of --------------------------------------------- */
+
+/* Keeps text of the header: most of them are known, and need no digest. */
+static void
+keep(struct scan *s, const char *p, size_t n)
+{
+	if (n > sizeof(s->kept) - s->nkept) {
+		if (!s->spilled)
+			md5_begin(&s->md5);
+		s->spilled = true;
+		md5_add(&s->md5, s->kept, s->nkept);
+		s->nkept = 0;
+	}
+	if (n > sizeof(s->kept))
+		md5_add(&s->md5, p, n);
+	else {
+		memcpy(s->kept + s->nkept, p, n);
+		s->nkept += n;
+	}
+}
+
+/* The message that was where m is now, if all that we know of both is equal. */
+static const struct msg *
+known(struct scan *s, const struct msg *m)
+{
+	const struct msgs *old = s->old;
+	const struct msg *x;
+
+	while (old != NULL && s->at_old < old->n &&
+	    old->v[s->at_old].offset < m->offset)
+		s->at_old++;
+	if (old == NULL || s->at_old == old->n || m->sum == 0)
+		return NULL;
+	x = &old->v[s->at_old];
+	return x->offset == m->offset && x->length == m->length &&
+	    x->octets == m->octets && x->sum == m->sum ? x : NULL;
+}
+
+/*
+ * The unique-id: MD5 over the header that was kept and the octets of the body.
+ * Where an earlier table has a message with the same sum over the same text, at
+ * the same place and of the same size, it has that already.
+ */
+static void
+identify(struct scan *s, struct msg *m, uint64_t body)
+{
+	char count[24];
+	const struct msg *x;
+	int n;
+
+	n = snprintf(count, sizeof(count), "%llu", (unsigned long long)body);
+	keep(s, count, (size_t)n);
+	if (!s->spilled) {
+		m->sum = file_sum(s->kept, s->nkept, 4);
+		if ((x = known(s, m)) != NULL) {
+			memcpy(m->uid, x->uid, UID_LEN);
+			return;
+		}
+		md5_begin(&s->md5);
+	}
+	md5_add(&s->md5, s->kept, s->nkept);
+	md5_end(&s->md5, m->uid);
 }
 
 /* Ends the message that the scanner is in, at pos. */
@@ -134,14 +207,12 @@ static void
 end_message(struct scan *s)
 {
 	struct msg *m = &s->cur;
-	char count[24];
 	uint64_t body;
-	int n;
 
 	m->length = s->pos - m->offset;
 	m->octets = octets_so_far(s);
 	if (s->midline && s->hashed && s->where != SCAN_BODY)
-		md5_add(&s->md5, "\n", 1);
+		keep(s, "\n", 1);
 	if (s->midline && m->length > m->from) {
 		m->flags |= MSG_NOEOL;
 		m->octets += 2;
@@ -163,10 +234,7 @@ end_message(struct scan *s)
 		m->flags &= ~(uint32_t)MSG_RO;
 	if (s->table->n == 0 && s->folder == FOLDER_ALL)
 		m->flags |= MSG_HIDDEN;
-
-	n = snprintf(count, sizeof(count), "%llu", (unsigned long long)body);
-	md5_add(&s->md5, count, (size_t)n);
-	md5_end(&s->md5, m->uid);
+	identify(s, m, body);
 	if (msgs_add(s->table, m) == -1)
 		s->error = ENOMEM;
 }
@@ -176,14 +244,15 @@ begin_message(struct scan *s, struct str line)
 {
 	memset(&s->cur, 0, sizeof(s->cur));
 	s->cur.offset = s->pos;
-	s->lf = s->crlf = 0;
+	s->lone = 0;
 	s->where = SCAN_FROM;
 	s->status = s->folder = 0;
 	s->empty = 0;
 	s->hashed = true;
 	if (line.n > 18 && memcmp(line.p + 5, "MAILER-DAEMON", 13) == 0)
 		s->folder = FOLDER_FROM;
-	md5_begin(&s->md5);
+	s->nkept = 0;
+	s->spilled = false;
 }
 
 /* Notes what a Status: line says; SysV mail's letters in any order. */
@@ -253,10 +322,8 @@ take_line(struct scan *s, const char *p, size_t n, bool end)
 	s->midline = !end;
 	if (s->where == SCAN_FROM)
 		s->cur.from += (uint32_t)n;
-	else if (end) {
-		s->lf++;
-		s->crlf += crlf;
-	}
+	else if (end && !crlf)
+		s->lone++;
 	if (s->where == SCAN_HEAD && first && end && line.n == 0) {
 		s->where = SCAN_BODY;
 		s->cur.head = s->pos - s->cur.offset < UINT32_MAX ?
@@ -273,87 +340,111 @@ take_line(struct scan *s, const char *p, size_t n, bool end)
 	if (s->where == SCAN_HEAD && first && line.n > 0)
 		note_field(s, line);
 	if (s->hashed) {
-		md5_add(&s->md5, line.p, line.n);
+		keep(s, line.p, line.n);
 		if (end)
-			md5_add(&s->md5, "\n", 1);
+			keep(s, "\n", 1);
 	}
 	if (s->where == SCAN_FROM && end)
 		s->where = SCAN_HEAD;
 }
 
 /*
- * How many line feeds are in a window, and whether a line in it begins "Fr".
- * Plain loops of fixed length, which a compiler turns into vectors.
+ * Takes header lines as they are, as long as there is nothing in them but text
+ * for the uid.  Returns where it stopped.
+ */
+static const char *
+take_header(struct scan *s, const char *from, const char *end)
+{
+	const char *p = from, *nl;
+	struct str line;
+
+	if (s->midline || s->note != NULL || s->table->n == 0)
+		return p;
+	for (; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL;
+	    p = nl + 1) {
+		line = (struct str){ p, (size_t)(nl - p) };
+		if (line.n == 0 || nl[-1] == '\r')
+			break;
+		if (*p == ' ' || *p == '\t' ? !s->hashed :
+		    volatile_field(line))
+			break;
+		s->hashed = true;
+		s->lone++;
+	}
+	keep(s, from, (size_t)(p - from));
+	s->pos += (uint64_t)(p - from);
+	return p;
+}
+
+/*
+ * What is in a window: how many line ends that are LF alone, and whether a line
+ * that begins "Fr" follows one of them.  A CR is taken together with the LF
+ * behind it, which may be the first byte of the next window.  Plain loops of
+ * fixed length, which a compiler turns into vectors.
  */
 static bool
-look_at(const char *p, unsigned *lf)
+look_at(const char *p, int *lone)
 {
-	unsigned char count[32] = { 0 }, hit[32] = { 0 };
+	signed char count[LANES] = { 0 };
+	unsigned char hit[LANES] = { 0 };
+	int any = 0;
 	size_t i, j;
-	unsigned any = 0;
 
-	for (i = 0; i < WINDOW; i += 32)
-		for (j = 0; j < 32; j++) {
-			count[j] = (unsigned char)(count[j] +
-			    (p[i + j] == '\n'));
+	for (i = 0; i < WINDOW; i += LANES)
+		for (j = 0; j < LANES; j++) {
+			count[j] = (signed char)(count[j] +
+			    (p[i + j] == '\n') - ((p[i + j] == '\r') &
+			    (p[i + j + 1] == '\n')));
 			hit[j] |= (unsigned char)((p[i + j] == '\n') &
 			    (p[i + j + 1] == 'F') & (p[i + j + 2] == 'r'));
 		}
-	*lf = 0;
-	for (j = 0; j < 32; j++) {
-		*lf += count[j];
+	*lone = 0;
+	for (j = 0; j < LANES; j++) {
+		*lone += count[j];
 		any |= hit[j];
 	}
 	return any != 0;
 }
 
-/* Counts line ends in a run of whole lines: all, and those with a CR. */
-static void
-count_ends(struct scan *s, const char *p, const char *end)
+/* Up to the first line that begins "Fr", which is there; the same count. */
+static const char *
+up_to_fr(const char *p, const char *end, int *lone)
 {
-	const char *nl = p;
+	const char *nl;
 
-	while (nl < end && (nl = memchr(nl, '\n', (size_t)(end - nl)))) {
-		s->lf++;
-		s->crlf += nl > p && nl[-1] == '\r';
-		nl++;
+	for (*lone = 0;; p = nl + 1) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		*lone += nl == p || nl[-1] != '\r';
+		if (nl[1] == 'F' && nl[2] == 'r')
+			return nl + 1;
 	}
 }
 
 /*
- * Takes whole lines of a body at once, at least up to the next line that may
- * be a separator.  Returns where it stopped: p if it is not its turn.
+ * Takes a run of a body at once: a window, or what of it is in front of a line
+ * that may be a separator.  Returns where it stopped: p if it is not its turn.
  */
 static const char *
 take_body(struct scan *s, const char *p, const char *end)
 {
-	const char *stop;
-	unsigned lf;
+	const char *stop = p + WINDOW;
+	bool line = s->midline;		/* it begins within one */
+	int lone;
 
 	if (end - p < WINDOW + 2 || (s->blank && *p == 'F'))
 		return p;
-	if (look_at(p, &lf)) {
-		stop = p;
-		do
-			stop = (const char *)memchr(stop, '\n',
-			    (size_t)(end - stop)) + 1;
-		while (stop[0] != 'F' || stop[1] != 'r');
-		count_ends(s, p, stop);
-	} else {
-		if (lf == 0)
-			return p;
-		for (stop = p + WINDOW; stop[-1] != '\n'; stop--)
-			continue;
-		if (memchr(p, '\r', WINDOW) == NULL)
-			s->lf += lf;
-		else
-			count_ends(s, p, stop);
-	}
+	if (look_at(p, &lone))
+		stop = up_to_fr(p, end, &lone);
+	s->lone += (uint64_t)lone;
 	s->pos += (uint64_t)(stop - p);
+	s->midline = stop[-1] != '\n';
 	s->empty = 0;
-	if (stop - p == 1 || stop[-2] == '\n')
+	if (s->midline)
+		;
+	else if (stop - p == 1 ? !line : stop[-2] == '\n')
 		s->empty = 1;
-	else if (stop[-2] == '\r' && (stop - p == 2 || stop[-3] == '\n'))
+	else if (stop - p > 1 && stop[-2] == '\r' &&
+	    (stop - p == 2 ? !line : stop[-3] == '\n'))
 		s->empty = 2;
 	s->blank = s->empty > 0;
 	return stop;
@@ -372,8 +463,9 @@ mbox_feed(struct scan *s, const char *buf, size_t n, bool last)
 			s->pos++;
 			continue;
 		}
-		if (s->where == SCAN_BODY && !s->midline &&
-		    (q = take_body(s, p, end)) != p) {
+		q = s->where == SCAN_BODY ? take_body(s, p, end) :
+		    s->where == SCAN_HEAD ? take_header(s, p, end) : p;
+		if (q != p) {
 			p = q;
 			continue;
 		}

@@ -211,7 +211,7 @@ journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
 	*kind = WORK_ALIEN;
 	if (is_void(s, (size_t)n))
 		*kind = WORK_EMPTY;
-	else if (n >= 14 && memcmp(s, "popper index 1", 14) == 0)
+	else if (n >= 13 && memcmp(s, "popper index ", 13) == 0)
 		*kind = WORK_INDEX;
 	else if (n >= 16 && memcmp(s, "popper journal 1", 16) == 0)
 		*kind = WORK_JOURNAL;

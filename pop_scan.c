@@ -31,7 +31,7 @@ feed(int fd, uint64_t at, uint64_t end, struct scan *s, char *block)
 
 int
 scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
-    note_fn *note, void *arg)
+    const struct msgs *old, note_fn *note, void *arg)
 {
 	struct scan s;
 	char *block;
@@ -42,7 +42,7 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 		return 0;		/* no spool is an empty one */
 	if ((block = malloc(BLOCK)) == NULL)
 		return -1;
-	mbox_begin(&s, table);
+	mbox_begin(&s, table, old);
 	s.pos = from;
 	s.note = note;
 	s.note_arg = arg;
@@ -56,7 +56,7 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 }
 
 int
-scan_file(int fd, struct msgs *table)
+scan_file(int fd, struct msgs *table, const struct msgs *old)
 {
-	return scan_part(fd, 0, UINT64_MAX, table, NULL, NULL);
+	return scan_part(fd, 0, UINT64_MAX, table, old, NULL, NULL);
 }

@@ -95,10 +95,7 @@ pop_retr(struct pop *p)
 		return r;
 	p->retrieved++;
 	p->sent += m->octets;
-	if (!(m->flags & MSG_SEEN))
-		p->drop.nseen++;
-	m->flags |= MSG_SEEN;
-	list_accessed(p, m);
+	list_mark(p, m, MSG_SEEN);
 	return OK;
 }
 

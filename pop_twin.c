@@ -177,6 +177,26 @@ number_run(struct both *x, size_t i, size_t ie, size_t *j)
 			x->a[k]->twin = ++top == 1 ? 0 : top;
 }
 
+/*
+ * Gives each message of t the number that the one at its place in old has, and
+ * tells whether that is all there is to do: sorting takes longer.
+ */
+static bool
+all_in_place(struct msgs *t, const struct msgs *old)
+{
+	size_t i, j = 0;
+
+	for (i = 0; i < t->n; i++) {
+		while (j < old->n && old->v[j].offset < t->v[i].offset)
+			j++;
+		if (j == old->n || old->v[j].offset != t->v[i].offset ||
+		    memcmp(old->v[j].uid, t->v[i].uid, UID_LEN) != 0)
+			return false;
+		t->v[i].twin = old->v[j].twin;
+	}
+	return true;
+}
+
 int
 mbox_twins(struct msgs *t, const struct msgs *old)
 {
@@ -184,6 +204,8 @@ mbox_twins(struct msgs *t, const struct msgs *old)
 	struct both x;
 	size_t i, ie, j = 0;
 
+	if (old != NULL && all_in_place(t, old))
+		return 0;
 	if (both_make(&x, t, old == NULL ? &none : old) == -1)
 		return -1;
 	for (i = 0; i < x.na; i = ie) {

@@ -109,18 +109,6 @@ xuidl_settle(struct names *x, const struct msgs *t)
 	return 0;
 }
 
-bool
-xuidl_sound(const struct names *x)
-{
-	size_t i;
-
-	for (i = 0; i < x->n; i++)
-		if ((i > 0 && x->v[i - 1].msg >= x->v[i].msg) ||
-		    !valid(x->v[i].text, strnlen(x->v[i].text, UIDL_MOST + 1)))
-			return false;
-	return true;
-}
-
 const char *
 xuidl_find(const struct names *x, size_t i)
 {
@@ -138,4 +126,66 @@ xuidl_free(struct names *x)
 {
 	free(x->v);
 	memset(x, 0, sizeof(*x));
+}
+
+/* ---- between sessions, behind the index ---------------------------------- */
+
+struct head {
+	uint64_t of;		/* what index_behind() says */
+	uint64_t n, sum;
+};
+
+/* Whether names read from a file can be ours. */
+static bool
+sound(const struct names *x)
+{
+	size_t i;
+
+	for (i = 0; i < x->n; i++)
+		if ((i > 0 && x->v[i - 1].msg >= x->v[i].msg) ||
+		    !valid(x->v[i].text, strnlen(x->v[i].text, UIDL_MOST + 1)))
+			return false;
+	return true;
+}
+
+int
+xuidl_write(int work, const struct names *x)
+{
+	struct head h;
+	size_t bytes = x->n * sizeof(*x->v);
+	uint64_t at;
+
+	if (index_behind(work, &h.of, &at) == -1)
+		return -1;
+	h.n = x->n;
+	h.sum = file_sum(x->v, bytes, 3);
+	return file_write(work, x->v, bytes, at + sizeof(h)) == -1 ? -1 :
+	    file_write(work, &h, sizeof(h), at);
+}
+
+int
+xuidl_read(int work, struct names *x)
+{
+	struct head h;
+	size_t bytes;
+	uint64_t of, at;
+
+	memset(x, 0, sizeof(*x));
+	if (index_behind(work, &of, &at) == -1 ||
+	    file_read(work, &h, sizeof(h), at) == -1)
+		return -1;
+	if (h.of != of || h.n > UINT32_MAX) {
+		errno = EILSEQ;
+		return -1;
+	}
+	x->n = x->room = (size_t)h.n;
+	bytes = x->n * sizeof(*x->v);
+	if ((x->v = malloc(bytes + 1)) == NULL)
+		return -1;
+	if (file_read(work, x->v, bytes, at + sizeof(h)) == 0 &&
+	    file_sum(x->v, bytes, 3) == h.sum && sound(x))
+		return 0;
+	xuidl_free(x);
+	errno = EILSEQ;
+	return -1;
 }

@@ -95,11 +95,12 @@ enum line {
 	IN_LINE, IN_LONG, IN_CONTROL, IN_EOF, IN_TIMEOUT, IN_SIGNAL, IN_ERROR
 };
 
-/* One message of a maildrop: 56 bytes, on disk in the index as well. */
+/* One message of a maildrop: 64 bytes, on disk in the index as well. */
 struct msg {
 	uint64_t offset;	/* of its From_ line in the spool, bytes */
 	uint64_t length;	/* up to the next From_ line, bytes */
 	uint64_t octets;	/* on the wire */
+	uint64_t sum;		/* of what is in the uid: see pop_mbox.c; 0: none */
 	unsigned char uid[UID_LEN];
 	uint32_t twin;		/* 0, or n for the n-th message of this uid */
 	uint32_t from;		/* its From_ line, bytes */
@@ -156,6 +157,16 @@ struct summary {
 	uint64_t last;		/* highest one that Status: shows as read */
 	uint64_t hidden;	/* 1 if entry 0 is c-client's folder data */
 	uint64_t twins;		/* entries that have a twin number */
+	uint64_t unread;	/* messages without MSG_READ */
+};
+
+/* Which entries of a table have been read from the index. */
+struct pages {
+	uint64_t *sum;		/* checksums of the pages */
+	bool *there;
+	size_t n, missing;	/* all pages, and those that are not there */
+	uint64_t at;		/* where they are in the work file */
+	uint64_t size;		/* of the spool, bytes */
 };
 
 enum drop_kind { DROP_NONE, DROP_USER, DROP_BOARD };
@@ -171,11 +182,13 @@ struct drop {
 	struct stamp stamp;	/* the spool that the table describes */
 	struct summary sum;
 	struct msgs all;	/* hidden one included; see drop_load() */
+	struct pages pages;	/* n is 0 where the index is not of it */
 	struct names names;	/* with -U */
-	bool loaded;
+	bool loaded;		/* there is a table, of which pages tells */
 	bool moved;		/* another program rewrote the spool: the table
 				   now gives places in the copy */
 	bool nodotlock;		/* the directory forbids it: said once */
+	size_t lowest;		/* no entry before it has a mark */
 	size_t ndeleted;
 	uint64_t deleted_octets;
 	size_t nseen;
@@ -293,8 +306,11 @@ bool arg_number(struct str s, uint64_t max, uint64_t *value);
 struct msg *list_msg(struct pop *p, uint64_t n);
 size_t list_number(struct pop *p, const struct msg *m);
 
-/* RETR and DELE raise what LAST says, TOP does not (RFC 1081). */
-void list_accessed(struct pop *p, const struct msg *m);
+/*
+ * Marks a message.  RETR and DELE, which do, raise what LAST says, and TOP does
+ * not (RFC 1081).
+ */
+void list_mark(struct pop *p, struct msg *m, uint32_t mark);
 
 /* ---- pop_check.c: popper -n --------------------------------------------- */
 
@@ -459,10 +475,11 @@ enum result drop_open(struct pop *p);
 void drop_close(struct pop *p);
 
 /*
- * Makes the table of messages readable (STAT needs none).  Returns 0, or -1
- * with errno; the maildrop can then not be served.
+ * Makes the whole table of messages readable, or entry i of it (STAT needs
+ * neither).  0, or -1 with errno; the maildrop can then not be served.
  */
 int drop_load(struct pop *p);
+int drop_entry(struct pop *p, size_t i);
 
 /*
  * Makes sure that the text from message m on is in the temporary copy, each
@@ -473,7 +490,7 @@ enum result drop_text(struct pop *p, const struct msg *m);
 /* The same for m alone: NO also if another program has removed it. */
 enum result drop_copy(struct pop *p, const struct msg *m);
 
-/* ---- pop_updt.c: UPDATE ------------------------------------------------ */
+/* ---- pop_updt.c, pop_recover.c: UPDATE, and what became of it ----------- */
 
 /*
  * Carries out the session's marks on the spool (RFC 1081, the UPDATE state).
@@ -487,7 +504,7 @@ int updt_maildrop(struct pop *p, bool *begun);
  * the mail of an older popper.  0, or -1 with errno: EILSEQ when a file is
  * damaged and a person must look at it.
  */
-int updt_recover(struct pop *p);
+int recover_maildrop(struct pop *p);
 
 /* ---- pop_plan.c: a change of the spool as a list of moves -------------- */
 
@@ -583,21 +600,47 @@ int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 
 /* ---- pop_index.c: the table between sessions --------------------------- */
 
-/* Reads the head of the index.  true if it describes exactly this spool. */
+/* Whether the index describes exactly this spool; if so, what it adds up to. */
 bool index_head(int work, const struct stamp *now, struct summary *sum);
 
-/* Reads the entries, whatever spool they describe.  0, or -1. */
+/*
+ * Makes a table with room for the entries of an index that adds up to *sum
+ * (NULL: to anything), and none of them in it yet: *pg tells.  index_entry()
+ * reads that of one message (and those around it), index_rest() all.  0, or -1
+ * with errno: EILSEQ for what is no index, or not that of the table any more.
+ */
+int index_open(int work, const struct summary *sum, struct msgs *t,
+    struct pages *pg);
+int index_entry(int work, struct msgs *t, struct pages *pg, size_t i);
+int index_rest(int work, struct msgs *t, struct pages *pg);
+void pages_free(struct pages *pg);
+
+
+/* Reads all entries, whatever spool they describe.  0, or -1. */
 int index_read(int work, struct msgs *table);
 
-/* Writes both.  A failure costs the next session a scan, nothing else. */
-int index_write(int work, const struct stamp *st, const struct msgs *table);
+/*
+ * Writes head and pages: *pg tells of a table that is all there.  A failure
+ * costs the next session a scan, no more.
+ */
+int index_write(int work, const struct stamp *st, const struct msgs *table,
+    struct pages *pg);
 
 /*
- * The names that go with the index that is there.  0, or -1: also where that
- * index was written without them.
+ * The same where the table has lost all messages from entry n on, and that
+ * entry has been read: only what changes is read and written.  index_part()
+ * adds up what is left of it.
  */
-int index_write_names(int work, const struct names *x);
-int index_read_names(int work, struct names *x);
+int index_cut(int work, const struct stamp *st, const struct msgs *t,
+    struct pages *pg, size_t n);
+int index_part(int work, const struct msgs *t, const struct pages *pg, size_t n,
+    struct summary *all);
+
+/*
+ * Where more may stand that belongs to the index that is there, and a number
+ * that no other index has.  0, or -1: there is none.
+ */
+int index_behind(int work, uint64_t *of, uint64_t *at);
 
 /* Makes the work file say nothing: neither index nor journal nor mail. */
 int index_void(int work);
@@ -639,16 +682,21 @@ struct md5 {
 	unsigned char block[64];
 };
 
+enum { KEPT = 8192 };
+
 /* The scanner between two blocks of a file. */
 struct scan {
 	struct msgs *table;
+	const struct msgs *old;	/* what the file was before, or NULL */
+	size_t at_old;
 	note_fn *note;		/* or NULL */
 	void *note_arg;
 	struct msg cur;
-	struct md5 md5;
 	uint64_t pos;		/* bytes consumed */
-	uint64_t lf, crlf;	/* line ends of cur's text, CRLF among them */
+	uint64_t lone;		/* line ends of cur's text that are LF alone */
 	uint64_t head_octets;	/* of cur's header and its blank line */
+	struct md5 md5;		/* of the header, where it is not kept whole */
+	size_t nkept;
 	enum { SCAN_START, SCAN_FROM, SCAN_HEAD, SCAN_BODY } where;
 	int error;
 	unsigned status;	/* Status: lines of this header */
@@ -657,9 +705,12 @@ struct scan {
 	bool blank;		/* the line before was empty */
 	bool midline;		/* the last piece was not the whole line */
 	bool hashed;		/* this header field counts for the uid */
+	bool spilled;		/* kept was too small: md5 has the first of it */
+	char kept[KEPT];	/* what the uid is made of, so far; last */
 };
 
-void mbox_begin(struct scan *s, struct msgs *table);
+/* old, which may be NULL, spares the digest of messages that it knows. */
+void mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old);
 
 /*
  * Takes the next n bytes of the file.  Returns how many it used: the rest is
@@ -701,23 +752,28 @@ void xuidl_note(void *arg, size_t i, struct str line);
 /* Leaves those names that stand for one message.  0, or -1 with ENOMEM. */
 int xuidl_settle(struct names *x, const struct msgs *table);
 
-/* Whether names read from a file can be ours. */
-bool xuidl_sound(const struct names *x);
-
 /* The name of entry i of the table, or NULL. */
 const char *xuidl_find(const struct names *x, size_t i);
 void xuidl_free(struct names *x);
 
+/*
+ * The names that go with the index that is there.  0, or -1: also where that
+ * index was written without them.
+ */
+int xuidl_write(int work, const struct names *x);
+int xuidl_read(int work, struct names *x);
+
 /* ---- pop_scan.c: the scanner over a file ------------------------------- */
 
 /*
- * Makes the table of a file, or of its bytes from..end, in one pass; note()
- * (or NULL) is shown each header line.  A descriptor of -1 is an empty file.
+ * Makes the table of a file, or of its bytes from..end, in one pass.  old, an
+ * earlier table of the file, or NULL, makes that faster; note() (or NULL) is
+ * shown each header line.  A descriptor of -1 is an empty file.
  * 0, or -1 with errno: EILSEQ for what is not an mbox.
  */
-int scan_file(int fd, struct msgs *table);
+int scan_file(int fd, struct msgs *table, const struct msgs *old);
 int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
-    note_fn *note, void *arg);
+    const struct msgs *old, note_fn *note, void *arg);
 
 /* ---- pop_md5.c --------------------------------------------------------- */
 

@@ -30,7 +30,7 @@ sub wrong {
 	my $status = $s->wait;
 	return "wait status $status" if $status != 0;
 	return 'the spool was changed' if $box->spool ne $text;
-	if ($work !~ /\A\0*\z|\Apopper (?:index|journal) 1/) {
+	if ($work !~ /\A\0*\z|\Apopper (?:index 2|journal 1)/) {
 		return if slurp($box->work) eq $work
 		    && $said =~ /^-ERR \[SYS\/PERM\] [^\r\n]*\.alice\.pop/m;
 	}

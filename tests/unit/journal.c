@@ -370,7 +370,7 @@ recover(struct disk *d, struct tape *t)
 	put_disk(d);
 	begin_session();
 	tape = t;
-	r = updt_recover(&pop) == -1 ? errno : 0;
+	r = recover_maildrop(&pop) == -1 ? errno : 0;
 	end_session();
 	get_disk(d);
 	return r;
@@ -524,6 +524,7 @@ static void
 make_disk(struct disk *d)
 {
 	struct msgs t;
+	struct pages pg;
 	struct stamp st;
 	size_t i;
 	int fd;
@@ -540,11 +541,12 @@ make_disk(struct disk *d)
 	begin_session();		/* an index, from a session before */
 	fd = openat(pop.drop.dir, "alice", O_RDONLY);
 	memset(&st, 0, sizeof(st));
-	if (fd == -1 || scan_file(fd, &t) == -1 ||
-	    index_write(pop.drop.work, &st, &t) == -1)
+	if (fd == -1 || scan_file(fd, &t, NULL) == -1 ||
+	    index_write(pop.drop.work, &st, &t, &pg) == -1)
 		abort();
 	(void)close(fd);
 	msgs_free(&t);
+	pages_free(&pg);
 	end_session();
 	get_disk(d);
 }
@@ -562,7 +564,7 @@ update(struct disk *d, struct tape *t)
 	put_disk(d);
 	begin_session();
 	fd = openat(drop->dir, "alice", O_RDWR | O_APPEND);
-	if (fd == -1 || scan_file(fd, &drop->all) == -1 ||
+	if (fd == -1 || scan_file(fd, &drop->all, NULL) == -1 ||
 	    fstat(fd, &sb) == -1)
 		abort();
 	index_stamp(&drop->stamp, &sb);

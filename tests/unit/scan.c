@@ -227,7 +227,7 @@ feed(const struct buf *f, size_t size, size_t chunk, uint64_t *seed,
 	char *block;
 	size_t at = 0, have = 0, n, used;
 
-	mbox_begin(&s, t);
+	mbox_begin(&s, t, NULL);
 	do {
 		n = seed != NULL ? 1 + below(seed, chunk) : chunk;
 		n = n < size - have ? n : size - have;

@@ -1,0 +1,226 @@
+/*
+ * Recovery: what an earlier session or an older popper left in the work file
+ * goes on, or goes back into the spool.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "popper.h"
+
+/* A message as the next one's From_ line needs it: an empty line behind. */
+static int
+plan_whole(struct plan *pl, const struct msg *m)
+{
+	int r = plan_add(pl, SRC_WORK, m->offset, m->length, true);
+	bool ended = m->flags & MSG_TAIL || (m->head == m->length &&
+	    !(m->flags & MSG_NOBLANK));
+
+	if (r == 0 && (m->flags & MSG_NOEOL || m->from == m->length))
+		r = plan_add(pl, SRC_LF, 0, 1, false);
+	if (r == 0 && !ended)
+		r = plan_add(pl, SRC_LF, 0, 1, false);
+	return r;
+}
+
+/*
+ * Whether two messages of one uid have the same body: a torn one may have kept
+ * its length.  Bodies of other lengths differ in line ends at most.
+ */
+static int
+same_body(int work, const struct msg *a, int spool, const struct msg *b)
+{
+	uint64_t n = a->length - a->head - (a->flags & MSG_TAIL), at = 0;
+	uint64_t m = b->length - b->head - (b->flags & MSG_TAIL);
+	char x[4096], y[4096];
+	size_t some;
+
+	for (; n == m && at < n; at += some) {
+		some = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
+		if (file_read(work, x, some, a->offset + a->head + at) == -1 ||
+		    file_read(spool, y, some, b->offset + b->head + at) == -1)
+			return -1;
+		if (memcmp(x, y, some) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * Whether the spool holds the message m of the work file: its partner among
+ * those of the same uid, or another one of them.  1, 0, or -1 with errno.
+ */
+static int
+holds(int work, const struct msg *m, int spool, const struct msgs *t,
+    size_t partner)
+{
+	size_t i;
+	int r;
+
+	if (partner == SIZE_MAX)
+		return 0;
+	if ((r = same_body(work, m, spool, &t->v[partner])) != 0)
+		return r;
+	for (i = 0; i < t->n && r == 0; i++)
+		if (memcmp(t->v[i].uid, m->uid, UID_LEN) == 0)
+			r = same_body(work, m, spool, &t->v[i]);
+	return r;
+}
+
+/*
+ * Plans left's messages in front of the spool: those that it does not hold.
+ * An update that died half-way had written some of them back.
+ */
+static int
+plan_merge(int work, const struct msgs *left, const struct spool *sp,
+    const struct msgs *spool, struct plan *pl)
+{
+	size_t *to, i;
+	int r, have;
+
+	plan_begin(pl, (uint64_t)sp->st.st_size, 0);
+	if ((to = malloc((left->n + 1) * sizeof(*to))) == NULL)
+		return -1;
+	r = mbox_match(left, spool, to);
+	for (i = 0; i < left->n && r == 0; i++) {
+		have = holds(work, &left->v[i], sp->fd, spool, to[i]);
+		if (have == -1)
+			r = -1;
+		else if (have == 0 && !(left->v[i].flags & MSG_HIDDEN))
+			r = plan_whole(pl, &left->v[i]);
+	}
+	free(to);
+	if (pl->n == 0)
+		return r;
+	for (i = 0; i < spool->n && r == 0; i++)
+		r = plan_add(pl, SRC_SPOOL, spool->v[i].offset,
+		    spool->v[i].length, true);
+	return r;
+}
+
+/* Mail in the work file that the spool may lack. */
+struct rest {
+	uint64_t end;		/* of a left-over's, from 0 on; 0: none */
+	struct part parts[2];	/* a journal's texts */
+	uint64_t base, area;	/* of that journal; behind its texts */
+};
+
+/* Adds the messages of a journal's text that are not in the table yet. */
+static int
+add_text(int work, const struct part *x, struct msgs *left)
+{
+	struct msgs text;
+	size_t *to = NULL, i;
+	int r;
+
+	if (x->from == x->end)
+		return 0;
+	if (scan_part(work, x->from, x->end, &text, NULL, NULL, NULL) == -1)
+		return errno == EILSEQ ? 0 : -1;	/* a part of one */
+	if (x->cut && text.n > 0)
+		text.n--;
+	r = (to = malloc((text.n + 1) * sizeof(*to))) == NULL ? -1 :
+	    mbox_match(&text, left, to);
+	for (i = 0; i < text.n && r == 0; i++)
+		if (to[i] == SIZE_MAX)
+			r = msgs_add(left, &text.v[i]);
+	free(to);
+	msgs_free(&text);
+	return r;
+}
+
+/*
+ * Merges it into the spool.  The new journal takes the place of the one whose
+ * text it saves, or stands behind a left-over's mail.
+ */
+static int
+merge(struct pop *p, struct spool *sp, const struct rest *x)
+{
+	struct msgs left = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
+	uint64_t base = x->base;
+	struct plan pl;
+	bool begun;
+	int r = 0, saved, i;
+
+	plan_begin(&pl, 0, 0);
+	if (x->end > 0)
+		r = scan_part(p->drop.work, 0, x->end, &left, NULL, NULL,
+		    NULL);
+	for (i = 0; i < 2 && r == 0; i++)
+		r = add_text(p->drop.work, &x->parts[i], &left);
+	if (r == 0)
+		r = scan_file(sp->fd, &spool, NULL);
+	if (r == 0)
+		r = plan_merge(p->drop.work, &left, sp, &spool, &pl);
+	if (r == 0 && pl.n > 0) {
+		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
+		    "from .%s.pop", p->who, p->who);
+		if (x->area == 0)
+			r = journal_behind(p->drop.work, x->end, &base);
+		if (r == 0)
+			r = journal_apply(p, sp, &pl, base, x->area, &begun);
+	}
+	saved = errno;
+	plan_free(&pl);
+	msgs_free(&left);
+	msgs_free(&spool);
+	errno = saved;
+	return r;
+}
+
+static int
+recover_locked(struct pop *p, struct spool *sp, enum work kind,
+    uint64_t base, uint64_t end)
+{
+	struct rest x = { .end = end, .base = base };
+	int r = 0, i;
+
+	if (kind == WORK_JOURNAL || base > 0)
+		r = journal_redo(p, sp, base, x.parts);
+	for (i = 0; i < 2; i++)
+		if (x.parts[i].end > x.area)
+			x.area = x.parts[i].end;
+	if (r != -1 && sp->fd != -1 && fstat(sp->fd, &sp->st) == -1)
+		r = -1;
+	if (r == 0 && kind == WORK_MBOX) {	/* that may have been all */
+		r = journal_kind(p->drop.work, &kind, &base, &end);
+		if (r == 0 && kind == WORK_MBOX)
+			r = 1;
+	}
+	if (r == 1)
+		r = x.end == 0 && x.area == 0 ? 0 : merge(p, sp, &x);
+	/* the spool may be right and not on the disk: its writer was killed */
+	if (r == 0 && sp->fd != -1)
+		r = fsync(sp->fd);
+	if (r == 0)
+		r = index_void(p->drop.work);
+	if (r == 0)
+		r = file_sync(p->drop.work);
+	return r;
+}
+
+int
+recover_maildrop(struct pop *p)
+{
+	enum work kind;
+	uint64_t base, end;
+	struct spool sp;
+	int r, saved;
+
+	if (journal_kind(p->drop.work, &kind, &base, &end) == -1)
+		return -1;
+	if (kind == WORK_EMPTY || kind == WORK_INDEX)
+		return 0;
+	if (kind == WORK_ALIEN) {
+		errno = EILSEQ;
+		return -1;
+	}
+	if (lock_spool(p, SPOOL_WRITE, true, &sp) == -1)
+		return -1;
+	r = recover_locked(p, &sp, kind, base, end);
+	saved = errno;
+	unlock_spool(p, &sp);
+	errno = saved;
+	return r;
+}
