@@ -236,18 +236,20 @@ check_spool(struct check *c, const char *name)
 static void
 check_work(struct check *c, const char *name)
 {
+	char clean[4 * 256];
 	enum work kind;
 	uint64_t base, end;
 	struct stat sb;
 	int fd = file_open(c->p->drop.dir, name, O_RDONLY, ANY_OWNER, &sb);
 
+	(void)log_clean(clean, sizeof(clean), name, strlen(name));
 	if (fd == -1)
-		odd(c, "%s: not a plain file with one name", name);
+		odd(c, "%s: not a plain file with one name", clean);
 	else if (journal_kind(fd, &kind, &base, &end) == 0) {
 		c->left += kind == WORK_JOURNAL || kind == WORK_MBOX;
 		if (kind == WORK_ALIEN)
 			odd(c, "%s: holds something that is not popper's: move"
-			    " it away", name);
+			    " it away", clean);
 	}
 	if (fd != -1)
 		(void)close(fd);

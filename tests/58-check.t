@@ -86,6 +86,18 @@ for my $what (sort keys %trouble) {
 	};
 }
 
+case 'a name that a user has made up cannot look like a line of ours' => sub {
+	my $box = box();
+	my $name = "x\nok    \e[2J";
+
+	symlink 'alice', $box->mail . '/' . $_ for $name, ".$name.pop";
+	my $said = check($box);
+	my $clean = quotemeta 'x\x0aok\x20\x20\x20\x20\x1b[2J';
+	like($said, qr/^mend  maildrop $clean: not a plain file /m, 'a maildrop');
+	like($said, qr/^mend  \.$clean\.pop: not a plain file /m, 'a working file');
+	unlike($said, qr/[^\x20-\x7e\n]/, 'nothing that moves a cursor');
+};
+
 case 'boards: how many, which line, and whether they can be read' => sub {
 	my $box = box();
 	my $boards = $box->dir . '/boards';
