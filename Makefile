@@ -4,7 +4,8 @@
 #	make demo		a maildrop served and fetched, before your eyes
 #	make check		all tests; check-san: most of them under the address
 #				and undefined-behaviour sanitizers;
-#				check-portable: some, without Linux's extras;
+#				check-portable: some, without Linux's extras,
+#				with musl, and built by tcc;
 #				check-valgrind: a session under valgrind
 #	make lint		what static analysis has to say
 #	make model, fuzz	proofs of safety: minutes
@@ -103,13 +104,20 @@ check-san:
 	ASAN_OPTIONS=detect_leaks=0 POPPER=build/san/popper $(PROVE) \
 	    $(SAN_UNITS:%=build/san/unit/%) $(SAN_TESTS)
 
-# The ways of pop_file.c for systems without Linux's extras.
-PORT_TESTS = tests/2[01]*.t tests/3[0-3]*.t tests/72*.t
-check-portable:
-	mkdir -p build/portable
+# The ways for systems without Linux's extras, of files and of accounts; another
+# C library; and a compiler that knows C and no more.
+PORT_TESTS = tests/1*.t tests/2[01]*.t tests/3[0-3]*.t tests/58*.t tests/72*.t
+ALIEN_TESTS = tests/1*.t tests/21*.t tests/30*.t tests/5[0234]*.t tests/58*.t
+TCC	= tcc
+check-portable: static
+	mkdir -p build/portable build/tcc
 	$(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) -DPOPPER_PORTABLE \
 	    -o build/portable/popper $(SRC) $(LIBCRYPT)
+	build/portable/popper -V | grep 'system calls: POSIX'
 	POPPER=build/portable/popper $(PROVE) $(PORT_TESTS)
+	POPPER=build/static/popper $(PROVE) $(ALIEN_TESTS)
+	$(TCC) $(STD) -Wall -Werror -o build/tcc/popper $(SRC) $(LIBCRYPT)
+	POPPER=build/tcc/popper $(PROVE) $(ALIEN_TESTS)
 
 check-valgrind: all
 	tests/under-valgrind ./popper

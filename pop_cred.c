@@ -6,7 +6,8 @@
 
 #include <errno.h>
 #include <pwd.h>
-#ifdef __linux__
+#if defined(__linux__) && !defined(POPPER_PORTABLE)
+#define HAS_SHADOW 1
 #include <shadow.h>
 #endif
 #include <stdio.h>
@@ -77,7 +78,7 @@ look_up_system(const char *name, struct account *a)
 	a->system = true;
 	(void)snprintf(a->home, sizeof(a->home), "%s", pw->pw_dir);
 	set_hash(a, pw->pw_passwd);
-#ifdef __linux__
+#ifdef HAS_SHADOW
 	if (strcmp(a->hash, "x") == 0) {
 		struct spwd *sp = getspnam(name);
 		long today = (long)(time(NULL) / (24 * 60 * 60));
