@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# The manual and the program say the same: every option, every reply and every
-# line of the log stands in both, in the same words.
+# The manual and the program say the same: every option and its default, every
+# reply and every line of the log stands in both, in the same words; and what it
+# shows as examples is what contrib has.
 use strict;
 use warnings;
 use Test::More;
@@ -65,10 +66,15 @@ sub texts_of_source {
 		ok(delete $text{$whole}, "the source still has: $whole");
 		$text{$_} = 'written out' for @{ $parts{$whole} };
 	}
-	$text{'-ERR TLS is active already.'} = 'pop_tls.c';
-	$text{'-ERR TLS is not offered here.'} = 'pop_tls.c';
-	$text{'+OK XTND'} = 'pop_board.c';
-	$text{'+OK %s %s'} = 'pop_list.c';
+	# what is written in another way, and the words by which it is known
+	for ([ 'pop_tls.c', '-ERR TLS is active already.', 'TLS is active already.' ],
+	    [ 'pop_tls.c', '-ERR TLS is not offered here.', 'TLS is not offered here.' ],
+	    [ 'pop_board.c', '+OK XTND', '+OK XTND' ],
+	    [ 'pop_list.c', '+OK %s %s', '+OK ' ]) {
+		my ($file, $text, $words) = @$_;
+		like(slurp($file), qr/"\Q$words\E/, "$file still has: $words");
+		$text{$text} = $file;
+	}
 	return \%text;
 }
 
@@ -92,15 +98,88 @@ for my $text (sort keys %$source) {
 }
 ok($manual{$_}, "in the source: $_") for sort keys %manual;
 
-my ($letters) = slurp('popper.c') =~ /getopt\(argc, argv, "([^"]+)"/;
+my $main = slurp('popper.c');
+my ($letters) = $main =~ /getopt\(argc, argv, "([^"]+)"/;
 my %option = map { $_ => 1 } $letters =~ /([A-Za-z])/g;
-my ($usage) = slurp('popper.c') =~ /"(usage: popper .*?)\);/s;
+my ($usage) = $main =~ /"(usage: popper .*?)\);/s;
 for my $o (sort keys %option) {
 	like($page, qr/^\.It Fl $o\b/m, "-$o has its place in the manual");
-	like($usage, qr/\[-[A-Za-z]*$o|\[-$o /, "-$o is in the usage line");
 }
 while ($page =~ /^\.It Fl (\w)\b/mg) {
 	ok($option{$1}, "-$1 of the manual is an option");
+}
+
+# SYNOPSIS, the usage line and getopt: the same letters, with and without a word
+my ($synopsis) = $page =~ /^\.Sh SYNOPSIS\n\.Nm popper\n(.*?)^\.Sh /ms;
+$synopsis =~ s/^\.Op Fl (\w+)((?: .*)?)\n/"[-$1" . $2 =~ s{ (?:Ar|Cm)\b}{}r . '] '/mge;
+$synopsis =~ s/ \| /|/g;
+$usage = join '', $usage =~ /((?:\[.*?\]\s*)+)/g;
+$usage =~ s/"\s*"//g;
+$usage =~ s/\\[nt]//g;
+$usage =~ s/\]\s*\[/] [/g;
+is($usage =~ s/\s+\z//r, $synopsis =~ s/\s+\z//r, 'SYNOPSIS is the usage line');
+my ($alone, @with) = $usage =~ /\[-(\w+)/g;
+is(join('', sort(split(//, $alone), map { "$_:" } @with)),
+    join('', sort $letters =~ /\w:?/g), 'and so are the letters of getopt');
+
+# The defaults, each as the item of its option says it.
+my ($spool) = slurp('popper.h') =~ /define POPPER_SPOOL\s+"(.*)"/;
+my ($sendmail) = slurp('popper.h') =~ /define POPPER_SENDMAIL\s+"(.*)"/;
+my %default = (m => $spool, M => $sendmail, u => 0);
+my %field = (z => 'parcel', i => 'idle', l => 'login', w => 'wait', f => 'fail');
+for my $o (keys %field) {
+	my ($value) = $main =~ /^\to->$field{$o} = (\d+(?: << \d+)?);/m;
+	$default{$o} = eval $value;
+}
+for my $o (sort keys %option) {
+	next if $o =~ /[nV]/;
+	my ($item) = $page =~ /^\.It Fl $o\b.*\n((?:(?!\.It |\.El).*\n)+)/m;
+	my $known = $default{$o};
+	like($item, defined $known ? qr/The default is\s+(?:\.Pa )?$known\b/ :
+	    qr/[Bb]y default|The default is/, "-$o: its default");
+}
+
+# The reasons of log lines.
+sub words { return join ' ', sort @_ }
+my %reason;
+for my $file (glob '*.c') {
+	for my $words (slurp($file) =~ /\b(?:reason|wrong) = ([^;]*);/g) {
+		$reason{$_} = 1 for $words =~ /"(\w+)"/g;
+	}
+}
+my ($failed) = $page =~ /^\.It Li "failed login .*\n((?:(?!\.It ).*\n)+)/m;
+is(words($failed =~ /^\.Dq (\w+)/mg), words(keys %reason),
+    'the reasons of "failed login"');
+my ($ends) = $main =~ /reasons\[\] = \{(.*?)\};/s;
+my ($end) = $page =~ /^\.It Li "end user=.*\n(?:.*\n)*?The reasons are\n((?:(?!\.It ).*\n)+)/m;
+$end =~ s/.*another line explains\.\K.*//s;
+is(words($end =~ /^\.Dq (\w+)/mg), words($ends =~ /"(\w+)"/g),
+    'the reasons of "end"');
+
+# The environment.
+my %env = map { $_ => 1 } slurp('pop_tls.c') =~ /"(SSL\w+FD)"/g;
+for my $file (glob '*.c') {
+	my $source = slurp($file);
+	$env{$1} = 1 while $source =~ /\bgetenv\("(\w+)"\)/g;
+}
+is(words(map { split / , / } $page =~ /^\.It Ev (.*)/mg), words(keys %env),
+    'ENVIRONMENT');
+
+# Each line of these examples stands in contrib, but for the room in it.
+my %recipe = (
+	"109   stream" => 'superservers/inetd.conf',
+	"service pop3" => 'superservers/xinetd.conf',
+	"[Socket]" => 'systemd/popper.socket',
+	"[Service]" => 'systemd/popper@.service',
+	"[pop3s]" => 'stunnel/popper-pop3s.conf',
+);
+my @example = $page =~ /^\.Bd -literal\n(.*?)^\.Ed/msg;
+for my $mark (sort keys %recipe) {
+	my ($text) = grep { /^\Q$mark\E/m } @example;
+	my %there = map { join(' ', split) => 1 } split /\n/,
+	    slurp("contrib/$recipe{$mark}");
+	is(join("\n", grep { !$there{ join ' ', split } } split /\n/,
+	    $text // 'no such example'), '', "$recipe{$mark} has the example");
 }
 
 done_testing();
