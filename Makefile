@@ -174,8 +174,9 @@ bench-quick: all
 	bench/run --quick
 
 # A Debian package, in the folder above; and the trial of it in a fresh system.
+# -tc: nothing of it stays here, such as a popper with Debian's flags.
 deb:
-	dpkg-buildpackage -us -uc -b
+	dpkg-buildpackage -us -uc -b -tc
 
 check-deb:
 	tests/package

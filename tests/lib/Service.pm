@@ -407,9 +407,10 @@ C<Service::known> lists the kinds: systemd, inetd, xinetd, tcpserver, s6 and
 runit watching a tcpserver, and superserver, our own stand-in; but for the
 first and the last they are set up by the files of F<contrib/superservers>.
 C<Service::program(KIND)> is where that one is, undef if nowhere.
-C<start(KIND, PORT ...)> starts it on loopback and returns the port when it has given a greeting there; it dies with the reason when there
-is none.  Without a port a free one is taken; only inetd serves more than one,
-by number or by name.  C<stop> ends it.
+C<start(KIND, PORT ...)> starts it on loopback and returns the port when it has
+given a greeting there; it dies with the reason when there is none.  Without a
+port a free one is taken; only inetd serves more than one, by number or by
+name.  C<stop> ends it.
 
 =head1 TALKING
 
