@@ -70,7 +70,7 @@ XCRYPT_DIR = /usr/lib/x86_64-linux-gnu
 static: $(SRC) $(HDR)
 	mkdir -p build/static
 	cp $(XCRYPT_DIR)/libcrypt.a build/static/
-	$(MUSL) $(STD) $(WARN) $(CFLAGS) -static -Lbuild/static \
+	$(MUSL) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) -static -Lbuild/static \
 	    -o build/static/popper $(SRC) $(XCRYPT)
 
 # ---- tests ----------------------------------------------------------------
