@@ -20,8 +20,6 @@
 
 #include "popper.h"
 
-enum { PAGE = 4096 };
-
 /*
  * .user.pop, where it is missing: only root may make files in most spool
  * directories.  One that a crash left before it was given away is taken up.

@@ -161,19 +161,29 @@ file_write(int fd, const void *p, size_t n, uint64_t at)
 	return 0;
 }
 
+void *
+file_block(uint64_t n)
+{
+	size_t size = n < BLOCK ? (size_t)n + 1 : BLOCK;
+
+	return aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
+}
+
 int
 file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n)
 {
 	char *block;
-	size_t some, size = n < BLOCK ? (size_t)n : BLOCK;
+	size_t some;
 	int r = 0, saved;
 
 	if (n == 0)
 		return 0;
-	if ((block = malloc(size)) == NULL)
+	if ((block = file_block(n)) == NULL)
 		return -1;
 	for (; n > 0 && r == 0; n -= some, at += some, there += some) {
-		some = n < size ? (size_t)n : size;
+		some = BLOCK - (size_t)(at % PAGE);
+		if (some > n)
+			some = (size_t)n;
 		if ((r = file_read(from, block, some, at)) == 0)
 			r = file_write(to, block, some, there);
 	}
@@ -331,7 +341,7 @@ file_sum_part(int fd, uint64_t at, uint64_t n, uint64_t *sum)
 	size_t some;
 	int r = 0, saved;
 
-	if ((block = malloc(BLOCK)) == NULL)
+	if ((block = file_block(n)) == NULL)
 		return -1;
 	for (*sum = 0; n > 0 && r == 0; n -= some, at += some) {
 		some = n < BLOCK ? (size_t)n : BLOCK;

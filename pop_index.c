@@ -31,7 +31,6 @@ struct head {
 
 enum {
 	SECTOR = 512,		/* the head has one; the checksums follow */
-	PAGE = 4096,
 	ENTRIES = (PAGE - sizeof(struct summary)) / sizeof(struct msg),
 	PAGES_BLOCK = BLOCK / PAGE,
 	SETTLE_TRIES = 20
@@ -285,7 +284,7 @@ index_rest(int work, struct msgs *t, struct pages *pg)
 
 	if (pg->missing == 0)
 		return 0;
-	if ((block = malloc(BLOCK)) == NULL)
+	if ((block = file_block((uint64_t)pg->n * PAGE)) == NULL)
 		return -1;
 	file_populate(t->v, t->n * sizeof(*t->v));
 	for (k = 0; k < pg->n && r == 0; k += some) {
@@ -334,7 +333,7 @@ write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
 	struct page *block;
 	int r = 0, saved;
 
-	if ((block = malloc(BLOCK)) == NULL)
+	if ((block = file_block((uint64_t)pg->n * PAGE)) == NULL)
 		return -1;
 	for (; k < pg->n && r == 0; k += some) {
 		some = pg->n - k < PAGES_BLOCK ? pg->n - k : PAGES_BLOCK;

@@ -26,7 +26,6 @@ static const char head_magic[32] = HEAD_MAGIC;
 static const char mark_magic[32] = MARK_MAGIC;
 
 enum {
-	PAGE = 4096,
 	WITNESS = 65536,
 	TEXT_MOST = 16 << 20,		/* few syncs, little room */
 	TEXT_LEAST = 4 << 10

@@ -15,8 +15,7 @@
 
 #include "popper.h"
 
-/* A window of a body that is looked at in one go; see look_at(). */
-enum { WINDOW = 2048, LANES = 32, FROM_MOST = 1024 };
+enum { FROM_MOST = 1024 };	/* of a From_ line is looked at */
 
 enum { FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7 };
 
@@ -184,21 +183,21 @@ known(struct scan *s, const struct msg *m)
 static void
 identify(struct scan *s, struct msg *m, uint64_t body)
 {
-	char count[24];
 	const struct msg *x;
+	char count[24];
 	int n;
 
-	n = snprintf(count, sizeof(count), "%llu", (unsigned long long)body);
-	keep(s, count, (size_t)n);
 	if (!s->spilled) {
-		m->sum = file_sum(s->kept, s->nkept, 4);
+		m->sum = file_sum(s->kept, s->nkept, body);
 		if ((x = known(s, m)) != NULL) {
 			memcpy(m->uid, x->uid, UID_LEN);
 			return;
 		}
 		md5_begin(&s->md5);
 	}
+	n = snprintf(count, sizeof(count), "%llu", (unsigned long long)body);
 	md5_add(&s->md5, s->kept, s->nkept);
+	md5_add(&s->md5, count, (size_t)n);
 	md5_end(&s->md5, m->uid);
 }
 
@@ -376,80 +375,6 @@ take_header(struct scan *s, const char *from, const char *end)
 	return p;
 }
 
-/*
- * What is in a window: how many line ends that are LF alone, and whether a line
- * that begins "Fr" follows one of them.  A CR is taken together with the LF
- * behind it, which may be the first byte of the next window.  Plain loops of
- * fixed length, which a compiler turns into vectors.
- */
-static bool
-look_at(const char *p, int *lone)
-{
-	signed char count[LANES] = { 0 };
-	unsigned char hit[LANES] = { 0 };
-	int any = 0;
-	size_t i, j;
-
-	for (i = 0; i < WINDOW; i += LANES)
-		for (j = 0; j < LANES; j++) {
-			count[j] = (signed char)(count[j] +
-			    (p[i + j] == '\n') - ((p[i + j] == '\r') &
-			    (p[i + j + 1] == '\n')));
-			hit[j] |= (unsigned char)((p[i + j] == '\n') &
-			    (p[i + j + 1] == 'F') & (p[i + j + 2] == 'r'));
-		}
-	*lone = 0;
-	for (j = 0; j < LANES; j++) {
-		*lone += count[j];
-		any |= hit[j];
-	}
-	return any != 0;
-}
-
-/* Up to the first line that begins "Fr", which is there; the same count. */
-static const char *
-up_to_fr(const char *p, const char *end, int *lone)
-{
-	const char *nl;
-
-	for (*lone = 0;; p = nl + 1) {
-		nl = memchr(p, '\n', (size_t)(end - p));
-		*lone += nl == p || nl[-1] != '\r';
-		if (nl[1] == 'F' && nl[2] == 'r')
-			return nl + 1;
-	}
-}
-
-/*
- * Takes a run of a body at once: a window, or what of it is in front of a line
- * that may be a separator.  Returns where it stopped: p if it is not its turn.
- */
-static const char *
-take_body(struct scan *s, const char *p, const char *end)
-{
-	const char *stop = p + WINDOW;
-	bool line = s->midline;		/* it begins within one */
-	int lone;
-
-	if (end - p < WINDOW + 2 || (s->blank && *p == 'F'))
-		return p;
-	if (look_at(p, &lone))
-		stop = up_to_fr(p, end, &lone);
-	s->lone += (uint64_t)lone;
-	s->pos += (uint64_t)(stop - p);
-	s->midline = stop[-1] != '\n';
-	s->empty = 0;
-	if (s->midline)
-		;
-	else if (stop - p == 1 ? !line : stop[-2] == '\n')
-		s->empty = 1;
-	else if (stop - p > 1 && stop[-2] == '\r' &&
-	    (stop - p == 2 ? !line : stop[-3] == '\n'))
-		s->empty = 2;
-	s->blank = s->empty > 0;
-	return stop;
-}
-
 size_t
 mbox_feed(struct scan *s, const char *buf, size_t n, bool last)
 {
@@ -463,13 +388,15 @@ mbox_feed(struct scan *s, const char *buf, size_t n, bool last)
 			s->pos++;
 			continue;
 		}
-		q = s->where == SCAN_BODY ? take_body(s, p, end) :
+		q = s->where == SCAN_BODY ? mbox_body(s, p, end) :
 		    s->where == SCAN_HEAD ? take_header(s, p, end) : p;
 		if (q != p) {
 			p = q;
 			continue;
 		}
 		some = (size_t)(end - p);
+		if (s->where == SCAN_BODY && !last && some < MBOX_WINDOW)
+			break;		/* more of it goes faster */
 		if ((nl = memchr(p, '\n', some)) != NULL) {
 			take_line(s, p, (size_t)(nl + 1 - p), true);
 			p = nl + 1;

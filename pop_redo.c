@@ -129,7 +129,7 @@ locator_find(int work, const struct stat *sb, uint64_t *end, bool *found)
 	ssize_t n = 1, i;
 
 	*found = false;
-	if ((block = malloc(BLOCK)) == NULL)
+	if ((block = file_block(BLOCK)) == NULL)
 		return -1;
 	for (at = 0; n > 0 && !*found; at += BLOCK) {
 		n = file_some(work, block, BLOCK, at);

@@ -7,24 +7,27 @@
 
 #include "popper.h"
 
-/* Feeds the scanner block by block.  0, or -1 with errno. */
+/*
+ * Feeds the scanner block by block.  What it leaves of one, the beginning of a
+ * line, is put right before the next, which is read to a page of its own.
+ */
 static int
-feed(int fd, uint64_t at, uint64_t end, struct scan *s, char *block)
+feed(int fd, uint64_t at, uint64_t end, struct scan *s, char *room)
 {
+	char *block = room + MBOX_LINE;
 	size_t have = 0, want, used;
 	ssize_t n;
 
 	do {
-		want = BLOCK - have;
+		want = BLOCK - (size_t)(at % PAGE);
 		if (want > end - at)
 			want = (size_t)(end - at);
-		if ((n = file_some(fd, block + have, want, at)) == -1)
+		if ((n = file_some(fd, block, want, at)) == -1)
 			return -1;
 		at += (uint64_t)n;
-		have += (size_t)n;
-		used = mbox_feed(s, block, have, n == 0);
-		have -= used;
-		memmove(block, block + used, have);
+		used = mbox_feed(s, block - have, have + (size_t)n, n == 0);
+		have += (size_t)n - used;
+		memmove(block - have, block + n - have, have);
 	} while (n > 0);
 	return mbox_end(s);
 }
@@ -34,21 +37,22 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
     const struct msgs *old, note_fn *note, void *arg)
 {
 	struct scan s;
-	char *block;
+	char *room;
 	int r, saved;
 
 	memset(table, 0, sizeof(*table));
 	if (fd == -1)
 		return 0;		/* no spool is an empty one */
-	if ((block = malloc(BLOCK)) == NULL)
+	room = aligned_alloc(PAGE, MBOX_LINE + BLOCK);
+	if (room == NULL)
 		return -1;
 	mbox_begin(&s, table, old);
 	s.pos = from;
 	s.note = note;
 	s.note_arg = arg;
-	r = feed(fd, from, end, &s, block);
+	r = feed(fd, from, end, &s, room);
 	saved = errno;
-	free(block);
+	free(room);
 	if (r == -1)
 		msgs_free(table);
 	errno = saved;

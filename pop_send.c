@@ -59,15 +59,17 @@ up_to_limit(struct limit *l, const char *s, size_t n, bool *done)
 static enum result
 send_text(struct pop *p, const struct msg *m, struct limit *l)
 {
-	char part[PART];
+	_Alignas(PAGE) char part[PART];
 	struct wire w = { .start = true };
 	uint64_t at = m->offset + m->from;
 	uint64_t end = m->offset + m->length - (m->flags & MSG_TAIL);
-	size_t n, some, part_size = l == NULL ? PART : PART_TOP;
+	size_t n, some;
 	bool done = false;
 
 	for (; at < end && !done && p->out.state == IN_LINE; at += n) {
-		n = end - at < part_size ? (size_t)(end - at) : part_size;
+		n = l == NULL ? PART - (size_t)(at % PAGE) : PART_TOP;
+		if (n > end - at)
+			n = (size_t)(end - at);
 		if (file_read(p->drop.copy, part, n, at) == -1) {
 			pop_warn(p, "send: temporary copy");
 			p->reason = END_ERROR;

@@ -48,6 +48,7 @@ enum {
 	IN_SIZE = 4096,		/* several pipelined commands a read */
 	OUT_SIZE = 65536,	/* a write of this size fills its segments */
 	BLOCK = 256 * 1024,	/* files are read and written so much a time */
+	PAGE = 4096,
 	NAME_LEN = 64,		/* an account's name; longer ones are unknown */
 	LOG_LEN = 1024,		/* syslog(3) need not take more (RFC 3164) */
 	HOST_LEN = 256,		/* a DNS name and its NUL */
@@ -718,7 +719,13 @@ void mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old);
  * MBOX_LINE bytes are always used up to the last line end or all.
  */
 size_t mbox_feed(struct scan *s, const char *p, size_t n, bool last);
-enum { MBOX_LINE = 8192 };
+enum { MBOX_LINE = 8192, MBOX_WINDOW = 2048 };
+
+/*
+ * pop_body.c: takes a run of a body at once, a window or what of it is in front
+ * of a line that may be a separator.  Where it stopped: p if it is not its turn.
+ */
+const char *mbox_body(struct scan *s, const char *p, const char *end);
 
 /* Ends the file.  0, or -1 with errno: EILSEQ not an mbox, ENOMEM. */
 int mbox_end(struct scan *s);
@@ -804,6 +811,12 @@ int file_write(int fd, const void *p, size_t n, uint64_t at);
 
 /* Reads up to n bytes, fewer only at the end of the file; -1 with errno. */
 ssize_t file_some(int fd, void *p, size_t n, uint64_t at);
+
+/*
+ * Memory for BLOCK or n bytes of a file, whichever is less.  It begins with a
+ * page: some processors read twice as fast to there.
+ */
+void *file_block(uint64_t n);
 
 /* Copies n bytes between places that do not overlap. */
 int file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n);

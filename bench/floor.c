@@ -21,7 +21,7 @@
 
 enum { BLOCK = 256 * 1024 };
 
-static char block[BLOCK];
+static _Alignas(4096) char block[BLOCK];
 
 /* Counted in bytes for as long as a byte can hold it: the compiler makes that
  * into vectors. */

@@ -18,12 +18,9 @@ void arc4random_buf(void *p, size_t n);
 void
 __explicit_bzero_chk(void *p, size_t n, size_t room)
 {
-	volatile unsigned char *s = p;
-
 	if (n > room)
 		abort();
-	while (n-- > 0)
-		*s++ = 0;
+	explicit_bzero(p, n);
 }
 
 int

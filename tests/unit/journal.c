@@ -15,7 +15,7 @@
 #include "journal.h"
 #include "tap.h"
 
-enum { SPOOL, WORK, FILES, PAGE = 4096 };
+enum { SPOOL, WORK, FILES };
 
 /* ---- the disk ---------------------------------------------------------- */
 
