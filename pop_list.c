@@ -52,23 +52,29 @@ say_no_table(struct pop *p)
 struct msg *
 arg_msg(struct pop *p, int i)
 {
-	struct msg *m = NULL;
+	struct msg *m;
 	uint64_t n;
+	size_t at;
 
-	if (!arg_number(p->argv[i], UINT32_MAX, &n))
+	if (!arg_number(p->argv[i], UINT32_MAX, &n)) {
 		(void)pop_err(p, "That is not the number of a message.");
-	else if (n == 0 || n > p->drop.sum.count)
+		return NULL;
+	}
+	if (n == 0 || n > p->drop.sum.count) {
 		(void)pop_err(p, "Message %llu does not exist.",
 		    (unsigned long long)n);
-	else if (drop_entry(p, (size_t)n - 1 + (size_t)p->drop.sum.hidden) ==
-	    -1)
-		(void)say_no_table(p);
-	else if ((m = list_msg(p, n))->flags & MSG_DELETED) {
-		(void)pop_err(p, "Message %zu has been deleted.",
-		    list_number(p, m));
-		m = NULL;
+		return NULL;
 	}
-	return m;
+	at = (size_t)(n - 1 + p->drop.sum.hidden);
+	if (drop_entry(p, at) == -1) {
+		(void)say_no_table(p);
+		return NULL;
+	}
+	m = &p->drop.all.v[at];
+	if (!(m->flags & MSG_DELETED))
+		return m;
+	(void)pop_err(p, "Message %zu has been deleted.", list_number(p, m));
+	return NULL;
 }
 
 void

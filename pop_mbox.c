@@ -19,33 +19,6 @@ enum { FROM_MOST = 1024 };	/* of a From_ line is looked at */
 
 enum { FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7 };
 
-int
-msgs_add(struct msgs *t, const struct msg *m)
-{
-	struct msg *v;
-	size_t room;
-
-	if (t->n == t->room) {
-		room = t->room < 64 ? 64 : t->room + t->room / 2;
-		if (room > SIZE_MAX / sizeof(*v) ||
-		    (v = realloc(t->v, room * sizeof(*v))) == NULL) {
-			errno = ENOMEM;
-			return -1;
-		}
-		t->v = v;
-		t->room = room;
-	}
-	t->v[t->n++] = *m;
-	return 0;
-}
-
-void
-msgs_free(struct msgs *t)
-{
-	free(t->v);
-	memset(t, 0, sizeof(*t));
-}
-
 bool
 mbox_field(struct str s, const char *name)
 {

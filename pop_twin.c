@@ -1,6 +1,7 @@
 /*
- * Messages that are alike: which entries of two tables are the same message,
- * and what tells twins in one maildrop apart.  Pure, as pop_mbox.c.
+ * Tables of messages, and messages that are alike: which entries of two tables
+ * are the same message, and what tells twins in one maildrop apart.  Pure, as
+ * pop_mbox.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +9,33 @@
 #include <string.h>
 
 #include "popper.h"
+
+int
+msgs_add(struct msgs *t, const struct msg *m)
+{
+	struct msg *v;
+	size_t room;
+
+	if (t->n == t->room) {
+		room = t->room < 64 ? 64 : t->room + t->room / 2;
+		if (room > SIZE_MAX / sizeof(*v) ||
+		    (v = realloc(t->v, room * sizeof(*v))) == NULL) {
+			errno = ENOMEM;
+			return -1;
+		}
+		t->v = v;
+		t->room = room;
+	}
+	t->v[t->n++] = *m;
+	return 0;
+}
+
+void
+msgs_free(struct msgs *t)
+{
+	free(t->v);
+	memset(t, 0, sizeof(*t));
+}
 
 static int
 by_uid_and_place(const void *a, const void *b)

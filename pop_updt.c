@@ -18,6 +18,7 @@ struct change {
 	int fd;			/* the spool */
 	bool status;		/* Status: lines are written */
 	struct msgs *now;	/* the spool, with the session's marks */
+	struct msgs fresh;	/* is that where another program changed it */
 	struct msgs then;	/* what it will be */
 	struct plan plan;
 	unsigned long removed;
@@ -282,14 +283,16 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
  * the session's marks.
  */
 static int
-look_again(struct pop *p, struct spool *sp, struct msgs *now)
+look_again(struct pop *p, struct spool *sp, struct change *c)
 {
 	struct drop *d = &p->drop;
 
+	c->now = &c->fresh;
 	if (index_rest(d->work, &d->all, &d->pages) == -1 ||
-	    scan_file(sp->fd, now, &d->all) == -1)
+	    scan_file(sp->fd, c->now, &d->all) == -1 ||
+	    mbox_twins(c->now, &d->all) == -1)
 		return -1;
-	return mbox_twins(now, &d->all) == -1 ? -1 : carry_marks(&d->all, now);
+	return carry_marks(&d->all, c->now);
 }
 
 static int
@@ -297,17 +300,15 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
     bool *begun)
 {
 	struct drop *d = &p->drop;
-	struct msgs now = { NULL, 0, 0 };
 	struct stamp st;
 	int r = 0, saved;
 
 	if (sp->fd == -1)
 		return 0;
 	index_stamp(&st, &sp->st);
-	if (d->moved || !index_same(&st, &d->stamp)) {
-		r = look_again(p, sp, &now);
-		c->now = &now;
-	} else if (d->pages.n > 0 && first + d->ndeleted == d->all.n)
+	if (d->moved || !index_same(&st, &d->stamp))
+		r = look_again(p, sp, c);
+	else if (d->pages.n > 0 && first + d->ndeleted == d->all.n)
 		return cut_locked(p, sp, c, first, begun);
 	if (r == 0)
 		r = apply(p, sp, c, begun);
@@ -316,7 +317,7 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	saved = errno;
 	plan_free(&c->plan);
 	msgs_free(&c->then);
-	msgs_free(&now);
+	msgs_free(&c->fresh);
 	errno = saved;
 	return r;
 }

@@ -730,6 +730,15 @@ const char *mbox_body(struct scan *s, const char *p, const char *end);
 /* Ends the file.  0, or -1 with errno: EILSEQ not an mbox, ENOMEM. */
 int mbox_end(struct scan *s);
 
+/* Whether the header line s is the field name (":" included). */
+bool mbox_field(struct str s, const char *name);
+
+/* ---- pop_twin.c: tables of messages ------------------------------------ */
+
+/* Appends a message: 0, or -1 with ENOMEM. */
+int msgs_add(struct msgs *t, const struct msg *m);
+void msgs_free(struct msgs *t);
+
 /*
  * Numbers the messages of equal uid.  old, the table of an earlier session,
  * may be NULL; a message it knows keeps the number it had.
@@ -744,12 +753,6 @@ int mbox_match(const struct msgs *a, const struct msgs *b, size_t *to);
 
 /* The unique-id as text (RFC 1939, 7). */
 void mbox_uid(const struct msg *m, char text[UID_TEXT]);
-
-int msgs_add(struct msgs *t, const struct msg *m);
-void msgs_free(struct msgs *t);
-
-/* Whether the header line s is the field name (":" included). */
-bool mbox_field(struct str s, const char *name);
 
 /* ---- pop_xuidl.c: unique-ids of another server (-U) --------------------- */
 
