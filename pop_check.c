@@ -189,7 +189,10 @@ check_locks(struct check *c, const char *path)
 {
 	int fd = file_unnamed(c->p->drop.dir, 0, 0);
 
-	if (fd != -1 && lock_session(fd) == 0)
+	if (fd == -1)
+		say(c, TO_MEND, "temporary copy: cannot be made: %s",
+		    strerror(errno));
+	else if (lock_session(fd) == 0)
 		say(c, ALL_OK, "kernel locks work");
 	else
 		say(c, TO_MEND, "kernel locks: fcntl(2) says %s; sessions in "
@@ -230,6 +233,53 @@ check_spool(struct check *c, const char *name)
 	    pw->pw_uid != sb.st_uid)
 		odd(c, "maildrop %s: belongs to uid %lu: chown %s", clean,
 		    (unsigned long)sb.st_uid, clean);
+}
+
+/* The maildrop of an account of -p, which may be anywhere: is it his? */
+static void
+check_listed(struct check *c, const char *name, const struct account *a)
+{
+	const char *path = a->maildrop[0] != '\0' ? a->maildrop : name;
+	char clean[4 * 256];
+	struct stat sb;
+
+	(void)log_clean(clean, sizeof(clean), path, strlen(path));
+	if (fstatat(c->p->drop.dir, path, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (errno != ENOENT)
+			odd(c, "maildrop %s: %s", clean, strerror(errno));
+		return;
+	}
+	c->spools += path != name;
+	if (path != name && (!S_ISREG(sb.st_mode) || sb.st_nlink > 1))
+		odd(c, "maildrop %s: not a plain file with one name; popper "
+		    "will not serve it", clean);
+	else if (S_ISREG(sb.st_mode) && sb.st_uid != a->uid)
+		odd(c, "maildrop %s: belongs to uid %lu, not %lu: chown it",
+		    clean, (unsigned long)sb.st_uid, (unsigned long)a->uid);
+}
+
+static void
+check_all_listed(struct check *c)
+{
+	char *line = NULL, name[NAME_LEN + 1];
+	struct account a;
+	size_t room = 0;
+	FILE *f;
+
+	if (c->p->opt.passwd == NULL ||
+	    (f = cred_open(c->p->opt.passwd, false)) == NULL)
+		return;			/* check_accounts() has said so */
+	while (getline(&line, &room, f) != -1) {
+		(void)snprintf(name, sizeof(name), "%.*s",
+		    (int)strcspn(line, ":"), line);
+		memset(&a, 0, sizeof(a));
+		if (cred_parse(line, name, &a))
+			check_listed(c, name, &a);
+	}
+	if (line != NULL)
+		cred_forget(line, room);
+	free(line);
+	(void)fclose(f);
 }
 
 /* A work file: does it hold more than an index? */
@@ -277,6 +327,7 @@ check_maildrops(struct check *c)
 			check_spool(c, e->d_name);
 	}
 	(void)closedir(d);
+	check_all_listed(c);
 	if (c->odd > ODD_MOST)
 		say(c, TO_MEND, "and %lu more like these", c->odd - ODD_MOST);
 	if (c->odd == 0)

@@ -58,6 +58,14 @@ my %trouble = (
 	    }, [], qr/^mend  accounts \S+: 1 of 2 lines .* first is line 2$/m ],
 	'a spool that is a link' => [ sub { symlink 'alice', $_[0]->path('bob') },
 	    [], qr/^mend  maildrop bob: not a plain file with one name; /m ],
+	"a maildrop that is another's than -p says" => [ sub {
+		$_[0]->accounts({ alice => { password => 'x', uid => 4711 } });
+	    }, [], qr/^mend  maildrop alice: belongs to uid \d+, not 4711: chown it$/m ],
+	'a maildrop of mbox= that is a link' => [ sub {
+		symlink $_[0]->path, $_[0]->dir . '/else';
+		$_[0]->put_file($_[0]->passwd, "bob:x:1:1::mbox=" . $_[0]->dir . "/else:\n");
+		chown 0, 0, $_[0]->passwd if $> == 0;
+	    }, [], qr{^mend  maildrop \S+/else: not a plain file with one name; }m ],
 	'a strange .alice.pop' => [ sub { $_[0]->put_file($_[0]->work, "hello\n") },
 	    [], qr/^mend  \.alice\.pop: holds something that is not popper's/m ],
 	'no sendmail' => [ sub { }, [ -M => '/nonexistent' ],
