@@ -174,6 +174,14 @@ drop_open(struct pop *p)
 }
 
 void
+drop_unlock(struct pop *p)
+{
+	if (p->drop.work != -1)
+		(void)close(p->drop.work);
+	p->drop.work = -1;
+}
+
+void
 drop_close(struct pop *p)
 {
 	struct drop *d = &p->drop;
@@ -183,13 +191,12 @@ drop_close(struct pop *p)
 	xuidl_free(&d->names);
 	free(d->maxima);
 	d->maxima = NULL;
+	drop_unlock(p);
 	if (d->copy != -1)
 		(void)close(d->copy);
-	if (d->work != -1)
-		(void)close(d->work);	/* and the session lock with it */
 	if (d->dir != -1)
 		(void)close(d->dir);
-	d->copy = d->work = d->dir = -1;
+	d->copy = d->dir = -1;
 	d->kind = DROP_NONE;
 }
 

@@ -249,7 +249,7 @@ pop_update(struct pop *p)
 
 	r = p->drop.kind == DROP_USER ? updt_maildrop(p, &begun) : 0;
 	saved = errno;
-	drop_close(p);
+	drop_unlock(p);
 	if (r == 0)
 		return sign_off(p);
 	p->reason = END_ERROR;

@@ -472,7 +472,12 @@ void board_information(struct pop *p, const struct board *b);
  */
 enum result drop_open(struct pop *p);
 
-/* Closes it: copy, session lock, table.  The spool is not touched. */
+/*
+ * Ends the session for the maildrop: the lock is given back, nothing else works
+ * after that.  And gives back all the rest, which takes a while after a large
+ * copy.  The spool is not touched.
+ */
+void drop_unlock(struct pop *p);
 void drop_close(struct pop *p);
 
 /*

@@ -73,8 +73,7 @@ my @rows = (
 	    ['KiB', 'popper', 1, '<', 2048]],
 	['idle', 'an idle session, its processes', 'KiB', 0,
 	    ['KiB', 'popper', 1, '<', 250]],
-	['idleavail', 'an idle session, by MemAvailable', 'KiB', 0,
-	    ['KiB', 'popper', 1, '<', 250]],
+	['idleavail', 'the same by MemAvailable, client too', 'KiB', 0],
 );
 
 my @columns = qw(popper static popa3d popa3d-pam dovecot mailutils solid

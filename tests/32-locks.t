@@ -186,6 +186,44 @@ case 'QUIT with nothing to do needs no lock' => sub {
 	is($s->slurp, '', 'the end');
 };
 
+# Giving back a large temporary copy takes the kernel longer than it takes a
+# client to come again.
+for my $end ('QUIT', 'a lost connection') {
+	case "$end: the session lock is given back before the temporary copy" => sub {
+		needs('strace');
+		my $box = box();
+		my $trace = $box->dir . '/strace';
+		my $s = $box->session(greeting => 0, under => [ strace($trace,
+		    '-e', 'trace=openat,close,write', '-s', 200) ]);
+
+		$s->send('USER alice', 'PASS s3cret', 'RETR 1', $end eq 'QUIT' ? $end : ());
+		if ($end eq 'QUIT') {
+			$s->slurp;
+		} else {
+			$s->reply('a line') for 1 .. 4;
+			$s->rest;
+			$s->close;
+		}
+		$s->wait;
+		my @calls = straced($trace);
+		# where the descriptor that a call opened is closed
+		my $closed = sub {
+			my ($opening) = @_;
+			my ($at) = grep { $calls[$_] =~ $opening } 0 .. $#calls;
+			my ($fd) = $calls[$at] =~ / = (\d+)$/;
+			return (grep { $calls[$_] =~ /close\($fd\)/ } $at .. $#calls)[0];
+		};
+		my $unlocked = $closed->(qr/"\.alice\.pop", O_RDWR\|O_CREAT\|O_NOCTTY/);
+		my $given = $closed->(qr{O_TMPFILE|/popper\.\w{6}"});
+		my ($hung_up) = grep { $calls[$_] =~ /close\(1\)/ } 0 .. $#calls;
+		my ($said) = grep { $calls[$_] =~ /signing off/ } 0 .. $#calls;
+
+		cmp_ok($unlocked, '<', $said, 'before the reply') if $end eq 'QUIT';
+		cmp_ok($unlocked, '<', $hung_up, 'before the connection is closed');
+		cmp_ok($hung_up, '<', $given, 'and the copy after that');
+	};
+}
+
 # RETR may have to read the spool; it must not read a half-written one.
 case 'RETR while the spool is locked: the message, or -ERR' => sub {
 	my $box = box();
