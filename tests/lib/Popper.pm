@@ -341,13 +341,23 @@ sub stat {
 	return \%is;
 }
 
-# A small file system for the mail, as root only: false where that fails.
+# A file system of its own for the mail, as root only: one in memory, or of the
+# kind that a mkfs program makes.  False where that fails.
 sub mount {
-	my ($self, $kilobytes) = @_;
+	my ($self, $kilobytes, $mkfs) = @_;
+	my @how = ('-t', 'tmpfs', '-o', "size=${kilobytes}k,mode=755", 'popper');
 	my $spool = $self->spool;
 
-	return 0 unless $> == 0 && system('mount', '-t', 'tmpfs', '-o',
-	    "size=${kilobytes}k,mode=755", 'popper', $self->mail) == 0;
+	return 0 unless $> == 0;
+	if (defined $mkfs) {
+		my $image = $self->dir . '/image';
+		open my $fh, '>', $image or die "$image: $!";
+		truncate $fh, $kilobytes * 1024 or die "$image: $!";
+		close $fh;
+		system("$mkfs -q $image >/dev/null 2>&1") == 0 or return 0;
+		@how = ('-o', 'loop', $image);
+	}
+	system('mount', @how, $self->mail) == 0 or return 0;
 	push @{ $self->{mounts} }, $self->mail;
 	$self->give($self->mail, 0755);
 	$self->put($spool) if defined $spool;
@@ -820,9 +830,10 @@ as a delivery agent, false where a lock was taken.
 
 ino, mode, uid, gid, nlink, size, mtime and so on of a spool, by name.
 
-=item mount(KILOBYTES)
+=item mount(KILOBYTES [, MKFS])
 
-Puts the mail on a file system of that size; false where that cannot be.
+Puts the mail on a file system of that size, in memory or made by that program;
+false where that cannot be.
 
 =back
 
