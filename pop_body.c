@@ -41,10 +41,7 @@ look_at(const char *p)
 	return s;
 }
 
-/*
- * How many CRs of a window are a line end together with what is behind them,
- * which may be the first byte of the next one.
- */
+/* How many CRs of a window are a line end together with the LF behind them. */
 static int
 crlf_in(const char *p)
 {
@@ -89,7 +86,11 @@ mbox_body(struct scan *s, const char *p, const char *end)
 	lone = w.lf - (w.cr != 0 ? crlf_in(p) : 0);
 	if (w.fr != 0)
 		stop = up_to_fr(p, end, &lone);
-	s->lone += (uint64_t)lone;	/* may be -1: a CR at its end */
+	else if (stop[-1] == '\r') {	/* left with its LF: is the line empty? */
+		lone += *stop == '\n';
+		stop--;
+	}
+	s->lone += (uint64_t)lone;
 	s->pos += (uint64_t)(stop - p);
 	s->midline = stop[-1] != '\n';
 	s->empty = 0;

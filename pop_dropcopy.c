@@ -286,8 +286,11 @@ copy_range(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 		d->copy = -1;
 		to = d->stamp.size;
 	}
-	if (d->copy == -1 &&
-	    (d->copy = file_unnamed(d->dir, from, to - from)) == -1)
+	if (d->copy == -1) {
+		d->copy = file_unnamed(d->dir, from, to - from);
+		d->copied = to;		/* nothing is in it yet */
+	}
+	if (d->copy == -1)
 		return -1;
 	if (file_clone(sp->fd, d->copy) == 0)
 		from = 0;

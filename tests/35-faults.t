@@ -80,6 +80,24 @@ sub spoil {
 	    $spool =~ /^Subject: (.*)$/mg));
 }
 
+case 'the spool cannot be read for the temporary copy: -ERR, and then the text' => sub {
+	needs('strace', 'plain');
+	my $box = box(spool => join '', @letters);
+
+	$box->login->quit;		# an index: at login nothing is read
+	my $s = $box->session(trace => 0, greeting => 0, under => [
+	    strace($box->dir . '/strace', '-P', $box->path, '-e', 'trace=pread64',
+	    '-e', 'inject=pread64:error=EIO:when=1') ]);
+	$s->send('USER alice', 'PASS s3cret');
+	$s->reply('a line') for 1 .. 3;
+	like($s->command('RETR 2'), qr/^-ERR \[SYS\/TEMP\] /, 'RETR 2, the first time');
+	for my $n (2, 4, 1) {
+		is($s->text("RETR $n"), wire($letters[$n - 1] =~ s/\AFrom .*\n//r =~ s/\n\z//r),
+		    "RETR $n");
+	}
+	$s->quit;
+};
+
 # However little room there is, deleting must not lose mail; and as it is the
 # way to make room, there is a size from which on it must work.
 case 'a full disk: QUIT either deletes or says -ERR [RFC 1939 6]' => sub {

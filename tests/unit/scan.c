@@ -507,6 +507,39 @@ edges(void)
 	buf_free(&f);
 }
 
+/*
+ * The same, and other ends of a body, at every place in a window: these begin
+ * where the body does, and not with a line.
+ */
+static void
+windows(void)
+{
+	static const char *const ends[] = { "\n\n" F2 "\ny\n",
+	    "\r\n\r\n" C2 "\r\ny\r\n", "\n\r\n" F2 "\n", "\r\n\n" C2 "\r\n",
+	    "\r\n\r\n", "\n\n", "\r\n", "\r", "\n\r", "\r\r\n\r\n" C2 "\n",
+	    "\r\nFr\r\n\r\nFrom\r\n" };
+	struct buf f = { NULL, 0, 0 };
+	uint64_t seed = 11;
+	size_t i, k, after;
+	bool good;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		good = true;
+		for (k = 0; k < MBOX_WINDOW + 8 && good; k++)
+			for (after = 0; after < 2 && good; after++) {
+				f.n = 0;
+				buf_str(&f, F1 "A: b\n\n");
+				buf_fill(&f, 'x', MBOX_WINDOW - 4 + k);
+				buf_str(&f, ends[i]);
+				/* so that the window after it is one as well */
+				buf_fill(&f, 'z', after * (2 * MBOX_WINDOW + 9));
+				good = check(&f, &seed, 0, "a window");
+			}
+		ok(good, "every place in a window: end %zu", i);
+	}
+	buf_free(&f);
+}
+
 /* Whether a long line is a separator must not depend on where it stands. */
 static void
 long_from(void)
@@ -655,6 +688,7 @@ main(void)
 	known_sizes();
 	long_lines();
 	edges();
+	windows();
 	long_from();
 	random_files();
 	changed_files();
