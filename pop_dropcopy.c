@@ -200,6 +200,14 @@ drop_close(struct pop *p)
 	d->kind = DROP_NONE;
 }
 
+/* The same messages, as far as a client has been told of them. */
+static bool
+same_sum(const struct summary *a, const struct summary *b)
+{
+	return a->count == b->count && a->octets == b->octets &&
+	    a->hidden == b->hidden && a->last == b->last;
+}
+
 /*
  * The index is damaged: the spool is scanned again, and must be the same still,
  * since the client has been told its numbers.  The table stays where it is and
@@ -214,9 +222,10 @@ scan_again(struct pop *p)
 
 	memset(&d->all, 0, sizeof(d->all));
 	memset(&d->pages, 0, sizeof(d->pages));
+	memset(&d->names, 0, sizeof(d->names));
 	if (index_void(d->work) == 0 && learn(p) == 0) {
 		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
-		    memcmp(&was.sum, &d->sum, sizeof(was.sum)) == 0) {
+		    same_sum(&was.sum, &d->sum)) {
 			for (i = 0; i < was.all.n; i++) {
 				d->all.v[i].flags |= was.all.v[i].flags &
 				    MSG_MARKS;
@@ -227,6 +236,7 @@ scan_again(struct pop *p)
 				d->all = was.all;
 			}
 			pages_free(&was.pages);
+			xuidl_free(&was.names);
 			return 0;
 		}
 		errno = ESTALE;
@@ -234,12 +244,9 @@ scan_again(struct pop *p)
 	saved = errno;
 	msgs_free(&d->all);
 	pages_free(&d->pages);
+	xuidl_free(&d->names);
+	*d = was;
 	errno = saved;
-	d->all = was.all;
-	d->pages = was.pages;
-	d->stamp = was.stamp;
-	d->sum = was.sum;
-	d->loaded = was.loaded;
 	return -1;
 }
 
@@ -330,10 +337,13 @@ find_again(struct pop *p, struct spool *sp)
 	struct drop *d = &p->drop;
 	struct msgs now;
 	size_t *to, i;
-	int r = -1;
+	int r = -1, saved;
 
-	if (index_rest(d->work, &d->all, &d->pages) == -1 ||
-	    scan_file(sp->fd, &now, &d->all) == -1)
+	if (index_rest(d->work, &d->all, &d->pages) == -1) {
+		errno = ESTALE;		/* nobody can tell what was there */
+		return -1;
+	}
+	if (scan_file(sp->fd, &now, &d->all) == -1)
 		return -1;
 	if ((to = malloc((d->all.n + 1) * sizeof(*to))) != NULL &&
 	    mbox_match(&d->all, &now, to) == 0) {
@@ -342,15 +352,17 @@ find_again(struct pop *p, struct spool *sp)
 				d->all.v[i].flags |= MSG_GONE;
 			else
 				take_place(d, &d->all.v[i], &now.v[to[i]]);
+		if (d->copy != -1)
+			(void)close(d->copy);
+		d->copy = -1;
+		d->moved = true;
+		index_stamp(&d->stamp, &sp->st);
 		r = 0;
 	}
+	saved = errno;
 	free(to);
 	msgs_free(&now);
-	if (d->copy != -1)
-		(void)close(d->copy);
-	d->copy = -1;
-	d->moved = true;
-	index_stamp(&d->stamp, &sp->st);
+	errno = saved;
 	return r;
 }
 

@@ -229,7 +229,7 @@ plausible(const struct msgs *t, const struct pages *pg, size_t k)
 	for (; i < n; i++, m++) {
 		if (m->offset != at || m->offset > pg->size ||
 		    m->length > pg->size - m->offset ||
-		    m->from > m->length || m->head < m->from ||
+		    m->from < 5 || m->from > m->length || m->head < m->from ||
 		    m->head > m->length ||
 		    (m->flags & MSG_TAIL) > m->length - m->from ||
 		    m->flags & MSG_MARKS)
@@ -369,29 +369,26 @@ static int
 write_head(int work, const struct stamp *st, uint64_t entries,
     const struct pages *pg, const struct summary *all)
 {
-	union {
-		struct head h;
-		char sector[SECTOR];
-	} u;
+	struct head h;
 	uint64_t keep = (pages_end(pg->at, entries) + PAGE - 1) / PAGE * PAGE;
 	const struct timespec ms = { 0, 1000000 };
 	struct stat sb;
 	int i;
 
-	memset(&u, 0, sizeof(u));
-	memcpy(u.h.magic, magic, sizeof(magic));
-	u.h.stamp = *st;
-	u.h.sum = *all;
-	u.h.entries = entries;
-	u.h.pages_at = pg->at;
-	u.h.sums_sum = file_sum(pg->sum, pg->n * sizeof(*pg->sum), 2);
-	u.h.entry_size = sizeof(struct msg);
-	u.h.head_sum = head_sum(&u.h);
+	memset(&h, 0, sizeof(h));
+	memcpy(h.magic, magic, sizeof(magic));
+	h.stamp = *st;
+	h.sum = *all;
+	h.entries = entries;
+	h.pages_at = pg->at;
+	h.sums_sum = file_sum(pg->sum, pg->n * sizeof(*pg->sum), 2);
+	h.entry_size = sizeof(struct msg);
+	h.head_sum = head_sum(&h);
 	if (fstat(work, &sb) == -1 || ((uint64_t)sb.st_size > keep &&
 	    ftruncate(work, (off_t)keep) == -1))
 		return -1;
 	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
-		if (file_write(work, &u, sizeof(u), 0) == -1)
+		if (file_write(work, &h, sizeof(h), 0) == -1)
 			return -1;
 		if (settled(work, st) || st->ctime % SECOND == 0)
 			break;
@@ -453,8 +450,12 @@ index_part(int work, const struct msgs *t, const struct pages *pg, size_t n,
 {
 	size_t k;
 
-	if (before_page(work, t, pg, n, &k, all) == -1)
-		return -1;
+	if (before_page(work, t, pg, n, &k, all) == -1) {
+		if (pg->missing > 0)
+			return -1;
+		memset(all, 0, sizeof(*all));	/* the table knows, too */
+		k = 0;
+	}
 	add_up(&t->v[k * ENTRIES], n - k * ENTRIES, all);
 	return 0;
 }

@@ -253,24 +253,29 @@ first_change(const struct change *c, const struct drop *d)
 }
 
 /*
- * All messages from first on are deleted and none before it changes: the spool
- * is cut, and nothing of it needs to be known but where.
+ * Whether all messages from first on are deleted and none before it changes:
+ * then *sum is what will be left.
  */
+static bool
+can_cut(const struct drop *d, size_t first, struct summary *sum)
+{
+	return d->pages.n > 0 && first + d->ndeleted == d->all.n &&
+	    index_part(d->work, &d->all, &d->pages, first, sum) == 0;
+}
+
+/* The spool is cut, and nothing of it needs to be known but where. */
 static int
 cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
-    bool *begun)
+    const struct summary *sum, bool *begun)
 {
 	struct drop *d = &p->drop;
-	struct summary sum;
 	struct stamp st;
 
-	if (index_part(d->work, &d->all, &d->pages, first, &sum) == -1)
-		return -1;
 	c->removed = d->all.n - first;
 	plan_begin(&c->plan, d->stamp.size, d->all.v[first].offset);
 	if (journal_apply(p, sp, &c->plan, 0, 0, begun) == -1)
 		return -1;
-	if (settle(p, sp, c, &sum, &st) &&
+	if (settle(p, sp, c, sum, &st) &&
 	    index_cut(d->work, &st, &d->all, &d->pages, first) == -1)
 		pop_warn(p, "index: cannot save it");
 	return 0;
@@ -297,19 +302,17 @@ look_again(struct pop *p, struct spool *sp, struct change *c)
 
 static int
 update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
-    bool *begun)
+    const struct summary *left, bool *begun)
 {
 	struct drop *d = &p->drop;
 	struct stamp st;
 	int r = 0, saved;
 
-	if (sp->fd == -1)
-		return 0;
 	index_stamp(&st, &sp->st);
 	if (d->moved || !index_same(&st, &d->stamp))
 		r = look_again(p, sp, c);
-	else if (d->pages.n > 0 && first + d->ndeleted == d->all.n)
-		return cut_locked(p, sp, c, first, begun);
+	else if (left != NULL)
+		return cut_locked(p, sp, c, first, left, begun);
 	if (r == 0)
 		r = apply(p, sp, c, begun);
 	if (r == 0)
@@ -326,10 +329,12 @@ int
 updt_maildrop(struct pop *p, bool *begun)
 {
 	struct drop *d = &p->drop;
+	struct summary left;
 	struct change c;
 	struct spool sp;
 	size_t first;
-	int r, saved;
+	bool cut;
+	int r = 0, saved;
 
 	*begun = false;
 	if (d->ndeleted == 0 && (d->nseen == 0 || p->opt.nostatus))
@@ -339,12 +344,14 @@ updt_maildrop(struct pop *p, bool *begun)
 	c.now = &d->all;
 	if ((first = first_change(&c, d)) == d->all.n)
 		return 0;
-	if (first + d->ndeleted < d->all.n && drop_load(p) == -1)
-		return -1;
-	if (lock_spool(p, SPOOL_WRITE, false, &sp) == -1)
+	cut = can_cut(d, first, &left);
+	if ((!cut && drop_load(p) == -1) ||
+	    lock_spool(p, SPOOL_WRITE, false, &sp) == -1)
 		return -1;
 	c.fd = sp.fd;
-	r = update_locked(p, &sp, &c, first, begun);
+	if (sp.fd != -1)
+		r = update_locked(p, &sp, &c, first, cut ? &left : NULL,
+		    begun);
 	saved = errno;
 	unlock_spool(p, &sp);
 	errno = saved;

@@ -35,8 +35,11 @@ sub account_of {
 # An index that a session can use, and has not made.
 sub indexed_box {
 	my (@letters) = @_;
-	my $box = box(spool => join '', @letters);
+	return indexed(box(spool => join '', @letters));
+}
 
+sub indexed {
+	my ($box) = @_;
 	$box->login(args => ['-s'])->quit;
 	return $box;
 }
@@ -165,6 +168,93 @@ for my $where (['the page of the newest', 0.99], ['a page before it', 0.4],
 		is((account_of($box))[1], 0, 'the next session needs no scan');
 	};
 }
+
+my @named = map { letter($_, header => ["X-UIDL: name$_"]) } 1 .. 130;
+
+case 'damaged, and the spool is another: what is said of UIDL is not false' => sub {
+	my $box = box(spool => join '', @named);
+
+	$box->login(args => ['-U', '-s'])->quit;
+	my $s = $box->login(args => ['-U', '-s']);
+	$s->dialog(<<'END');
+		C: UIDL 100
+		S: +OK 100 name100
+END
+	damage($box, 1200);
+	$box->put(join '', @named[1 .. $#named]);
+	like($s->command('UIDL 1'), qr/^-ERR \[SYS\/TEMP\] /, 'of the damaged page');
+	like($s->command('UIDL 100'), qr/^\+OK 100 name100$/, 'of the other one');
+	$s->quit;
+};
+
+case 'damaged, and mail came: nobody is told that the maildrop is no mbox' => sub {
+	my $box = indexed_box(@named);
+	my $s = $box->login(args => ['-s']);
+
+	like($s->command('LIST 100'), qr/^\+OK /, 'LIST 100');
+	damage($box, 1200);
+	$box->deliver(letter(200));
+	like($s->command('RETR 100'), qr/^-ERR \[SYS\/TEMP\] /, 'RETR 100');
+	$s->quit;
+};
+
+case 'damaged when all of it has been read: QUIT needs it no more' => sub {
+	my $box = indexed_box(@named);
+	my $s = $box->login(args => ['-s']);
+
+	is(scalar keys %{ $s->list }, 130, 'LIST');
+	$s->command('DELE 130');
+	damage($box, -8 + -s $box->work);
+	$s->quit;
+	is($box->spool, join('', @named[0 .. 128]), 'the spool');
+};
+
+for my $n (3, 130) {
+	case "damaged, and the first of two twins is gone, of $n: a scan" => sub {
+		my @letters = map { letter($_ == 2 ? 1 : $_) } 1 .. $n;
+		my $box = box(spool => join '', @letters);
+		my $s = $box->login(args => ['-s']);
+
+		$s->command('DELE 1');
+		$s->quit;
+		indexed($box);
+		damage($box, $n == 3 ? 1100 : 4000);
+		$s = $box->login(args => ['-s']);
+		is(scalar keys %{ $s->list }, $n - 1, 'LIST');
+		is($s->text('RETR 1'), wire($letters[1] =~ s/\AFrom .*\n//r =~ s/\n\z//r),
+		    'RETR 1');
+		$s->quit;
+	};
+}
+
+# XTND BBOARDS closes the maildrop by an UPDATE.  Where that fails it stays open,
+# but what was in the working file may be gone.
+case 'an UPDATE that failed, then RSET and the newest' => sub {
+	needs('strace');
+	my @letters = map { letter($_) } 1 .. 5;
+	my $box = indexed_box(@letters);
+	my ($boards, $news) = map { $box->dir . "/$_" } qw(boards news);
+
+	$box->put_file($news, letter(9));
+	$box->put_file($boards, "board news\nmaildrop $news\n");
+	chmod 0644, $news, $boards;
+	my $s = $box->login(args => ['-s', '-b', $boards], under => [ strace($box->dir . '/strace',
+	    '-e', 'trace=fdatasync', '-e', 'inject=fdatasync:error=ENOSPC:when=1') ]);
+	$s->dialog(<<'END');
+		C: DELE 2
+		S: +OK Message 2 has been deleted.
+		C: XTND BBOARDS news
+		S: -ERR [SYS/TEMP] The maildrop could not be updated, and stays open.
+		C: RSET
+		S: +OK Maildrop has 5 messages (*
+		C: DELE 5
+		S: +OK Message 5 has been deleted.
+		C: QUIT
+		S: +OK *
+END
+	$s->close->wait;
+	is($box->spool, join('', @letters[0 .. 3]), 'the newest is gone, and no other');
+};
 
 case 'a message of a large maildrop costs one page of the index' => sub {
 	needs('strace');
