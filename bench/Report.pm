@@ -165,7 +165,7 @@ sub rows {
 
 sub write {
 	my ($self, $dir, %run) = @_;
-	my $text = $self->heading(%run) . $self->table;
+	my $text = $self->heading($dir, %run) . $self->table;
 
 	save("$dir/report.txt", $text);
 	save("$dir/report.svg", $self->bars);
@@ -181,7 +181,7 @@ sub save {
 }
 
 sub heading {
-	my ($self, %run) = @_;
+	my ($self, $dir, %run) = @_;
 	my ($model) = join('', lines('/proc/cpuinfo')) =~
 	    /^model name\s*:\s*(.*)/m;
 	my $cores = grep { /^processor/ } lines('/proc/cpuinfo');
@@ -192,9 +192,10 @@ sub heading {
 	my ($kernel) = lines('/proc/sys/kernel/osrelease');
 	$spools =~ s/, 0 MB/, 0.5 MB/;
 	chomp($debian, $kernel);
+	chomp(my $commit = `git -C $dir describe --always --dirty 2>/dev/null`);
 	return sprintf <<"END", $run{quick} ? 'quick' : 'full', $run{seconds};
-bench/run, %s: %.0f seconds.  Debian $debian, Linux $kernel,
-$cores x $model.
+bench/run, %s: %.0f seconds, commit $commit.
+Debian $debian, Linux $kernel, $cores x $model.
 
 Spools:
 $spools
