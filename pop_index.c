@@ -450,12 +450,8 @@ index_part(int work, const struct msgs *t, const struct pages *pg, size_t n,
 {
 	size_t k;
 
-	if (before_page(work, t, pg, n, &k, all) == -1) {
-		if (pg->missing > 0)
-			return -1;
-		memset(all, 0, sizeof(*all));	/* the table knows, too */
-		k = 0;
-	}
+	if (before_page(work, t, pg, n, &k, all) == -1)
+		return -1;
 	add_up(&t->v[k * ENTRIES], n - k * ENTRIES, all);
 	return 0;
 }

@@ -1,0 +1,111 @@
+# UPDATE where only the newest messages go: the spool is cut, and the index with
+# it.  Whatever fails or dies meanwhile, what the next session says is what the
+# spool holds.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+my @letters = map { letter($_) } 1 .. 130;
+my @dele = map { "DELE $_" } 126 .. 130;
+my ($all, $cut) = map { join '', @letters[0 .. $_ - 1] } 130, 125;
+
+# That session, with what is to happen to one of its calls; what it said.
+sub session {
+	my (@what) = @_;
+	my $box = box(spool => $all);
+
+	$box->login(args => ['-s'])->quit;
+	my $s = $box->session(trace => 0, greeting => 0, args => ['-s'],
+	    under => [ strace($box->dir . '/strace', '-P', $box->path, '-P', $box->work,
+	    '-e', 'trace=pwrite64,pread64,ftruncate,fsync,fdatasync,utimensat,fstat,?newfstatat',
+	    map { ('-e', $_) } @what) ]);
+	$s->send('USER alice', 'PASS s3cret', @dele, 'QUIT');
+	my $said = $s->slurp;
+	$s->wait;
+	return ($box, $said);
+}
+
+# What is not as it should be after it.
+sub wrong {
+	my ($box, $said) = @_;
+	my $spool = $box->spool;
+	my $n = $spool eq $cut ? 125 : 130;
+
+	return 'the spool' unless $spool eq $cut || $spool eq $all;
+	return '+OK, and not done' if $spool eq $all && $said =~ /signing off/ &&
+	    $said =~ /^\+OK Message 126 has been deleted/m;
+	return '"nothing was removed", and it was' if $spool eq $cut &&
+	    $said =~ /nothing was removed/;
+	unlink $box->dotlock;
+	my $s = $box->login(args => ['-s', '-w', 1]);
+	return 'LIST' unless keys %{ $s->list } == $n;
+	return 'RETR' unless $s->text("RETR $n") eq
+	    wire($letters[$n - 1] =~ s/\AFrom .*\n//r =~ s/\n\z//r);
+	$s->quit;
+	return;
+}
+
+for my $what ('signal=KILL', 'error=EIO', 'error=ENOSPC') {
+	case "$what at each call" => sub {
+		needs('strace', 'plain');
+		my ($first) = session();
+		my @points = points(straced($first->dir . '/strace'));
+		my @wrong;
+
+		is($first->spool, $cut, 'undisturbed');
+		for my $point (@points) {
+			my ($call, $n) = @$point;
+			my ($box, $said) = session("inject=$call:$what:when=$n");
+			my $why = eval { wrong($box, $said) } // ($@ || undef);
+			push @wrong, "$call $n: $why" if defined $why;
+			$box->remove;
+		}
+		is(join("\n", @wrong), '', scalar(@points) . ' calls');
+	};
+}
+
+case 'the page to be cut is damaged: a twin keeps its number' => sub {
+	my @alike = map { letter($_ == 2 ? 1 : $_) } 1 .. 130;
+	my $box = box(spool => join '', @alike);
+	my $s = $box->login(args => ['-s']);
+
+	$s->command('DELE 1');
+	$s->quit;
+	$s = $box->login(args => ['-s']);
+	my $told = $s->uidl->{1};
+	like($told, qr/\.2\z/, 'the second of two');
+	$s->command('DELE 129');
+	open my $fh, '+<', $box->work or die;
+	sysseek $fh, 1024 + 2 * 4096 + 80, 0;
+	syswrite $fh, 'damaged!';
+	close $fh;
+	$s->quit;
+	is($box->spool, join('', @alike[1 .. 128]), 'the spool');
+	is($box->login(args => ['-s'])->uidl->{1}, $told, 'its unique-id');
+};
+
+# Shells say "new mail" of a spool that was written after it was read.
+for my $case ([ 'all that stay have been read', 1, 0 ],
+    [ 'one of the first page has not', 0, 5 ],
+    [ 'one of the page that is cut has not', 0, 90 ]) {
+	my ($name, $read, $unread) = @$case;
+
+	case "$name: the times of the spool" => sub {
+		my @marked = map { letter($_, $_ <= 100 && $_ != $unread ?
+		    (header => ['Status: RO']) : ()) } 1 .. 130;
+		my $box = box(spool => join '', @marked);
+
+		$box->login(args => ['-s'])->quit;
+		my $s = $box->login(args => ['-s']);
+		$s->command("DELE $_") for 101 .. 130;
+		$s->quit;
+		my $st = $box->stat;		# before it is read here
+		is($box->spool, join('', @marked[0 .. 99]), 'the spool');
+		is($st->{atime} >= $st->{mtime} ? 1 : 0, $read, 'read since it was written');
+	};
+}
+
+done_testing;
