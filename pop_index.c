@@ -94,7 +94,6 @@ static void
 add_up(const struct msg *m, size_t n, struct summary *sum)
 {
 	for (; n > 0; n--, m++) {
-		sum->twins += m->twin > 0;
 		if (m->flags & MSG_HIDDEN) {
 			sum->hidden++;
 			continue;
@@ -286,9 +285,10 @@ index_rest(int work, struct msgs *t, struct pages *pg)
 		return 0;
 	if ((block = file_block((uint64_t)pg->n * PAGE)) == NULL)
 		return -1;
-	file_populate(t->v, t->n * sizeof(*t->v));
 	for (k = 0; k < pg->n && r == 0; k += some) {
 		some = pg->n - k < PAGES_BLOCK ? pg->n - k : PAGES_BLOCK;
+		file_populate(&t->v[k * ENTRIES], (in_page(k + some - 1, t->n) +
+		    (some - 1) * ENTRIES) * sizeof(*t->v));
 		r = file_read(work, block, (some - 1) * PAGE +
 		    page_bytes(in_page(k + some - 1, t->n)),
 		    pg->at + k * PAGE);

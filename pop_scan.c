@@ -8,8 +8,8 @@
 #include "popper.h"
 
 /*
- * Feeds the scanner block by block.  What it leaves of one, the beginning of a
- * line, is put right before the next, which is read to a page of its own.
+ * Feeds the scanner block by block.  What it leaves of one is put right before
+ * the next, which is read to a page of its own.
  */
 static int
 feed(int fd, uint64_t at, uint64_t end, struct scan *s, char *room)

@@ -157,7 +157,6 @@ struct summary {
 	uint64_t octets;
 	uint64_t last;		/* highest one that Status: shows as read */
 	uint64_t hidden;	/* 1 if entry 0 is c-client's folder data */
-	uint64_t twins;		/* entries that have a twin number */
 	uint64_t unread;	/* messages without MSG_READ */
 };
 
@@ -719,9 +718,9 @@ struct scan {
 void mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old);
 
 /*
- * Takes the next n bytes of the file.  Returns how many it used: the rest is
- * the beginning of a line, to be given again with more behind it.  At least
- * MBOX_LINE bytes are always used up to the last line end or all.
+ * Takes the next n bytes of the file.  Returns how many it used: the rest, less
+ * than MBOX_LINE bytes, is to be given again with more behind it.  In a body it
+ * may be several lines, or begin within one: they go faster by windows.
  */
 size_t mbox_feed(struct scan *s, const char *p, size_t n, bool last);
 enum { MBOX_LINE = 8192, MBOX_WINDOW = 2048 };
