@@ -133,6 +133,16 @@ END
 	is((account_of($box))[1], 0, 'the next session needs no scan');
 };
 
+case 'an index of another version is none' => sub {
+	my @letters = letters(3);
+	my $box = box(spool => join '', @letters);
+
+	$box->put_file($box->work, "popper index 1\n" . "\0" x 497 . 'x' x 168);
+	my ($said, $scan) = account_of($box);
+	is($scan, 1, 'the spool is scanned');
+	is((account_of($box))[0], $said, 'and known from then on');
+};
+
 # Flips an octet of the working file near its end, or anywhere.
 sub damage {
 	my ($box, $at) = @_;
