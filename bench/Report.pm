@@ -333,8 +333,12 @@ sub chart {
 		    $left + 45, $y) . label($left + 41, $y + 4, 10 ** $e,
 		    anchor => 'end');
 	}
-	my %seen;
-	for my $x (grep { !$seen{$_}++ } map { $_->[0] } @points) {
+	my (%seen, $last);
+	for my $x (sort { $a <=> $b } grep { !$seen{$_}++ } map { $_->[0] }
+	    @points) {
+		# no number runs into the one before it
+		next if defined $last && $px->($x) - $px->($last) < 30;
+		$last = $x;
 		$body .= label($px->($x), 316, $x >= 1e6 ? $x / 1e6 . 'M' :
 		    $x >= 1e4 ? $x / 1e3 . 'k' : $x, anchor => 'middle');
 	}
