@@ -281,7 +281,7 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	return 0;
 }
 
-/* ------------------------------------------------------------------------ */
+/* ---- all of it ----------------------------------------------------------- */
 
 /*
  * The spool is another than the session's table says: a new table of it, with
