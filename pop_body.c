@@ -6,7 +6,21 @@
 
 #include "popper.h"
 
-enum { LANES = 32 };
+/* A way for some processors of one family; elsewhere there is the plain one. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__TINYC__) && \
+    !defined(POPPER_PORTABLE)
+#define HAS_WIDE	1
+#define ALWAYS_INLINE	__attribute__((always_inline))
+#include <cpuid.h>
+#else
+#define ALWAYS_INLINE
+#endif
+
+enum {
+	LANES = 32,
+	ASK_FROM = 4 << 20	/* to ask the processor costs as much as that,
+				   where a hypervisor answers */
+};
 
 /* What is in a window of MBOX_WINDOW bytes. */
 struct sight {
@@ -16,11 +30,12 @@ struct sight {
 };
 
 /*
- * Plain loops of fixed length, which a compiler turns into vectors: a
- * comparison that is true is then a byte of ones.
+ * A plain loop of fixed length, which a compiler turns into vectors: a
+ * comparison that is true is then a byte of ones.  Half of a scan's own time is
+ * spent here, so it is compiled twice where that is of use.
  */
-static struct sight
-look_at(const char *p)
+static inline struct sight ALWAYS_INLINE
+look(const char *p)
 {
 	unsigned char lf[LANES] = { 0 }, cr[LANES] = { 0 }, fr[LANES] = { 0 };
 	struct sight s = { 0, 0, 0 };
@@ -39,6 +54,50 @@ look_at(const char *p)
 		s.fr |= fr[j];
 	}
 	return s;
+}
+
+static struct sight
+look_at(const char *p)
+{
+	return look(p);
+}
+
+#ifdef HAS_WIDE
+/* The same for processors with vectors of 32 bytes: twice as fast. */
+static struct sight __attribute__((target("avx2")))
+look_wide(const char *p)
+{
+	return look(p);
+}
+
+static bool
+has_wide(void)
+{
+	unsigned a, b, c, d, low, high;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return false;
+	/* whether the system saves these registers, too */
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (low & 6) == 6 && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+	    b & bit_AVX2;
+}
+#else
+#define look_wide look_at
+
+static bool
+has_wide(void)
+{
+	return false;
+}
+#endif
+
+bool
+mbox_wide(struct scan *s)
+{
+	s->asked = true;
+	s->wide = has_wide();
+	return s->wide;
 }
 
 /* How many CRs of a window are a line end together with the LF behind them. */
@@ -82,7 +141,9 @@ mbox_body(struct scan *s, const char *p, const char *end)
 
 	if (end - p < MBOX_WINDOW + 2 || (s->blank && *p == 'F'))
 		return p;
-	w = look_at(p);
+	if (!s->asked && s->pos - s->begin > ASK_FROM)
+		(void)mbox_wide(s);
+	w = s->wide ? look_wide(p) : look_at(p);
 	lone = w.lf - (w.cr != 0 ? crlf_in(p) : 0);
 	if (w.fr != 0)
 		stop = up_to_fr(p, end, &lone);

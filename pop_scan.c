@@ -47,7 +47,7 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 	if (room == NULL)
 		return -1;
 	mbox_begin(&s, table, old);
-	s.pos = from;
+	s.begin = s.pos = from;
 	s.note = note;
 	s.note_arg = arg;
 	r = feed(fd, from, end, &s, room);

@@ -697,7 +697,7 @@ struct scan {
 	note_fn *note;		/* or NULL */
 	void *note_arg;
 	struct msg cur;
-	uint64_t pos;		/* bytes consumed */
+	uint64_t begin, pos;	/* where it began; bytes consumed */
 	uint64_t lone;		/* line ends of cur's text that are LF alone */
 	uint64_t head_octets;	/* of cur's header and its blank line */
 	struct md5 md5;		/* of the header, where it is not kept whole */
@@ -711,6 +711,7 @@ struct scan {
 	bool midline;		/* the last piece was not the whole line */
 	bool hashed;		/* this header field counts for the uid */
 	bool spilled;		/* kept was too small: md5 has the first of it */
+	bool asked, wide;	/* which way to look at bodies: mbox_wide() */
 	char kept[KEPT];	/* what the uid is made of, so far; last */
 };
 
@@ -730,6 +731,9 @@ enum { MBOX_LINE = 8192, MBOX_WINDOW = 2048 };
  * of a line that may be a separator.  Where it stopped: p if it is not its turn.
  */
 const char *mbox_body(struct scan *s, const char *p, const char *end);
+
+/* Goes on by wide vectors if the processor has them: whether it has. */
+bool mbox_wide(struct scan *s);
 
 /* Ends the file.  0, or -1 with errno: EILSEQ not an mbox, ENOMEM. */
 int mbox_end(struct scan *s);

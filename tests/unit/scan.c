@@ -215,6 +215,8 @@ naive(const struct buf *f, struct msgs *t)
 
 /* ---- the comparison ---------------------------------------------------- */
 
+static bool wide;		/* by wide vectors, where there are */
+
 /*
  * Feeds the file through a buffer of that size, in reads of at most chunk
  * bytes (or of random lengths up to it).
@@ -228,6 +230,8 @@ feed(const struct buf *f, size_t size, size_t chunk, uint64_t *seed,
 	size_t at = 0, have = 0, n, used;
 
 	mbox_begin(&s, t, old);
+	if (wide)
+		(void)mbox_wide(&s);
 	do {
 		n = seed != NULL ? 1 + below(seed, chunk) : chunk;
 		n = n < size - have ? n : size - have;
@@ -681,8 +685,8 @@ changed_files(void)
 	buf_free(&f);
 }
 
-int
-main(void)
+static void
+all(void)
 {
 	hand_made();
 	known_sizes();
@@ -692,5 +696,19 @@ main(void)
 	long_from();
 	random_files();
 	changed_files();
+}
+
+int
+main(void)
+{
+	struct scan s;
+
+	all();
+	mbox_begin(&s, NULL, NULL);
+	wide = mbox_wide(&s);
+	if (wide)
+		all();
+	else
+		note("no wide vectors here: that way is not tried");
 	return tap_end();
 }
