@@ -92,7 +92,7 @@ case 'the spool cannot be read for the temporary copy: -ERR, and then the text' 
 	$s->reply('a line') for 1 .. 3;
 	like($s->command('RETR 2'), qr/^-ERR \[SYS\/TEMP\] /, 'RETR 2, the first time');
 	for my $n (2, 4, 1) {
-		is($s->text("RETR $n"), wire($letters[$n - 1] =~ s/\AFrom .*\n//r =~ s/\n\z//r),
+		is($s->text("RETR $n"), text_of($letters[$n - 1]),
 		    "RETR $n");
 	}
 	$s->quit;

@@ -20,8 +20,6 @@ plan skip_all => "cannot compile $source"
 
 my @letters = map { letter($_, body => alnum(50 * $_ % 700)) } 1 .. 80;
 
-sub text_of { return wire($_[0] =~ s/\AFrom .*\n//r =~ s/\n\z//r) }
-
 # What is done to the maildrop before the session's RETRs, and who is left then.
 my %scene = (
 	'from a scan' => { before => sub { unlink $_[0]->work } },

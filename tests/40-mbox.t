@@ -8,7 +8,7 @@ use Popper;
 
 my $separator = "From x\@example.org Sat Jan  3 01:05:34 1996\n";
 my $next = letter(2);
-my $next_wire = wire($next =~ s/\AFrom .*\n//r =~ s/\n\z//r);
+my $next_wire = text_of($next);
 
 # A spool and the messages it must give; then message 1 is deleted, and what
 # is left in the file must be as it was.
@@ -86,7 +86,7 @@ case '>From is sent as it is stored' => sub {
 
 case 'CRLF line ends: one CRLF on the line, the file as it was' => sub {
 	my $spool = wire(letter(1) . $next);
-	my $box = gives($spool, wire(letter(1) =~ s/\AFrom .*\n//r =~ s/\n\z//r),
+	my $box = gives($spool, text_of(letter(1)),
 	    $next_wire);
 	leaves($box, 1, wire($next));
 };
@@ -101,7 +101,7 @@ case 'CRLF and LF mixed' => sub {
 case 'no line end at the end of the file: one is sent and counted' => sub {
 	my $last = $next =~ s/\n\n\z//r;
 	my $box = gives(letter(1) . $last,
-	    wire(letter(1) =~ s/\AFrom .*\n//r =~ s/\n\z//r), $next_wire);
+	    text_of(letter(1)), $next_wire);
 	leaves($box, 1, $last);
 	gives($last, $next_wire);
 	gives("${separator}Subject: a", "Subject: a\r\n\r\n");
@@ -225,7 +225,7 @@ case 'Content-Length is not believed' => sub {
 	for my $length (0, 1, 999_999, -1, '99999999999999999999') {
 		my $one = letter(1, header => [ "Content-Length: $length" ]);
 		my $box = gives($one . $next,
-		    wire($one =~ s/\AFrom .*\n//r =~ s/\n\z//r), $next_wire);
+		    text_of($one), $next_wire);
 		leaves($box, 1, $next);
 	}
 };

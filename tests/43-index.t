@@ -20,7 +20,7 @@ sub wrong {
 	my $s = $box->session(trace => 0, greeting => 0, args => ['-s', '-w', 1]);
 
 	$box->{want}{$text} //= join '', map {
-		my $wire = wire(s/\AFrom .*\n//r =~ s/\n\z//r);
+		my $wire = text_of($_);
 		'+OK ' . length($wire) . " octets\r\n" . stuffed($wire) . ".\r\n"
 	} @expected;
 	my $work = slurp($box->work) // '';

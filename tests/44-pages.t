@@ -168,7 +168,7 @@ for my $where (['the page of the newest', 0.99], ['a page before it', 0.4],
 		like($s->command('DELE 150'), qr/\A\+OK /, 'DELE 150');
 		damage($box, int($part * -s $box->work));
 		for my $i (1, 149, 151, $n) {
-			is($s->text("RETR $i"), wire($letters[$i - 1] =~ s/\AFrom .*\n//r =~ s/\n\z//r),
+			is($s->text("RETR $i"), text_of($letters[$i - 1]),
 			    "RETR $i");
 		}
 		is(scalar keys %{ $s->list }, $n - 1, 'LIST leaves 150 out');
@@ -231,7 +231,7 @@ for my $n (3, 130) {
 		damage($box, $n == 3 ? 1100 : 4000);
 		$s = $box->login(args => ['-s']);
 		is(scalar keys %{ $s->list }, $n - 1, 'LIST');
-		is($s->text('RETR 1'), wire($letters[1] =~ s/\AFrom .*\n//r =~ s/\n\z//r),
+		is($s->text('RETR 1'), text_of($letters[1]),
 		    'RETR 1');
 		$s->quit;
 	};

@@ -21,9 +21,6 @@ sub xfs_box {
 	return $box;
 }
 
-# What a client gets of a letter.
-sub text_of { return wire($_[0] =~ s/\AFrom .*\n//r =~ s/\n\z//r) }
-
 case 'the copy is a clone, whichever message is asked for first' => sub {
 	my @letters = map { letter($_, body => alnum(3000 * $_)) } 1 .. 4;
 	my $box = xfs_box(@letters);

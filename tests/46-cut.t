@@ -43,7 +43,7 @@ sub wrong {
 	my $s = $box->login(args => ['-s', '-w', 1]);
 	return 'LIST' unless keys %{ $s->list } == $n;
 	return 'RETR' unless $s->text("RETR $n") eq
-	    wire($letters[$n - 1] =~ s/\AFrom .*\n//r =~ s/\n\z//r);
+	    text_of($letters[$n - 1]);
 	$s->quit;
 	return;
 }

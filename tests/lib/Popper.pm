@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(FX1 alnum box case eventually letter lock_file memory needs
-    now points show slurp strace straced wire);
+    now points show slurp strace straced text_of wire);
 
 # Where a test waits for something that must come, it waits this many seconds
 # before it calls the thing broken.  No test passes or fails by being fast.
@@ -168,6 +168,10 @@ sub wire {
 	$text =~ s/\r?\n/\r\n/g;
 	return $text;
 }
+
+# What RETR sends of a letter: without its From_ line, and without the empty line
+# that the mbox has behind it.
+sub text_of { return wire($_[0] =~ s/\AFrom .*\n//r =~ s/\n\z//r) }
 
 # Octets that a mail program could have written, the same ones every time.
 sub alnum {
@@ -770,10 +774,10 @@ C<strace>, C<locks>, C<proc>, C<plain> (a build without sanitizers).
 
 Waits until TEST is true; false when patience ends.
 
-=item letter(N, header => [LINES], body => TEXT), FX1, wire(TEXT), alnum(OCTETS)
+=item letter(N, header => [LINES], body => TEXT), text_of(LETTER), FX1, wire(TEXT), alnum(OCTETS)
 
-One mbox message; the mbox of two messages that is the default spool; text
-with CRLF line ends; filler of that size in lines.
+One mbox message; what RETR sends of it; the mbox of two messages that is the
+default spool; text with CRLF line ends; filler of that size in lines.
 
 =item strace(FILE, OPTIONS), straced(FILE), points(LINES)
 
