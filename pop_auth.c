@@ -39,9 +39,15 @@ make_work(struct pop *p, const struct account *a)
 		    -1 || sb.st_uid != geteuid() || a->uid == geteuid())
 			return 0;
 		fd = file_open(p->drop.dir, name, O_RDWR, geteuid(), &sb);
-		if (fd != -1 && sb.st_size > 0) {
+		/*
+		 * It may have become the user's meanwhile, if this is one of
+		 * two first sessions; all else drop_open() will say no to.
+		 */
+		if (fd == -1)
+			return 0;
+		if (sb.st_size > 0) {
 			(void)close(fd);
-			return 0;	/* file_open() will say no to it */
+			return 0;
 		}
 	}
 	if (fd == -1)

@@ -172,6 +172,42 @@ for my $what (sort keys %closed) {
 	};
 }
 
+# .alice.pop as root has made it, before it is given to alice.
+sub half_made {
+	my ($box) = @_;
+	$box->put_file($box->work, '');
+	chown 0, 0, $box->work or die "chown: $!";
+}
+
+case 'two first sessions of an account: the other one gives .alice.pop to her'
+    . ' when this one has just seen that it is root\'s' => sub {
+	needs('strace');
+	my $trace = sub { $_[0]->dir . '/strace' };
+	my $start = sub {
+		my ($box, @options) = @_;
+		half_made($box);
+		my $s = $box->session(under => [ strace($trace->($box), @options) ]);
+		$s->send('USER alice', 'PASS s3cret', 'STAT', 'QUIT');
+		return $s;
+	};
+	my $box = box();
+	my $s = $start->($box);
+	$s->slurp;
+	$s->wait;
+	my @lines = straced($trace->($box));
+	my ($look) = grep { $lines[$_] =~ /stat\w*\(.*"\.alice\.pop"/ } 0 .. $#lines;
+	my ($call, $n) = @{ (points(@lines[0 .. $look]))[-1] };
+
+	$box = box();
+	$s = $start->($box, '-e', "inject=$call:signal=STOP:when=$n");
+	ok(eventually { (slurp($trace->($box)) // '') =~ /stopped by SIGSTOP/ },
+	    "stopped behind $call");
+	$box->give($box->work, 0600);
+	$s->kill('CONT');
+	like($s->slurp, qr/^\+OK 2 \d+\r\n/m, 'it is served');
+	$s->wait;
+};
+
 case 'root may not log in, whatever the password' => sub {
 	my $box = box(accounts => { root => { password => 's3cret', uid => 0, gid => 0 },
 	    toor => { password => 's3cret', uid => 0 } });
