@@ -248,6 +248,8 @@ END
 	left_without(\@short, 'are gone and nothing else');
 };
 
+# getmail6 misses the end of a program that ends before it waits for it, and
+# then waits for minutes.
 client 'getmail6' => ['getmail'], sub {
 	my ($getmail) = @_;
 	prepare(getmailrc => <<"END");
@@ -259,7 +261,8 @@ username = $user
 password = $password
 [destination]
 type = MDA_external
-path = $home/deliver
+path = /bin/sh
+arguments = ("-c", "sleep 0.3; exec $home/deliver")
 [options]
 verbose = 0
 delivered_to = false
