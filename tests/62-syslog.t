@@ -92,10 +92,11 @@ sub logged {
 	}
 	$text =~ s/^\Q$marker\E\n//m or die "the log daemon hangs\n";
 	$seen += length("$marker\n") + length $text;
-	# a line that is none is kept where popper may have written it
+	# a line that is none is kept where popper may have written it; other
+	# programs speak of files, /tmp/popper-XXXX/...
 	return grep {
 		my (undef, undef, $by) = parse($_);
-		defined $by ? $by == $pid : /popper/;
+		defined $by ? $by == $pid : m{(?<![/\w])popper(?![-\w])};
 	} split /\n/, $text;
 }
 

@@ -132,6 +132,7 @@ case 'pop3s: the greeting comes under TLS, STLS is not on offer [RFC 8314 3.1, R
 
 case 'pop3s: a new certificate is taken without a session lost' => sub {
 	my ($pop, $port, $pid) = front('popper-pop3s.conf');
+	eventually { unit($port) ne '' };	# it listens before it knows HUP
 	$tls->certify('old');
 	kill 'HUP', $pid;
 	ok((eventually { unit($port) eq 'old' }), 'before');

@@ -154,11 +154,11 @@ poll localhost protocol pop3 service $is->{port} auth password
 END
 		    run => [$fetchmail]);
 	}],
+	# it would miss the end of a program that ends before it waits for it
 	'getmail6' => [['getmail'], sub {
 		my ($is, $getmail) = @_;
 		return (unable => 'it knows no STLS') unless $is->{tls};
-		return (deletes => 1, files => { got => '',
-		    getmailrc => <<"END" },
+		return (deletes => 1, files => { getmailrc => <<"END" },
 [retriever]
 type = SimplePOP3SSLRetriever
 server = localhost
@@ -167,8 +167,9 @@ username = $is->{user}
 password = $is->{password}
 ca_certs = $is->{ca}
 [destination]
-type = Mboxrd
-path = $is->{home}/got
+type = MDA_external
+path = /bin/sh
+arguments = ("-c", "sleep 0.3; cat >>$is->{home}/got")
 [options]
 verbose = 0
 delete = true
