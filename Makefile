@@ -40,7 +40,7 @@ MODULES	= pop_auth.c pop_base64.c pop_board.c pop_body.c pop_check.c \
 	  pop_scan.c pop_send.c pop_tls.c pop_twin.c pop_updt.c pop_xmit.c \
 	  pop_xtnd.c pop_xuidl.c
 SRC	= popper.c $(MODULES)
-HDR	= popper.h journal.h
+HDR	= popper.h maildrop.h journal.h
 OBJ	= $(SRC:.c=.o)
 UNITS	= scan plan journal md5 twin base64 child
 CARD	= client/popcard.c client/cards.c client/mail.c client/maildrop.c \

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 /* A way for some processors of one family; elsewhere there is the plain one. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__TINYC__) && \

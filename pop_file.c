@@ -22,7 +22,7 @@
 #include <sys/mman.h>
 #endif
 
-#include "popper.h"
+#include "maildrop.h"
 
 #if defined(POPPER_LINUX) && !defined(FICLONE)
 #define FICLONE	_IOW(0x94, 9, int)	/* <linux/fs.h>, where there is one */

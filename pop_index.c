@@ -12,9 +12,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 static const char magic[32] = "popper index 2\n";
 

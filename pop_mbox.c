@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 enum { FROM_MOST = 1024 };	/* of a From_ line is looked at */
 

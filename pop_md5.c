@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 static const uint32_t sines[64] = {
 	0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee,

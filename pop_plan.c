@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 enum { STEPS_MAX = 20000 };	/* each costs two syncs: it must end */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 /*
  * Feeds the scanner block by block.  What it leaves of one is put right before

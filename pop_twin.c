@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 int
 msgs_add(struct msgs *t, const struct msg *m)

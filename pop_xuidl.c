@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 
 static int
 by_text(const void *a, const void *b)

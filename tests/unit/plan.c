@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 #include "tap.h"
 
 enum { ROOM = 1 << 16, MESSAGES = 24, BIT = 16 };

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "popper.h"
+#include "maildrop.h"
 #include "tap.h"
 
 /* ---- the naive scanner ------------------------------------------------- */

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "popper.h"
+#include "maildrop.h"
 #include "tap.h"
 
 /* A table from a word: each letter a message of that unique-id. */
