@@ -459,8 +459,7 @@ board_information(struct pop *p, const struct board *b)
 	size_t i;
 
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		pop_printf(p, "%s%s", lines[i][0] == '.' ? "." : "",
-		    lines[i]);
+		pop_printf(p, "%s", lines[i]);
 	pop_printf(p, "%o %lu", b->flags, (unsigned long)b->maxima);
 	pop_printf(p, "%s", b->date);
 }

@@ -332,6 +332,8 @@ put_line(struct pop *p, const char *start, const char *fmt, va_list ap)
 	for (i = 0; i < n; i++)
 		if (line[i] < 0x20 || line[i] > 0x7e)
 			line[i] = '?';	/* also where char is signed */
+	if (line[0] == '.')
+		pop_put(p, ".", 1);	/* no line of ours ends a reply */
 	pop_put(p, line, n);
 	pop_put(p, "\r\n", 2);
 }

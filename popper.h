@@ -537,7 +537,7 @@ void pop_puts(struct pop *p, const char *s);
 /* A number: listings of large maildrops are too long for printf(3). */
 void pop_print_number(struct pop *p, uint64_t n);
 
-/* One line into a multi-line reply. */
+/* One line into a multi-line reply; a leading dot is doubled. */
 void pop_printf(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
 
 /* Writes what waits.  0, or -1: the client is gone or stopped reading. */

@@ -511,6 +511,7 @@ case 'the date is that of the newest letter, as it stands there' => sub {
 	is($date->(letter(1)), '', 'none at all');
 	unlike($date->(posting(1, 1, "a\0b\rc\x1b")), qr/[\0-\x1f]/, 'no controls');
 	cmp_ok(length $date->(posting(1, 1, 'x' x 5000)), '<', 512, 'a long one');
+	is($date->(posting(1, 1, '.')), '.', 'one that is a dot ends no reply');
 };
 
 sub box_information { return scalar $_[0]->login->text('XTND X-BBOARDS b') }
