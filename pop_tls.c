@@ -6,6 +6,8 @@
  * name, and above all no octet that came in the clear and waits in a buffer,
  * which somebody on the way may have put there.
  */
+#include <sys/select.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -31,8 +33,8 @@ tls_begin(struct pop *p)
 		p->tlsfd[i] = -1;
 		if ((s = getenv(names[i])) == NULL || *s == '\0')
 			continue;
-		if (!arg_number((struct str){ s, strlen(s) }, 65535, &n) ||
-		    n < 3 || fcntl((int)n, F_GETFD) == -1 ||
+		if (!arg_number((struct str){ s, strlen(s) }, FD_SETSIZE - 1,
+		    &n) || n < 3 || fcntl((int)n, F_GETFD) == -1 ||
 		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == -1) {
 			pop_log(p, LV_NOTICE, "tls: %s names no descriptor",
 			    names[i]);

@@ -267,6 +267,20 @@ sub with_fds {
 	    'exec "$@" 3</dev/null 4</dev/null 5</dev/null', 'sh']);
 }
 
+case 'STLS: not on offer by a descriptor that is too high to wait for' => sub {
+	plan skip_all => 'no descriptor 1024 here'
+	    if system('ulimit -n 1025 2>/dev/null') != 0;
+	my $box = box(args => ['-l', 1]);
+	my $dup = 'use POSIX "dup2"; dup2(0, 1024); exec @ARGV';
+	my $s = $box->session(under => ['/bin/sh', '-c',
+	    'ulimit -n 1025; exec "$@"', 'sh', $^X, '-e', $dup], env => {
+	    map { $_ => 1024 } qw(SSLCTLFD SSLREADFD SSLWRITEFD) });
+
+	unlike($s->text('CAPA'), qr/^STLS/m, 'CAPA');
+	like($s->command('STLS'), qr/^-ERR/, 'STLS');
+	is(log_in($s)->command('STAT'), '+OK 2 48', 'all else is as without');
+};
+
 case 'STLS: its descriptors stay closed in a program that popper starts' => sub {
 	needs('proc');
 	my $box = box();
