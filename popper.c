@@ -266,7 +266,11 @@ patience(struct pop *p, enum result r, unsigned before)
 	if (p->state != ST_TRANS && p->bad > BAD_FREE) {
 		extra = p->opt.fail * (p->bad - BAD_FREE);
 		io_deadline(&when, extra < BAD_WAIT ? extra : BAD_WAIT);
+		if (io_left(&when) > io_left(&p->login))
+			when = p->login;
 		(void)io_sleep(p, &when);
+		if (io_left(&p->login) <= 0)
+			return no_command(p, IN_TIMEOUT);
 	}
 	return r;
 }

@@ -419,6 +419,17 @@ case 'bad commands: before login each takes longer, a signal ends the wait' => s
 	    'nobody else waits');
 };
 
+# Without an end at the time to log in these would take 46 delays.
+case 'bad commands: sent all at once they do not lengthen the time to log in' => sub {
+	my $box = box();
+	my $s = $box->session(args => ['-f', 60, '-l', 1]);
+
+	$s->send(('BAD') x 50);
+	is($s->slurp, '', 'the end, without a word');
+	is($s->wait, 0, 'exit status');
+	like($box->log, qr/ end .* reason=timeout .* seconds=[1-9]$/m, 'the log');
+};
+
 # ---- checkpassword ----------------------------------------------------------
 
 # A program that keeps what it was given, and then does as the words of sh say.
