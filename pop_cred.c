@@ -227,32 +227,30 @@ find_line(const char *path, bool secret, const char *name, char *value,
 	return r;
 }
 
-/* Who may not log in whatever his password: a reason, or NULL. */
+/*
+ * Who may not log in whatever his password: a reason, or NULL.  The lists are
+ * read for strangers too: trouble with them looks the same for every name.
+ */
 static int
 judge_account(struct pop *p, const char *name, struct account *a)
 {
-	int listed;
+	int allowed = 1, denied = 0;
 
+	if ((p->opt.allow != NULL && (allowed = find_line(p->opt.allow, false,
+	    name, NULL, 0)) == -1) ||
+	    (p->opt.deny != NULL && (denied = find_line(p->opt.deny, false,
+	    name, NULL, 0)) == -1))
+		return -1;
 	if (a->reason != NULL)
 		return 0;
-	if (a->uid == 0)
+	if (denied)
+		a->reason = "denied";
+	else if (!allowed)
+		a->reason = "notallowed";
+	else if (a->uid == 0)
 		a->reason = "root";
 	else if (a->uid < p->opt.minuid)
 		a->reason = "uid";
-	if (p->opt.allow != NULL) {
-		if ((listed = find_line(p->opt.allow, false, name, NULL,
-		    0)) == -1)
-			return -1;
-		if (listed == 0)
-			a->reason = "notallowed";
-	}
-	if (p->opt.deny != NULL) {
-		if ((listed = find_line(p->opt.deny, false, name, NULL,
-		    0)) == -1)
-			return -1;
-		if (listed == 1)
-			a->reason = "denied";
-	}
 	return 0;
 }
 

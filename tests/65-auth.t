@@ -376,10 +376,13 @@ case 'lists of users: a file that others write, or that is missing, lets nobody 
 		for my $how (sub { chmod 0620, $list }, sub { chmod 0602, $list },
 		    sub { chmod 0600, $list; rename $list, "$list.x" }) {
 			$how->();
-			my $s = $box->session(args => [$option, $list]);
-			$s->send('USER alice', 'PASS s3cret');
-			like($s->slurp, qr/^-ERR \[SYS\/TEMP\] [^\r\n]*\r\n\z/m,
-			    $option);
+			for my $user ('alice', 'nobody-has-it', '../alice') {
+				my $s = $box->session(args => [$option, $list]);
+				$s->send("USER $user", 'PASS s3cret');
+				like($s->slurp,
+				    qr/^-ERR \[SYS\/TEMP\] [^\r\n]*\r\n\z/m,
+				    "$option, $user");
+			}
 		}
 		rename "$list.x", $list;
 	}
