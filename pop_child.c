@@ -57,7 +57,8 @@ child_wait(struct pop *p, pid_t pid, unsigned seconds, int *status)
 	while ((r = waitpid(pid, status, WNOHANG)) == 0 ||
 	    (r == -1 && errno == EINTR)) {
 		if (io_left(&until) <= 0) {
-			(void)kill(-pid, SIGKILL);
+			if (kill(-pid, SIGKILL) == -1)	/* before setsid() */
+				(void)kill(pid, SIGKILL);
 			(void)waitpid(pid, status, 0);
 			errno = ETIMEDOUT;
 			return -1;
