@@ -18,7 +18,7 @@
 #include "popper.h"
 
 enum {
-	LOGIN_LEN = 600,	/* name, password, time on descriptor 3 */
+	LOGIN_LEN = NAME_LEN + SASL_LEN + 32,	/* name, password, time */
 	CHECK_LIMIT = 30	/* seconds that a checkpassword program has */
 };
 
@@ -315,7 +315,7 @@ ask_program(struct pop *p, const struct login *l, struct account *a)
 		return -1;
 	n = snprintf(text, sizeof(text), "%s%c%s%cY%lld%c", l->name, 0,
 	    l->password, 0, (long long)time(NULL), 0);
-	if (n > 0 && (size_t)n < sizeof(text) && pipe(fd) == 0) {
+	if (n > 0 && pipe(fd) == 0) {
 		pid = child_start(p, fd[0], 3, p->opt.checker, argv, env);
 		(void)close(fd[0]);	/* fits a pipe: no wait here */
 		if (pid != -1 && (write(fd[1], text, (size_t)n) == n ||

@@ -555,6 +555,20 @@ sub in_trouble {
 	    'the next session');
 }
 
+case 'checkpassword: it is asked about passwords of every length' => sub {
+	my $box = box();
+	my @args = checker($box, 'exit 1');
+
+	for my $length (1, 255, 600, 760) {
+		my $password = 'p' x $length;
+		my $s = $box->session(args => \@args);
+		$s->send('AUTH PLAIN', b64('', 'alice', $password));
+		like($s->slurp, qr/^-ERR \[AUTH\] /m, "$length octets");
+		like(slurp($box->dir . '/given'), qr/\Aalice\0$password\0Y/,
+		    'it sees all of them');
+	}
+};
+
 case 'checkpassword: a slow one is waited for' => sub {
 	my $box = box();
 	is($box->login(args => [checker($box, 'sleep 1.2; exit 0')])->
