@@ -329,7 +329,7 @@ ask_program(struct pop *p, const struct login *l, struct account *a)
 		    a->reason == NULL)
 			a->reason = "password";
 		if (r == -1)
-			errno = EREMOTEIO;
+			errno = EPROTO;
 	}
 	cred_forget(text, sizeof(text));
 	free(argv[0]);
