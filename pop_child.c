@@ -26,6 +26,7 @@ become(struct pop *p, int in, int as, const char *path, char *const argv[],
 	    dup2(in, as) == -1 || (as != 0 && dup2(null, 0) == -1) ||
 	    dup2(null, 1) == -1 || dup2(null, 2) == -1 ||
 	    signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
+	    signal(SIGXFSZ, SIG_DFL) == SIG_ERR ||
 	    sigprocmask(SIG_SETMASK, &p->waiting, NULL) == -1)
 		_exit(127);
 	for (fd = 3; fd < OTHERS_MOST; fd++)

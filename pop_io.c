@@ -38,8 +38,9 @@ io_begin(struct pop *p)
 
 	memset(&sa, 0, sizeof(sa));
 	(void)sigemptyset(&sa.sa_mask);
-	sa.sa_handler = SIG_IGN;
-	if (sigaction(SIGPIPE, &sa, NULL) == -1)
+	sa.sa_handler = SIG_IGN;	/* a call that fails says as much */
+	if (sigaction(SIGPIPE, &sa, NULL) == -1 ||
+	    sigaction(SIGXFSZ, &sa, NULL) == -1)
 		return -1;
 	sa.sa_handler = on_signal;
 	(void)sigemptyset(&block);

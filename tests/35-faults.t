@@ -148,6 +148,24 @@ case 'a disk with no block left: a maildrop can still be emptied' => sub {
 	is(length $box->spool, 0, 'the spool is empty');
 };
 
+# In blocks of 512 octets, as ulimit(1) has it; the letters are 16 kB.
+case 'a limit of file sizes: each command has its reply, and no mail is lost' => sub {
+	for my $blocks (1, 4, 16, 24, 64) {
+		my $box = box(spool => join '', @letters);
+		my $s = $box->session(trace => 0, under => ['/bin/sh', '-c',
+		    "ulimit -f $blocks; exec \"\$\@\"", 'sh']);
+		$s->send('USER alice', 'PASS s3cret', @commands, 'QUIT');
+		my ($quit) = $s->slurp =~ /^(.*)\r\n\z/m;
+		is($s->wait, 0, "$blocks blocks: exit status");
+		like($quit, qr/^(\+OK|-ERR \[SYS\/TEMP\]) /, 'the last reply');
+		$box->login->quit;
+		my $deleted = $quit =~ /^\+OK|The update was cut off/;
+		ok($box->spool =~ s/^Status: RO\n//gmr eq
+		    join('', $deleted ? @kept : @letters),
+		    $deleted ? 'deleted' : 'all is there');
+	}
+};
+
 # Take all the room of a file system but so many kilobytes.
 sub fill {
 	my ($filler, $free) = @_;

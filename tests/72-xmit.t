@@ -736,7 +736,7 @@ case 'XMIT: the mail program starts with no signal held back' => sub {
 	my ($run) = runs($box);
 	my %is = $run->{status} =~ /^(\w+):[ \t]*(.*)/mg;
 	is($is{SigBlk}, '0' x 16, 'none is blocked');
-	for my $number (1, 2, 13, 15, 17) {	# HUP INT PIPE TERM CHLD
+	for my $number (1, 2, 13, 15, 17, 25) {	# HUP INT PIPE TERM CHLD XFSZ
 		is(hex($is{SigIgn}) >> $number - 1 & 1, 0,
 		    "signal $number is not ignored");
 	}
