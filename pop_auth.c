@@ -31,14 +31,16 @@ make_work(struct pop *p, const struct account *a)
 	struct stat sb;
 	int fd, r, saved;
 
+	if (geteuid() != 0)
+		return 0;
 	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
 	fd = openat(p->drop.dir, name, O_RDWR | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1 && errno == EEXIST) {
 		if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) ==
-		    -1 || sb.st_uid != geteuid() || a->uid == geteuid())
+		    -1 || sb.st_uid != 0)
 			return 0;
-		fd = file_open(p->drop.dir, name, O_RDWR, geteuid(), &sb);
+		fd = file_open(p->drop.dir, name, O_RDWR, 0, &sb);
 		/*
 		 * It may have become the user's meanwhile, if this is one of
 		 * two first sessions; all else drop_open() will say no to.
@@ -69,7 +71,7 @@ make_work(struct pop *p, const struct account *a)
 static int
 become(struct pop *p, const struct account *a)
 {
-	struct stat sb;
+	struct stat sb = { 0 };
 
 	(void)snprintf(p->home, sizeof(p->home), "%s", a->home);
 	p->uid = a->uid;
@@ -79,7 +81,7 @@ become(struct pop *p, const struct account *a)
 		errno = EPERM;
 		return geteuid() == a->uid ? 0 : -1;
 	}
-	if (fstat(p->drop.dir, &sb) == -1)
+	if (p->drop.dir != -1 && fstat(p->drop.dir, &sb) == -1)
 		return -1;
 	if (sb.st_mode & S_IWGRP && !(sb.st_mode & S_IWOTH) && sb.st_gid != 0)
 		p->spoolgid = sb.st_gid;
@@ -187,6 +189,29 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	return BYE;
 }
 
+/*
+ * Whether a maildrop is where root has put it.  Behind a directory of somebody
+ * else's it could be behind a link to any other one, a moment later too: there
+ * root does nothing, and the user finds and makes himself what he needs.
+ */
+static bool
+put_by_root(const char *maildrop)
+{
+	char dir[sizeof(((struct account *)0)->maildrop)];
+	const char *slash = maildrop;
+	struct stat sb;
+
+	while (*slash != '\0' && (slash = strchr(slash + 1, '/')) != NULL) {
+		(void)snprintf(dir, sizeof(dir), "%.*s",
+		    (int)(slash - maildrop), maildrop);
+		if (lstat(dir, &sb) == -1 || sb.st_uid != 0 ||
+		    (S_ISDIR(sb.st_mode) && sb.st_mode & S_IWOTH &&
+		    !(sb.st_mode & S_ISVTX)))
+			return false;
+	}
+	return true;
+}
+
 /* The directory that the spool is in, and its name there. */
 static int
 open_dir(struct pop *p, const struct account *a)
@@ -210,6 +235,16 @@ open_dir(struct pop *p, const struct account *a)
 	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static enum result
+say_no_dir(struct pop *p, const struct account *a)
+{
+	pop_warn(p, "login: dir=%s", a->maildrop[0] != '\0' ? a->maildrop :
+	    p->opt.dir);
+	(void)pop_err(p, "[SYS/PERM] The spool directory cannot be used; tell "
+	    "the administrator.");
+	return BYE;
+}
+
 /*
  * The privileges go first, then the maildrop is opened: as the user.  How
  * long all of it took since asked is for the administrator.
@@ -217,15 +252,11 @@ open_dir(struct pop *p, const struct account *a)
 static enum result
 enter(struct pop *p, const struct account *a, const struct timespec *asked)
 {
-	p->reason = END_ERROR;
-	p->drop.dir = open_dir(p, a);
-	if (p->drop.dir == -1 || (geteuid() == 0 && make_work(p, a) == -1)) {
-		pop_warn(p, "login: dir=%s", a->maildrop[0] != '\0' ?
-		    a->maildrop : p->opt.dir);
-		(void)pop_err(p, "[SYS/PERM] The spool directory cannot be "
-		    "used; tell the administrator.");
-		return BYE;
-	}
+	bool roots = put_by_root(a->maildrop);
+
+	if (roots && ((p->drop.dir = open_dir(p, a)) == -1 ||
+	    make_work(p, a) == -1))
+		return say_no_dir(p, a);
 	if (become(p, a) == -1) {
 		pop_warn(p, "login: cannot become uid=%lu",
 		    (unsigned long)a->uid);
@@ -233,6 +264,8 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 		    "account; tell the administrator.");
 		return BYE;
 	}
+	if (!roots && (p->drop.dir = open_dir(p, a)) == -1)
+		return say_no_dir(p, a);
 	if (drop_open(p) != OK)
 		return BYE;
 	p->known = true;

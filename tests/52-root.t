@@ -208,6 +208,44 @@ case 'two first sessions of an account: the other one gives .alice.pop to her'
 	$s->wait;
 };
 
+case 'a maildrop behind a user\'s own directory: root makes nothing where her'
+    . ' link leads, and keeps no group of it' => sub {
+	needs('proc');
+	my $box = box();
+	my ($home, $etc) = ($box->dir . '/home', $box->dir . '/etc');
+
+	mkdir $_ or die "$_: $!" for $home, $etc;
+	$box->give($home, 0755);
+	symlink $etc, "$home/Mail" or die "symlink: $!";
+	chown 0, scalar getgrnam('mail'), $etc or die "chown: $!";
+	chmod 02775, $etc or die "chmod: $!";
+	$box->put_file($box->passwd, slurp($box->passwd) =~
+	    s{/nonexistent}{mbox=$home/Mail/inbox}r);
+
+	my $s = $box->session;
+	$s->send('USER alice', 'PASS s3cret');
+	like($s->slurp, qr/^-ERR \[SYS\/PERM\] [^\r\n]*\r\n\z/m, 'no login');
+	is_deeply([glob "$etc/.inbox* $etc/*"], [], 'nothing is made');
+
+	$box->give($etc, 02775);
+	$s = $box->login;
+	is(status($s->pid, 'Gid'), join(' ', ($Popper::gid) x 4),
+	    'where she may make it herself she does, with her own group');
+	ok(-e "$etc/.inbox.pop", '.inbox.pop is there');
+};
+
+case 'a maildrop behind directories of root\'s: root makes .inbox.pop' => sub {
+	my $box = box();
+	my $dir = $box->dir . '/org';
+
+	mkdir $dir or die "$dir: $!";
+	symlink $dir, $box->dir . '/link' or die "symlink: $!";
+	$box->put_file($box->passwd, slurp($box->passwd) =~
+	    s{/nonexistent}{'mbox=' . $box->dir . '/link/inbox'}er);
+	is($box->login->command('STAT'), '+OK 0 0', 'a login');
+	is((stat "$dir/.inbox.pop")[4], $Popper::uid, 'it is the user\'s');
+};
+
 case 'root may not log in, whatever the password' => sub {
 	my $box = box(accounts => { root => { password => 's3cret', uid => 0, gid => 0 },
 	    toor => { password => 's3cret', uid => 0 } });
