@@ -222,11 +222,12 @@ pop_line(struct pop *p, size_t max, const struct timespec *until,
 }
 
 enum line
-pop_octets(struct pop *p, const struct timespec *until, struct str *octets)
+pop_octets(struct pop *p, size_t n, const struct timespec *until,
+    struct str *octets)
 {
 	enum line what;
 
-	if (p->in.start == p->in.end) {
+	while (p->in.end - p->in.start < n) {
 		if (pop_flush(p) == -1)
 			return p->out.state;
 		if ((what = fill(p, until)) != IN_LINE)
@@ -235,19 +236,6 @@ pop_octets(struct pop *p, const struct timespec *until, struct str *octets)
 	octets->p = p->in.buf + p->in.start;
 	octets->n = p->in.end - p->in.start;
 	return IN_LINE;
-}
-
-enum line
-io_more(struct pop *p, size_t n, const struct timespec *until,
-    struct str *octets)
-{
-	enum line what = IN_LINE;
-
-	while (p->in.end - p->in.start < n && what == IN_LINE)
-		what = fill(p, until);
-	octets->p = p->in.buf + p->in.start;
-	octets->n = p->in.end - p->in.start;
-	return what;
 }
 
 bool

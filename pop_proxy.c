@@ -148,11 +148,7 @@ version_2(struct pop *p, const unsigned char *s, size_t len)
 static bool
 have(struct pop *p, size_t n, struct str *in, const struct timespec *until)
 {
-	do {
-		if (io_more(p, n, until, in) != IN_LINE)
-			return false;
-	} while (in->n < n);
-	return true;
+	return pop_octets(p, n, until, in) == IN_LINE;
 }
 
 static bool

@@ -115,7 +115,7 @@ receive(struct pop *p, struct parcel *x)
 
 	while (x->where != END) {
 		io_deadline(&until, p->opt.idle);
-		if ((r = pop_octets(p, &until, &in)) != IN_LINE)
+		if ((r = pop_octets(p, 1, &until, &in)) != IN_LINE)
 			return r;
 		pop_used(p, take(x, in));
 	}

@@ -509,20 +509,16 @@ enum line pop_line(struct pop *p, size_t max, const struct timespec *until,
     struct str *line);
 
 /*
- * What the client has sent beyond lines, waiting if there is nothing; and how
- * much of it was used.
+ * What the client has sent beyond lines, at least n octets (n below IN_SIZE),
+ * waiting until they are there; and how much of it was used.
  */
-enum line pop_octets(struct pop *p, const struct timespec *until,
+enum line pop_octets(struct pop *p, size_t n, const struct timespec *until,
     struct str *octets);
 void pop_used(struct pop *p, size_t n);
 
 /* Whether anything of the client waits unread; forgets both directions. */
 bool io_pending(struct pop *p);
 void io_forget(struct pop *p);
-
-/* At least n octets (n below IN_SIZE), or what came instead. */
-enum line io_more(struct pop *p, size_t n, const struct timespec *until,
-    struct str *octets);
 
 /* Waits until another descriptor can be read. */
 enum line io_readable(struct pop *p, int fd, const struct timespec *until);
