@@ -268,7 +268,6 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 		return say_no_dir(p, a);
 	if (drop_open(p) != OK)
 		return BYE;
-	p->known = true;
 	p->left = (unsigned long)p->drop.sum.count;
 	pop_log(p, LV_NOTICE, "login user=%s addr=%s messages=%llu "
 	    "octets=%llu ms=%lld", p->who, p->addr,

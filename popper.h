@@ -162,7 +162,6 @@ struct pop {
 	char stamp[HOST_LEN + 64];	/* of the greeting, for APOP */
 	char user[NAME_LEN + 1];	/* as given with USER */
 	char who[4 * NAME_LEN + 1];	/* the same, cleaned for the log */
-	bool known;		/* logged in */
 
 	char home[256];		/* of the account, for sendmail */
 	uid_t uid;
