@@ -293,7 +293,6 @@ log_in(struct pop *p, struct login *l)
 	r = cred_check(p, l, &a);
 	cred_forget(p->in.buf, p->in.start);
 	if (r == -1) {
-		p->reason = END_ERROR;
 		pop_warn(p, "login: cannot check accounts");
 		(void)pop_err(p, "[SYS/TEMP] Accounts cannot be looked up "
 		    "now.");

@@ -252,7 +252,6 @@ pop_update(struct pop *p)
 	drop_unlock(p);
 	if (r == 0)
 		return sign_off(p);
-	p->reason = END_ERROR;
 	errno = saved;
 	pop_warn(p, "update");
 	if (begun)

@@ -72,7 +72,6 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 			n = (size_t)(end - at);
 		if (file_read(p->drop.copy, part, n, at) == -1) {
 			pop_warn(p, "send: temporary copy");
-			p->reason = END_ERROR;
 			return CUT;
 		}
 		some = l == NULL ? n : up_to_limit(l, part, n, &done);

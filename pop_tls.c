@@ -131,13 +131,11 @@ pop_stls(struct pop *p)
 		return pop_err(p, p->tls ? "TLS is active already." :
 		    "TLS is not offered here.");
 	if (io_pending(p)) {
-		p->reason = END_ERROR;
 		(void)pop_err(p, "Nothing may follow STLS before its "
 		    "answer.");
 		return BYE;
 	}
 	(void)pop_ok(p, "Begin TLS negotiation.");
-	p->reason = END_ERROR;
 	if (pop_flush(p) == -1)
 		return CUT;
 	if (write(p->tlsfd[TLS_CTL], "Y", 1) != 1 || await(p) == -1 ||

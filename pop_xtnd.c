@@ -108,7 +108,6 @@ list_field(struct pop *p, struct str name, struct msg *only)
 		if (read_head(p, m, &room, &size, &head) == -1) {
 			pop_warn(p, "xlst: temporary copy");
 			free(room);
-			p->reason = END_ERROR;
 			return CUT;
 		}
 		f = find_field(head, name);

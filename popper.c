@@ -237,7 +237,6 @@ no_command(struct pop *p, enum line what)
 		return CUT;
 	case IN_ERROR:
 		pop_warn(p, "connection");
-		p->reason = END_ERROR;
 		return CUT;
 	default:
 		p->reason = END_LOST;
@@ -258,7 +257,6 @@ patience(struct pop *p, enum result r, unsigned before)
 	if (p->bad == before || r != NO)
 		return r;
 	if (p->bad > BAD_MOST) {
-		p->reason = END_ERROR;
 		pop_log(p, LV_NOTICE, "refused user=%s addr=%s: too many "
 		    "lines that are no commands", p->who, p->addr);
 		return BYE;
@@ -303,8 +301,8 @@ serve(struct pop *p)
 static void
 log_end(struct pop *p)
 {
-	static const char *const reasons[] = { "quit", "lost", "timeout",
-	    "signal", "auth", "error" };
+	static const char *const reasons[] = { "error", "quit", "lost",
+	    "timeout", "signal", "auth" };
 	struct timespec now;
 
 	io_deadline(&now, 0);
@@ -455,7 +453,6 @@ main(int argc, char **argv)
 	p->uid = geteuid();
 	p->gid = p->spoolgid = getegid();
 	p->state = ST_USER;
-	p->reason = END_ERROR;
 	p->who[0] = '-';
 	if (!options(&p->opt, argc, argv)) {
 		fprintf(stderr, "usage: popper [-dnrsTUVx] [-A file] [-a file] "

@@ -71,9 +71,9 @@ enum state {
 	ST_SAME = 0		/* as a next state: stay where we are */
 };
 
-/* How a session ended: the word of the log line, see pop_reason(). */
+/* How a session ended, for log_end(): by an error, if nobody has said how. */
 enum reason {
-	END_QUIT, END_LOST, END_TIMEOUT, END_SIGNAL, END_AUTH, END_ERROR
+	END_ERROR, END_QUIT, END_LOST, END_TIMEOUT, END_SIGNAL, END_AUTH
 };
 
 /* One line of the client, or why there is none. */
