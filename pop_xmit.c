@@ -21,8 +21,7 @@
 struct parcel {
 	int fd;
 	enum { START, TEXT, CR, DOT, DOT_CR, END } where;
-	bool toolarge, failed;
-	int error;
+	int error;			/* why it cannot be written, or 0 */
 	uint64_t size, limit;		/* bytes */
 	size_t n;
 	char buf[16 * 1024];
@@ -31,14 +30,10 @@ struct parcel {
 static void
 spill(struct parcel *x)
 {
-	if (!x->toolarge && !x->failed && x->n > 0 &&
-	    file_write(x->fd, x->buf, x->n, x->size) == -1) {
-		x->failed = true;
+	if (x->size <= x->limit && x->error == 0 &&
+	    file_write(x->fd, x->buf, x->n, x->size) == -1)
 		x->error = errno;
-	}
 	x->size += x->n;
-	if (x->size > x->limit)
-		x->toolarge = true;
 	x->n = 0;
 }
 
@@ -202,13 +197,13 @@ send_parcel(struct pop *p, struct parcel *x)
 static enum result
 judge(struct pop *p, struct parcel *x)
 {
-	if (x->toolarge) {
+	if (x->size > x->limit) {
 		pop_log(p, LV_NOTICE, "xmit user=%s addr=%s octets=%llu: too "
 		    "large", p->who, p->addr, (unsigned long long)x->size);
 		return pop_err(p, "The message is larger than %llu octets.",
 		    (unsigned long long)x->limit);
 	}
-	if (x->failed) {
+	if (x->error != 0) {
 		errno = x->error;
 		pop_warn(p, "xmit: temporary file");
 		return pop_err(p, "[SYS/TEMP] There is no room for the "
