@@ -66,30 +66,23 @@ trace(struct pop *p, const char *text)
 	}
 }
 
-static void PRINTF(3, 0)
-vlog(struct pop *p, enum level lv, const char *fmt, va_list ap)
+void
+pop_log(struct pop *p, enum level lv, const char *fmt, ...)
 {
 	char text[LOG_LEN];
 	int saved = errno;
+	va_list ap;
 
 	if (lv == LV_DEBUG && !p->opt.debug && p->trace == -1)
 		return;
+	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	if (lv == LV_NOTICE || p->opt.debug)
 		syslog(lv == LV_NOTICE ? LOG_NOTICE : LOG_DEBUG, "%s", text);
 	if (p->trace != -1)
 		trace(p, text);
 	errno = saved;
-}
-
-void
-pop_log(struct pop *p, enum level lv, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vlog(p, lv, fmt, ap);
-	va_end(ap);
 }
 
 void
