@@ -133,6 +133,7 @@ log_peer(struct pop *p)
 	socklen_t n = sizeof(ss);
 	const char *env;
 	const void *ip = NULL;
+	char text[INET6_ADDRSTRLEN];
 	int family;
 
 	memset(&ss, 0, sizeof(ss));
@@ -152,8 +153,8 @@ log_peer(struct pop *p)
 		}
 	}
 	env = getenv("REMOTE_HOST");
-	if (ip != NULL && inet_ntop(family, ip, p->addr, sizeof(p->addr))) {
-		log_set_peer(p, p->addr);
+	if (ip != NULL && inet_ntop(family, ip, text, sizeof(text))) {
+		log_set_peer(p, text);
 		if (!p->opt.tls || !p->loopback || env == NULL)
 			return;		/* not stunnel's end of a pair */
 	} else if (getenv("TCPREMOTEIP") != NULL)
@@ -164,9 +165,7 @@ log_peer(struct pop *p)
 void
 log_set_peer(struct pop *p, const char *addr)
 {
-	if (addr != p->addr)
-		(void)log_clean(p->addr, sizeof(p->addr), addr,
-		    strlen(addr));
+	(void)log_clean(p->addr, sizeof(p->addr), addr, strlen(addr));
 	p->loopback = strncmp(p->addr, "127.", 4) == 0 ||
 	    strcmp(p->addr, "::1") == 0 || strcmp(p->addr, "local") == 0;
 }
