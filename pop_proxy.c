@@ -71,8 +71,7 @@ version_1(struct pop *p, struct str line)
 {
 	char from[64], to[64];
 	struct str f;
-	int family, spaces = 0;
-	size_t i;
+	int family;
 
 	(void)field(&line);
 	f = field(&line);
@@ -82,11 +81,9 @@ version_1(struct pop *p, struct str line)
 	    (f.p[3] != '4' && f.p[3] != '6'))
 		return false;
 	family = f.p[3] == '4' ? AF_INET : AF_INET6;
-	for (i = 0; i < line.n; i++)
-		spaces += line.p[i] == ' ';
-	if (spaces != 3 || !address(family, field(&line), from) ||
+	if (!address(family, field(&line), from) ||
 	    !address(family, field(&line), to) || !is_port(field(&line)) ||
-	    !is_port(line))
+	    !is_port(line))		/* so there were three spaces */
 		return false;
 	log_set_peer(p, from);
 	return true;
