@@ -106,21 +106,17 @@ await(struct pop *p)
 static int
 take_over(struct pop *p)
 {
-	int i, k;
+	int i;
 
 	if (dup2(p->tlsfd[TLS_READ], 0) == -1 ||
 	    dup2(p->tlsfd[TLS_WRITE], 1) == -1 ||
 	    dup2(p->tlsfd[TLS_WRITE], 2) == -1 || io_unblock() == -1)
 		return -1;
 	for (i = 0; i < TLS_FDS; i++) {
-		for (k = 0; k < i && p->tlsfd[k] != p->tlsfd[i]; k++)
-			continue;
-		if (k == i)		/* they may be one and the same */
-			(void)close(p->tlsfd[i]);
+		(void)close(p->tlsfd[i]);	/* perhaps one and the same */
+		p->tlsfd[i] = -1;
 		(void)unsetenv(names[i]);
 	}
-	for (i = 0; i < TLS_FDS; i++)
-		p->tlsfd[i] = -1;
 	return 0;
 }
 
