@@ -368,7 +368,7 @@ board_open(struct pop *p, const char *path, struct board *b)
 	if (p->drop.dir != -1 && scan_board(p, b) == 0)
 		return 0;
 	saved = errno;
-	drop_close(p);
+	drop_close(&p->drop);
 	errno = saved == EPERM || saved == EACCES ? ENOENT : saved;
 	return -1;
 }
@@ -382,7 +382,7 @@ board_weigh(struct pop *p, struct board *b)
 	r = board_open(p, b->maildrop, b);
 	saved = errno;
 	if (r == 0)
-		drop_close(p);
+		drop_close(&p->drop);
 	p->drop = was;
 	errno = saved;
 	return r;

@@ -174,24 +174,22 @@ drop_open(struct pop *p)
 }
 
 void
-drop_unlock(struct pop *p)
+drop_unlock(struct drop *d)
 {
-	if (p->drop.work != -1)
-		(void)close(p->drop.work);
-	p->drop.work = -1;
+	if (d->work != -1)
+		(void)close(d->work);
+	d->work = -1;
 }
 
 void
-drop_close(struct pop *p)
+drop_close(struct drop *d)
 {
-	struct drop *d = &p->drop;
-
 	msgs_free(&d->all);
 	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	free(d->maxima);
 	d->maxima = NULL;
-	drop_unlock(p);
+	drop_unlock(d);
 	if (d->copy != -1)
 		(void)close(d->copy);
 	if (d->dir != -1)

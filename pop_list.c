@@ -249,7 +249,7 @@ pop_update(struct pop *p)
 
 	r = p->drop.kind == DROP_USER ? updt_maildrop(p, &begun) : 0;
 	saved = errno;
-	drop_unlock(p);
+	drop_unlock(&p->drop);
 	if (r == 0)
 		return sign_off(p);
 	errno = saved;

@@ -174,26 +174,20 @@ say_boards(struct pop *p, int e)
 static enum result
 change_to(struct pop *p, struct board *b, struct drop *opened)
 {
-	struct drop was = p->drop;
 	bool begun = false;
-	int r = 0, saved;
+	int r = 0;
 
-	if (was.kind == DROP_USER)
+	if (p->drop.kind == DROP_USER)
 		r = updt_maildrop(p, &begun);
 	if (r == -1 && !begun) {
-		saved = errno;
-		was = p->drop;
-		p->drop = *opened;
-		drop_close(p);
-		p->drop = was;
-		errno = saved;
 		pop_warn(p, "update");
+		drop_close(opened);
 		return pop_err(p, "[SYS/TEMP] The maildrop could not be "
 		    "updated, and stays open.");
 	}
 	if (r == -1)
 		pop_warn(p, "update: the next session goes on");
-	drop_close(p);
+	drop_close(&p->drop);
 	p->drop = *opened;
 	pop_log(p, LV_NOTICE, "board user=%s name=%s messages=%llu", p->who,
 	    b->name, (unsigned long long)p->drop.sum.count);

@@ -477,13 +477,13 @@ main(int argc, char **argv)
 	if (served) {
 		greet(p);
 		serve(p);
-		drop_unlock(p);	/* he may come again at once */
+		drop_unlock(&p->drop);	/* he may come again at once */
 	}
 	io_end(p);
 	(void)close(0);
 	(void)close(1);
 	(void)close(2);		/* inetd's: the client sees the end now */
-	drop_close(p);
+	drop_close(&p->drop);
 	if (served)
 		log_end(p);
 	log_check_name(p);

@@ -387,8 +387,8 @@ enum result drop_open(struct pop *p);
  * after that.  And gives back all the rest, which takes a while after a large
  * copy.  The spool is not touched.
  */
-void drop_unlock(struct pop *p);
-void drop_close(struct pop *p);
+void drop_unlock(struct drop *d);
+void drop_close(struct drop *d);
 
 /*
  * Makes the whole table of messages readable, or entry i of it (STAT needs
