@@ -197,20 +197,17 @@ board_find(struct pop *p, struct str name, struct board *b)
 {
 	unsigned lineno = 0;
 	FILE *f;
-	int r;
+	int r, saved;
 
 	if ((f = open_boards(p)) == NULL)
 		return -1;
 	while ((r = next_board(p, f, b, &lineno)) == 1)
 		if (answers_to(b, name))
 			break;
-	if (r == 0)
-		errno = ENOENT;
-	r = r == 1 ? 0 : -1;
-	lineno = (unsigned)errno;
+	saved = r == 0 ? ENOENT : errno;
 	(void)fclose(f);
-	errno = (int)lineno;
-	return r;
+	errno = saved;
+	return r == 1 ? 0 : -1;
 }
 
 /* ---- a board's maildrop -------------------------------------------------- */
