@@ -450,6 +450,4 @@ wire_end(struct pop *p, struct wire *w)
 		pop_put(p, "\r", 1);
 	if (!w->start)
 		pop_put(p, "\r\n", 2);
-	w->cr = false;
-	w->start = true;
 }
