@@ -283,9 +283,9 @@ note_field(void *arg, size_t i, struct str line)
 	n->dating = r > 0 && (size_t)r < sizeof(n->date) - have;
 }
 
-/* MAXIMA of every message: its BBoard-ID, else its number. */
+/* MAXIMA of every message: its BBoard-ID, else its number; and the board's. */
 static int
-set_maxima(struct drop *d, struct notes *n)
+set_maxima(struct drop *d, struct notes *n, struct board *b)
 {
 	size_t i;
 
@@ -294,9 +294,12 @@ set_maxima(struct drop *d, struct notes *n)
 		errno = ENOMEM;
 		return -1;
 	}
-	for (i = 0; i < d->all.n; i++)
+	for (i = 0; i < d->all.n; i++) {
 		d->maxima[i] = i < n->room && n->ids[i] > 0 ? n->ids[i] :
 		    (uint32_t)(i + 1 - d->sum.hidden);
+		if (d->maxima[i] > b->maxima)
+			b->maxima = d->maxima[i];
+	}
 	return 0;
 }
 
@@ -307,8 +310,6 @@ scan_board(struct pop *p, struct board *b)
 	struct drop *d = &p->drop;
 	struct notes n;
 	struct spool sp;
-	uint32_t top = 0;
-	size_t i;
 	int r, saved;
 
 	memset(&n, 0, sizeof(n));
@@ -320,7 +321,7 @@ scan_board(struct pop *p, struct board *b)
 	index_stamp(&d->stamp, &sp.st);
 	if (r == 0 && (r = mbox_twins(&d->all, NULL)) == 0) {
 		index_sum(&d->all, &d->sum);
-		r = set_maxima(d, &n);
+		r = set_maxima(d, &n, b);
 	}
 	if (r == 0 && !lock_undisturbed(p, &sp)) {
 		errno = EAGAIN;
@@ -331,11 +332,7 @@ scan_board(struct pop *p, struct board *b)
 	free(n.ids);
 	errno = saved;
 	d->loaded = r == 0;
-	d->last = 0;
 	d->sum.last = 0;
-	for (i = 0; r == 0 && i < d->all.n; i++)
-		top = d->maxima[i] > top ? d->maxima[i] : top;
-	b->maxima = top;
 	(void)snprintf(b->date, sizeof(b->date), "%s", n.date);
 	return r;
 }
