@@ -75,11 +75,10 @@ io_unblock(void)
 
 /* A terminal's flags outlive us: give it back as it was. */
 void
-io_end(struct pop *p)
+io_end(void)
 {
 	int flags;
 
-	(void)p;
 	if ((flags = fcntl(1, F_GETFL)) != -1)
 		(void)fcntl(1, F_SETFL, flags & ~O_NONBLOCK);
 }

@@ -479,7 +479,7 @@ main(int argc, char **argv)
 		serve(p);
 		drop_unlock(&p->drop);	/* he may come again at once */
 	}
-	io_end(p);
+	io_end();
 	(void)close(0);
 	(void)close(1);
 	(void)close(2);		/* inetd's: the client sees the end now */

@@ -490,11 +490,9 @@ void lock_touch(struct pop *p, struct spool *sp);
 
 /* ---- pop_io.c: the line reader, the buffered writer, replies ----------- */
 
-/*
- * Sets up descriptors 0 and 1; io_end() gives them back as they were.
- */
+/* Sets up descriptors 0 and 1; io_end() gives them back as they were. */
 int io_begin(struct pop *p);
-void io_end(struct pop *p);
+void io_end(void);
 
 /* Sets the time by which the next line must be complete. */
 void io_deadline(struct timespec *ts, unsigned seconds);
