@@ -412,7 +412,7 @@ board_listing(struct pop *p, const struct board *b)
  * The file is read to its end before +OK: a broken one is a whole -ERR.  A
  * board that somebody has locked is left out, not waited for.
  */
-int
+enum result
 board_list(struct pop *p)
 {
 	unsigned lineno = 0, pass, wait = p->opt.wait;
@@ -422,10 +422,10 @@ board_list(struct pop *p)
 
 	if (p->opt.boards == NULL) {
 		pop_puts(p, "+OK XTND\r\n");
-		return 0;
+		return OK;
 	}
 	if ((f = open_boards(p)) == NULL)
-		return -1;
+		return NO;
 	p->opt.wait = 0;
 	for (pass = 0; pass < 2 && r == 0; pass++) {
 		if (pass == 1)
@@ -440,7 +440,7 @@ board_list(struct pop *p)
 	saved = errno;
 	(void)fclose(f);
 	errno = saved;
-	return r;
+	return r == 0 ? OK : pass == 1 ? NO : CUT;
 }
 
 /* Fourteen lines (RFC 1082); the password is nobody's business. */

@@ -215,9 +215,13 @@ open_board(struct pop *p, bool archive)
 static enum result
 xtnd_bboards(struct pop *p)
 {
+	enum result r;
+
 	if (p->argc == 2)
 		return open_board(p, false);
-	return board_list(p) == -1 ? say_boards(p, errno) : pop_dot(p);
+	if ((r = board_list(p)) == OK)
+		return pop_dot(p);
+	return r == NO ? say_boards(p, errno) : r;
 }
 
 static enum result

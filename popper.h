@@ -360,8 +360,11 @@ int board_open(struct pop *p, const char *path, struct board *b);
 /* Learns the same and leaves p->drop as it is. */
 int board_weigh(struct pop *p, struct board *b);
 
-/* +OK and a line for each board that the user can read; 0, or -1: no +OK. */
-int board_list(struct pop *p);
+/*
+ * +OK and a line for each board that the user can read.  NO: no +OK, but errno;
+ * CUT: somebody has written nonsense into the file since the +OK.
+ */
+enum result board_list(struct pop *p);
 
 /*
  * Reads the whole file: how many boards, and how many of them have no maildrop

@@ -765,6 +765,34 @@ case 'the boards file: the log names the line' => sub {
 	    'line 7') or diag($box->log);
 };
 
+# Stopped where the first board is weighed, behind the +OK.
+case 'the boards file: nonsense that comes meanwhile ends the list by an end' => sub {
+	needs('strace');
+	my $good = "board a\nmaildrop BOARDS/a\nboard b\n" . "#x\n" x 3000;
+	my ($box, $dir) = boards($good);
+	my $trace = $box->dir . '/strace';
+
+	$box->put_file("$dir/a", letter(1));
+	my $s = $box->login(under => [ strace($trace) ]);
+	$s->send('XTND BBOARDS', 'QUIT');
+	$s->slurp;
+	$s->wait;
+	my @lines = straced($trace);
+	my ($open) = grep { $lines[$_] =~ /openat\(.*, "a"/ } 0 .. $#lines;
+	my ($call, $n) = @{ (points(@lines[0 .. $open]))[-1] };
+
+	unlink $trace;
+	$s = $box->login(under => [ strace($trace, '-e',
+	    "inject=$call:signal=STOP:when=$n") ]);
+	$s->send('XTND BBOARDS', 'STAT');
+	ok(eventually { (slurp($trace) // '') =~ /stopped by SIGSTOP/ },
+	    "stopped behind $call");
+	$box->put_file("$dir/list", slurp("$dir/list") =~ s/#x\n\z/x\n/r);
+	$s->kill('CONT');
+	unlike($s->slurp, qr/^(-ERR|\.\r|\+OK \d)/m, 'neither -ERR nor a dot');
+	is($s->wait, 0, 'exit status');
+};
+
 case 'a boards file that cannot be read: an error, not the end' => sub {
 	my ($box, $dir) = boards('');
 	my @cannot = ("$dir/nothing", $dir, "$dir/nothing/below");
