@@ -23,44 +23,34 @@
 /*
  * .user.pop, where it is missing: only root may make files in most spool
  * directories.  One that a crash left before it was given away is taken up.
+ * Over NFS root may be nobody, who makes it and cannot give it away: then the
+ * user is to try.  What is wrong with it in the end, drop_open() will say.
  */
-static int
+static void
 make_work(struct pop *p, const struct account *a)
 {
 	char name[sizeof(p->drop.name) + 8];
-	struct stat sb;
-	int fd, r, saved;
+	struct stat sb = { 0 };
+	int fd;
 
 	if (geteuid() != 0)
-		return 0;
+		return;
 	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
 	fd = openat(p->drop.dir, name, O_RDWR | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd == -1 && errno == EEXIST) {
-		if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) ==
-		    -1 || sb.st_uid != 0)
-			return 0;
+	/* another first session may just be giving it away */
+	if (fd == -1 && errno == EEXIST && fstatat(p->drop.dir, name, &sb,
+	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_uid == 0)
 		fd = file_open(p->drop.dir, name, O_RDWR, 0, &sb);
-		/*
-		 * It may have become the user's meanwhile, if this is one of
-		 * two first sessions; all else drop_open() will say no to.
-		 */
-		if (fd == -1)
-			return 0;
-		if (sb.st_size > 0) {
-			(void)close(fd);
-			return 0;
-		}
-	}
 	if (fd == -1)
-		return -1;
-	r = fchown(fd, a->uid, a->gid);
-	saved = errno;
-	if (r == 0)		/* an UPDATE on a full disk begins in there */
-		(void)file_reserve(fd, 0, PAGE);
+		return;
+	if (sb.st_size == 0) {
+		if (fchown(fd, a->uid, a->gid) == -1)
+			(void)unlinkat(p->drop.dir, name, 0);
+		else		/* an UPDATE on a full disk begins in there */
+			(void)file_reserve(fd, 0, PAGE);
+	}
 	(void)close(fd);
-	errno = saved;
-	return r;
 }
 
 /*
@@ -254,9 +244,11 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 {
 	bool roots = put_by_root(a->maildrop);
 
-	if (roots && ((p->drop.dir = open_dir(p, a)) == -1 ||
-	    make_work(p, a) == -1))
-		return say_no_dir(p, a);
+	if (roots) {
+		if ((p->drop.dir = open_dir(p, a)) == -1)
+			return say_no_dir(p, a);
+		make_work(p, a);
+	}
 	if (become(p, a) == -1) {
 		pop_warn(p, "login: cannot become uid=%lu",
 		    (unsigned long)a->uid);

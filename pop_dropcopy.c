@@ -141,8 +141,12 @@ open_work(struct pop *p)
 	d->work = file_open(d->dir, name, O_RDWR | O_CREAT, p->uid, &sb);
 	if (d->work == -1) {
 		pop_warn(p, "login: %s", name);
-		return pop_err(p, "[SYS/PERM] The file %s is not a plain file"
-		    " of its user; tell the administrator.", name);
+		if (errno == EPERM)
+			return pop_err(p, "[SYS/PERM] The file %s is not a "
+			    "plain file of its user; tell the administrator.",
+			    name);
+		return pop_err(p, "[SYS/PERM] The file %s cannot be opened; "
+		    "tell the administrator.", name);
 	}
 	if (lock_session(d->work) == 0)
 		return OK;

@@ -246,6 +246,39 @@ case 'a maildrop behind directories of root\'s: root makes .inbox.pop' => sub {
 	is((stat "$dir/.inbox.pop")[4], $Popper::uid, 'it is the user\'s');
 };
 
+case 'a root who is nobody where the spools are: the user makes .alice.pop' => sub {
+	needs('strace');
+	for my $call ('fchown', 'openat') {
+		my $box = box();
+		my $trace = $box->dir . '/strace';
+		my $s = $box->session(under => [ strace($trace, '-e',
+		    "inject=$call:error=EPERM" . ($call eq 'openat' ?
+		    ':when=' . make_count($box) : '')) ]);
+
+		$s->send('USER alice', 'PASS s3cret', 'QUIT');
+		like($s->slurp, qr/^\+OK alice has 2 messages/m, "no $call");
+		$s->wait;
+		is((stat $box->work)[4], $Popper::uid, 'it is the user\'s');
+		is($box->login->command('STAT'), '+OK 2 48', 'the next session');
+	}
+};
+
+# Which of a session's calls of openat makes .alice.pop.
+sub make_count {
+	my ($box) = @_;
+	my $trace = $box->dir . '/first';
+	my $s = $box->session(under => [ strace($trace) ]);
+
+	$s->send('USER alice', 'PASS s3cret', 'QUIT');
+	$s->slurp;
+	$s->wait;
+	my @lines = straced($trace);
+	my ($made) = grep { $lines[$_] =~ /openat\(.*"\.alice\.pop".*O_EXCL/ }
+	    0 .. $#lines;
+	unlink $box->work;
+	return (points(@lines[0 .. $made]))[-1]->[1];
+}
+
 case 'root may not log in, whatever the password' => sub {
 	my $box = box(accounts => { root => { password => 's3cret', uid => 0, gid => 0 },
 	    toor => { password => 's3cret', uid => 0 } });
