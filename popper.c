@@ -84,7 +84,7 @@ static const struct command {
 };
 
 enum {
-	BAD_MOST = 50,		/* lines that are no commands, in a session */
+	BAD_MOST = 50,		/* bad lines in a session; each is logged */
 	BAD_FREE = 4,		/* of them answered at once before login */
 	BAD_WAIT = 30		/* seconds that the others wait at most */
 };
@@ -183,7 +183,6 @@ find(enum state state, struct str word, bool *elsewhere)
 static enum result
 unknown(struct pop *p, struct str word)
 {
-	p->bad++;
 	pop_printf(p, "-ERR Unknown command: \"%.*s\".",
 	    word.n < 40 ? (int)word.n : 40, word.p);
 	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: unknown command",
@@ -201,9 +200,11 @@ execute(struct pop *p, struct str line)
 	bool elsewhere;
 
 	word = next_word(&line);
-	if ((c = find(p->state, word, &elsewhere)) == NULL)
+	if ((c = find(p->state, word, &elsewhere)) == NULL) {
+		p->bad++;
 		return elsewhere ? pop_err(p, "The %.*s command is not "
 		    "possible now.", (int)word.n, word.p) : unknown(p, word);
+	}
 	pop_log(p, LV_DEBUG, "command user=%s %s%s", p->who, c->name,
 	    c->secret ? " ..." : "");
 	split(p, c, line);
@@ -213,6 +214,8 @@ execute(struct pop *p, struct str line)
 		    p->argc < c->least ? "few" : "many", c->name);
 	}
 	r = c->handler(p);
+	if (r == NO && p->state != ST_TRANS)
+		p->bad++;
 	next = r == OK ? c->ok : c->no;
 	if (next != ST_SAME)
 		p->state = next;

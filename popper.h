@@ -173,7 +173,7 @@ struct pop {
 
 	struct timespec start;	/* monotonic */
 	struct timespec login;	/* the time by which one must be logged in */
-	unsigned bad;		/* lines that were no commands */
+	unsigned bad;		/* lines: no commands, or refused before login */
 	unsigned long retrieved;
 	uint64_t sent;		/* octets of messages */
 	unsigned long removed, left;

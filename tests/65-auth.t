@@ -405,6 +405,21 @@ case 'bad commands: in the end the line closes' => sub {
 	}
 };
 
+case 'commands that are refused before login: in the end the line closes' => sub {
+	for my $refused ('STAT', 'AUTH FOO', 'AUTH', 'APOP alice x',
+	    "AUTH PLAIN\r\n*") {
+		my $box = box();
+		my $s = $box->session;
+
+		$s->send(($refused) x 200);
+		$s->slurp;
+		is($s->wait, 0, show($refused) . ': exit status');
+		like($box->log, qr/ end .* reason=error /, 'the log');
+		cmp_ok(scalar(() = $box->log =~ / refused /g), '<', 60,
+		    'has a line for each, and they are few');
+	}
+};
+
 # A clock that ran on proves it: the reply cannot have come before.
 case 'bad commands: before login each takes longer, a signal ends the wait' => sub {
 	my $box = box();
