@@ -73,6 +73,19 @@ io_unblock(void)
 	return fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1 ? -1 : 0;
 }
 
+/* So much at most: a client that floods us is not worth more. */
+enum { DRAIN_MOST = 64 };
+
+void
+io_drain(struct pop *p)
+{
+	int i;
+
+	for (i = 0; i < DRAIN_MOST && recv(0, p->in.buf, sizeof(p->in.buf),
+	    MSG_DONTWAIT) > 0; i++)
+		continue;
+}
+
 /* A terminal's flags outlive us: give it back as it was. */
 void
 io_end(void)

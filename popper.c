@@ -298,6 +298,8 @@ serve(struct pop *p)
 	} while (r == OK || r == NO);
 	if (r == BYE && pop_flush(p) == -1 && p->reason == END_QUIT)
 		p->reason = END_LOST;
+	if (r == BYE && p->reason != END_QUIT)
+		io_drain(p);
 }
 
 /* The line for the log that says all about the session. */

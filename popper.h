@@ -497,6 +497,12 @@ void lock_touch(struct pop *p, struct spool *sp);
 int io_begin(struct pop *p);
 void io_end(void);
 
+/*
+ * Throws away what the client has sent ahead of the last reply.  To close a
+ * socket over that resets the connection, which may cost him the reply.
+ */
+void io_drain(struct pop *p);
+
 /* Sets the time by which the next line must be complete. */
 void io_deadline(struct timespec *ts, unsigned seconds);
 

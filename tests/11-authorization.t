@@ -338,4 +338,19 @@ sub refusing_box {
 	});
 }
 
+case 'a refusal is not lost to commands that were sent behind the password' => sub {
+	my $box = box();
+	my $s = $box->session(over => 'tcp', args => ['-f', 1]);
+	my ($said, $n) = ('');
+
+	$s->send('USER alice', 'PASS wrong');
+	ok(eventually { $box->log =~ / failed login / }, 'it is refused');
+	$s->send('STAT', 'QUIT');
+	is($s->wait, 0, 'exit status');
+	$s->{read}->blocking(1);
+	1 while ($n = sysread $s->{read}, $said, 1000, length $said);
+	ok(defined $n, 'the end is no reset') or diag($!);
+	like($said, qr/^-ERR \[AUTH\] [^\r\n]*\r\n\z/m, 'the reply');
+};
+
 done_testing;
