@@ -180,9 +180,10 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 }
 
 /*
- * Whether a maildrop is where root has put it.  Behind a directory of somebody
- * else's it could be behind a link to any other one, a moment later too: there
- * root does nothing, and the user finds and makes himself what he needs.
+ * Whether a maildrop is where root has put it: behind directories of root's and
+ * no link.  Behind another one there could be a link to any directory, a moment
+ * later too: there root does nothing, and the user finds and makes himself what
+ * he needs.
  */
 static bool
 put_by_root(const char *maildrop)
@@ -194,8 +195,8 @@ put_by_root(const char *maildrop)
 	while (*slash != '\0' && (slash = strchr(slash + 1, '/')) != NULL) {
 		(void)snprintf(dir, sizeof(dir), "%.*s",
 		    (int)(slash - maildrop), maildrop);
-		if (lstat(dir, &sb) == -1 || sb.st_uid != 0 ||
-		    (S_ISDIR(sb.st_mode) && sb.st_mode & S_IWOTH &&
+		if (lstat(dir, &sb) == -1 || !S_ISDIR(sb.st_mode) ||
+		    sb.st_uid != 0 || (sb.st_mode & S_IWOTH &&
 		    !(sb.st_mode & S_ISVTX)))
 			return false;
 	}

@@ -208,8 +208,18 @@ case 'two first sessions of an account: the other one gives .alice.pop to her'
 	$s->wait;
 };
 
-case 'a maildrop behind a user\'s own directory: root makes nothing where her'
-    . ' link leads, and keeps no group of it' => sub {
+# A file of accounts in which alice's maildrop is there.
+sub maildrop {
+	my ($box, $path) = @_;
+	my $file = $box->dir . '/passwd.mbox';
+
+	$box->put_file($file, slurp($box->passwd) =~ s{/nonexistent}{mbox=$path}r);
+	chown 0, 0, $file or die "chown: $!";
+	return $file;
+}
+
+case 'a maildrop behind a user\'s own directory or a link: root makes nothing where'
+    . ' her link leads, and keeps no group of it' => sub {
 	needs('proc');
 	my $box = box();
 	my ($home, $etc) = ($box->dir . '/home', $box->dir . '/etc');
@@ -219,16 +229,15 @@ case 'a maildrop behind a user\'s own directory: root makes nothing where her'
 	symlink $etc, "$home/Mail" or die "symlink: $!";
 	chown 0, scalar getgrnam('mail'), $etc or die "chown: $!";
 	chmod 02775, $etc or die "chmod: $!";
-	$box->put_file($box->passwd, slurp($box->passwd) =~
-	    s{/nonexistent}{mbox=$home/Mail/inbox}r);
-
-	my $s = $box->session;
-	$s->send('USER alice', 'PASS s3cret');
-	like($s->slurp, qr/^-ERR \[SYS\/PERM\] [^\r\n]*\r\n\z/m, 'no login');
-	is_deeply([glob "$etc/.inbox* $etc/*"], [], 'nothing is made');
-
+	symlink "$home/Mail", $box->dir . '/link' or die "symlink: $!";
+	for my $way ("$home/Mail", $box->dir . '/link') {
+		my $s = $box->session(passwd => maildrop($box, "$way/inbox"));
+		$s->send('USER alice', 'PASS s3cret');
+		like($s->slurp, qr/^-ERR \[SYS\/PERM\] [^\r\n]*\r\n\z/m, 'no login');
+		is_deeply([glob "$etc/.inbox* $etc/*"], [], 'nothing is made');
+	}
 	$box->give($etc, 02775);
-	$s = $box->login;
+	my $s = $box->login(passwd => maildrop($box, "$home/Mail/inbox"));
 	is(status($s->pid, 'Gid'), join(' ', ($Popper::gid) x 4),
 	    'where she may make it herself she does, with her own group');
 	ok(-e "$etc/.inbox.pop", '.inbox.pop is there');
@@ -239,10 +248,8 @@ case 'a maildrop behind directories of root\'s: root makes .inbox.pop' => sub {
 	my $dir = $box->dir . '/org';
 
 	mkdir $dir or die "$dir: $!";
-	symlink $dir, $box->dir . '/link' or die "symlink: $!";
-	$box->put_file($box->passwd, slurp($box->passwd) =~
-	    s{/nonexistent}{'mbox=' . $box->dir . '/link/inbox'}er);
-	is($box->login->command('STAT'), '+OK 0 0', 'a login');
+	my $s = $box->login(passwd => maildrop($box, "$dir/inbox"));
+	is($s->command('STAT'), '+OK 0 0', 'a login');
 	is((stat "$dir/.inbox.pop")[4], $Popper::uid, 'it is the user\'s');
 };
 
