@@ -323,10 +323,7 @@ scan_board(struct pop *p, struct board *b)
 		index_sum(&d->all, &d->sum);
 		r = set_maxima(d, &n, b);
 	}
-	if (r == 0 && !lock_undisturbed(p, &sp)) {
-		errno = EAGAIN;
-		r = -1;
-	}
+	r = lock_undisturbed(p, &sp, r);
 	saved = errno;
 	unlock_spool(p, &sp);
 	free(n.ids);

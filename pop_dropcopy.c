@@ -77,14 +77,10 @@ scan_spool(struct pop *p, struct spool *sp)
 	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	d->loaded = false;
-	if (scan_table(p, sp) == -1) {
+	if (lock_undisturbed(p, sp, scan_table(p, sp)) == -1) {
 		saved = errno;
 		msgs_free(&d->all);
 		errno = saved;
-		return -1;
-	}
-	if (!lock_undisturbed(p, sp)) {
-		errno = EAGAIN;
 		return -1;
 	}
 	d->loaded = true;
@@ -185,6 +181,14 @@ drop_unlock(struct drop *d)
 	d->work = -1;
 }
 
+static void
+close_copy(struct drop *d)
+{
+	if (d->copy != -1)
+		(void)close(d->copy);
+	d->copy = -1;
+}
+
 void
 drop_close(struct drop *d)
 {
@@ -194,11 +198,10 @@ drop_close(struct drop *d)
 	free(d->maxima);
 	d->maxima = NULL;
 	drop_unlock(d);
-	if (d->copy != -1)
-		(void)close(d->copy);
+	close_copy(d);
 	if (d->dir != -1)
 		(void)close(d->dir);
-	d->copy = d->dir = -1;
+	d->dir = -1;
 	d->kind = DROP_NONE;
 }
 
@@ -291,8 +294,7 @@ copy_range(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 	struct drop *d = &p->drop;
 
 	if (d->copy != -1 && file_reserve(d->copy, from, to - from) == -1) {
-		(void)close(d->copy);	/* no room there: begin elsewhere */
-		d->copy = -1;
+		close_copy(d);		/* no room there: begin elsewhere */
 		to = d->stamp.size;
 	}
 	if (d->copy == -1) {
@@ -315,7 +317,7 @@ copy_range(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 static void
 take_place(struct drop *d, struct msg *m, const struct msg *now)
 {
-	uint32_t marks = m->flags & MSG_MARKS;
+	uint32_t marks = m->flags & (MSG_DELETED | MSG_SEEN);
 
 	d->sum.octets += now->octets - m->octets;
 	if (marks & MSG_DELETED)
@@ -354,9 +356,7 @@ find_again(struct pop *p, struct spool *sp)
 				d->all.v[i].flags |= MSG_GONE;
 			else
 				take_place(d, &d->all.v[i], &now.v[to[i]]);
-		if (d->copy != -1)
-			(void)close(d->copy);
-		d->copy = -1;
+		close_copy(d);
 		d->moved = true;
 		index_stamp(&d->stamp, &sp->st);
 		r = 0;
@@ -385,15 +385,7 @@ copy_locked(struct pop *p, struct spool *sp, const struct msg *m)
 	to = d->copy == -1 ? d->stamp.size : d->copied;
 	if (sp->fd == -1 || from >= to)
 		return 0;
-	if (copy_range(p, sp, from, to) == -1)
-		return -1;
-	if (!lock_undisturbed(p, sp)) {
-		(void)close(d->copy);
-		d->copy = -1;
-		errno = EAGAIN;
-		return -1;
-	}
-	return 0;
+	return copy_range(p, sp, from, to);
 }
 
 enum result
@@ -408,9 +400,11 @@ drop_text(struct pop *p, const struct msg *m)
 			return OK;
 		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
 			break;
-		r = copy_locked(p, &sp, m);
+		r = lock_undisturbed(p, &sp, copy_locked(p, &sp, m));
 		saved = errno;
 		unlock_spool(p, &sp);
+		if (r == -1 && saved == EAGAIN)
+			close_copy(d);
 		errno = saved;
 		if (r == -1 && errno != EAGAIN)
 			break;

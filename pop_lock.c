@@ -257,8 +257,8 @@ lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp)
  * A reader makes no name.lock: it waits until there is none, and asks at the
  * end whether one has come or the file has changed while it read.
  */
-bool
-lock_undisturbed(struct pop *p, struct spool *sp)
+static bool
+undisturbed(struct pop *p, struct spool *sp)
 {
 	struct dotlock d;
 	struct stamp before, after;
@@ -275,6 +275,16 @@ lock_undisturbed(struct pop *p, struct spool *sp)
 	index_stamp(&before, &sp->st);
 	index_stamp(&after, &sb);
 	return index_same(&before, &after);
+}
+
+int
+lock_undisturbed(struct pop *p, struct spool *sp, int r)
+{
+	int saved = errno;
+	bool ok = undisturbed(p, sp);
+
+	errno = ok ? saved : EAGAIN;
+	return ok ? r : -1;
 }
 
 /* Closing the one descriptor of the file ends the kernel's lock. */

@@ -480,12 +480,13 @@ int lock_session(int work);
 /*
  * Locks the spool against delivery and other mail programs, waiting up to
  * -w seconds; SPOOL_WRITE makes name.lock as well, SPOOL_READ waits for it to
- * be absent (and lock_undisturbed() tells whether it stayed so).  With create,
- * a missing spool is made.  0, or -1 with errno: EAGAIN after the wait,
- * EINTR on a signal, EPERM for a file that is not this user's own spool.
+ * be absent.  With create, a missing spool is made.  0, or -1 with errno:
+ * EAGAIN after the wait, EINTR on a signal, EPERM for a file that is not this
+ * user's own spool.  What came of reading under SPOOL_READ, r with its errno,
+ * counts if lock_undisturbed() gives it back; -1 with EAGAIN: read it again.
  */
 int lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp);
-bool lock_undisturbed(struct pop *p, struct spool *sp);
+int lock_undisturbed(struct pop *p, struct spool *sp, int r);
 void unlock_spool(struct pop *p, struct spool *sp);
 
 /* Says to other programs that a long update is still alive. */

@@ -237,6 +237,36 @@ case 'RETR while the spool is locked: the message, or -ERR' => sub {
 	like($s->text('RETR 1'), qr/\.dot\r\n\z/, 'and afterwards the message');
 };
 
+# A program that takes no kernel lock is at the spool while popper reads it: it
+# writes FIRST before that, and ALL when popper stands between what it has found
+# in the spool and copying it.
+for my $what (['the first half of a rewriting', letter(1)],
+    ['more than there will be', letter(1) x 3 . letter(2)]) {
+	my ($title, $first) = @$what;
+	case "RETR that reads $title reads again" => sub {
+		needs('strace');
+		my $all = letter(1) . letter(2);
+		my $box = box(spool => $all);
+		my $trace = $box->dir . '/strace';
+
+		$box->login->quit;	# the work file is there
+		my $s = $box->session(greeting => 0, under => [ strace($trace,
+		    '-e', 'trace=fallocate',
+		    '-e', 'inject=fallocate:signal=SIGSTOP:when=1') ]);
+		$s->send('USER alice', 'PASS s3cret');
+		$s->reply('a line') for 1 .. 3;
+		$box->put($first);
+		$s->send('RETR 2');
+		eventually { (slurp($trace) // '') =~ /stopped by SIGSTOP/ }
+		    or die 'it does not stop';
+		$box->put($all);
+		$s->kill('CONT');
+		like($s->reply('RETR 2'), qr/^\+OK/, 'RETR 2');
+		is($s->rest, text_of(letter(2)), 'its text');
+		$s->close->wait;
+	};
+}
+
 case 'a spool directory that allows no dotlock: the kernel lock is enough' => sub {
 	needs('root');
 	my $box = box();
