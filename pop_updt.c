@@ -204,9 +204,10 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 
 /*
  * Tells the end of the session what has become of the maildrop, and stamps the
- * new spool.  Whether its table is known: not where mail came by.
+ * new spool.  Where mail came by, that is the stamp of no spool: the next session
+ * scans it, and knows by the table which message of twins is which.
  */
-static bool
+static void
 settle(struct pop *p, struct spool *sp, const struct change *c,
     const struct summary *sum, struct stamp *st)
 {
@@ -215,13 +216,10 @@ settle(struct pop *p, struct spool *sp, const struct change *c,
 	set_times(sp->fd, sum);
 	p->removed = c->removed;
 	p->left = (unsigned long)sum->count;
-	if (fstat(sp->fd, &sb) == -1 ||
-	    (uint64_t)sb.st_size != c->plan.new_size) {
-		(void)index_void(p->drop.work);
-		return false;
-	}
+	if (fstat(sp->fd, &sb) == -1)
+		memset(&sb, 0, sizeof(sb));
 	index_stamp(st, &sb);
-	return true;
+	st->size = c->plan.new_size;
 }
 
 static void
@@ -232,8 +230,8 @@ keep_index(struct pop *p, struct spool *sp, struct change *c)
 	struct pages pg = { .n = 0 };
 
 	index_sum(&c->then, &sum);
-	if (settle(p, sp, c, &sum, &st) &&
-	    index_write(p->drop.work, &st, &c->then, &pg) == -1)
+	settle(p, sp, c, &sum, &st);
+	if (index_write(p->drop.work, &st, &c->then, &pg) == -1)
 		pop_warn(p, "index: cannot save it");
 	pages_free(&pg);
 }
@@ -275,8 +273,8 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	plan_begin(&c->plan, d->stamp.size, d->all.v[first].offset);
 	if (journal_apply(p, sp, &c->plan, 0, 0, begun) == -1)
 		return -1;
-	if (settle(p, sp, c, sum, &st) &&
-	    index_cut(d->work, &st, &d->all, &d->pages, first) == -1)
+	settle(p, sp, c, sum, &st);
+	if (index_cut(d->work, &st, &d->all, &d->pages, first) == -1)
 		pop_warn(p, "index: cannot save it");
 	return 0;
 }

@@ -87,6 +87,39 @@ case 'the page to be cut is damaged: a twin keeps its number' => sub {
 	is($box->login(args => ['-s'])->uidl->{1}, $told, 'its unique-id');
 };
 
+# Somebody writes without a lock that popper can see; it stops behind the Nth
+# time that it sets the times of a file, of the dotlock after each step and of
+# the spool at the end.
+for my $case ([ 'the newest goes', 3, 1 ], [ 'another one goes', 2, 1 ],
+    [ 'another one goes', 2, 2 ]) {
+	my ($name, $dele, $n) = @$case;
+
+	case "mail comes while $name ($n): a twin keeps its number" => sub {
+		needs('strace');
+		my $box = box(spool => join '', map { letter($_) } 1, 1, 2, 3);
+		my $trace = $box->dir . '/strace';
+		my $s = $box->login;
+
+		my $told = $s->uidl->{2};
+		$s->command('DELE 1');
+		$s->quit;
+		$s = $box->session(greeting => 0, under => [ strace($trace, '-e',
+		    'trace=utimensat', '-e', "inject=utimensat:signal=STOP:when=$n") ]);
+		$s->send('USER alice', 'PASS s3cret', "DELE $dele", 'QUIT');
+		ok(eventually { (slurp($trace) // '') =~ /stopped by SIGSTOP/ },
+		    'it stops');
+		open my $fh, '>>', $box->path or die;
+		print $fh letter(4);
+		close $fh;
+		$s->kill('CONT');
+		like($s->slurp, qr/signing off/, 'QUIT');
+		$s->wait;
+		is($box->spool, join('', map { letter($_) } 1, $dele == 3 ? 2 : 3, 4),
+		    'the spool');
+		is($box->login->uidl->{1}, $told, 'its unique-id');
+	};
+}
+
 # Shells say "new mail" of a spool that was written after it was read.
 for my $case ([ 'all that stay have been read', 1, 0 ],
     [ 'one of the first page has not', 0, 5 ],
