@@ -112,18 +112,18 @@ jrn_step_end(const struct plan *st, size_t i, uint64_t *len)
 	return i;
 }
 
-/* Copies a piece to its new place. */
+/* Copies a piece to a place in one of the two files. */
 static int
-move_piece(struct spool *sp, int work, const struct piece *x)
+put_piece(struct spool *sp, int work, const struct piece *x, int to,
+    uint64_t at)
 {
 	struct str s;
 
-	if (x->kind == SRC_SPOOL)
-		return file_copy(sp->fd, x->src, sp->fd, x->dst, x->len);
-	if (x->kind == SRC_WORK)
-		return file_copy(work, x->src, sp->fd, x->dst, x->len);
+	if (x->kind == SRC_SPOOL || x->kind == SRC_WORK)
+		return file_copy(x->kind == SRC_SPOOL ? sp->fd : work, x->src,
+		    to, at, x->len);
 	s = plan_literal((enum src)x->kind);
-	return file_write(sp->fd, s.p + x->src, (size_t)x->len, x->dst);
+	return file_write(to, s.p + x->src, (size_t)x->len, at);
 }
 
 /* Collects the new text of the step v[i..end-1] in the work file. */
@@ -133,20 +133,10 @@ gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
 {
 	int which = (int)(j->m.done % 2), r = 0;
 	uint64_t at = j->h.text_at[which];
-	const struct piece *x;
-	struct str s;
 
 	for (; i < end && r == 0; i++) {
-		x = &j->st.v[i];
-		if (x->kind == SRC_SPOOL || x->kind == SRC_WORK)
-			r = file_copy(x->kind == SRC_SPOOL ? sp->fd : work,
-			    x->src, work, at, x->len);
-		else {
-			s = plan_literal((enum src)x->kind);
-			r = file_write(work, s.p + x->src, (size_t)x->len,
-			    at);
-		}
-		at += x->len;
+		r = put_piece(sp, work, &j->st.v[i], work, at);
+		at += j->st.v[i].len;
 	}
 	if (r == 0)
 		r = file_sum_part(work, at - len, len, &j->m.text[which].sum);
@@ -203,8 +193,8 @@ one_step(struct pop *p, struct spool *sp, struct journal *j, size_t i,
     size_t *end)
 {
 	int work = p->drop.work;
+	const struct piece *x;
 	uint64_t len;
-	size_t k;
 
 	*end = jrn_step_end(&j->st, i, &len);
 	if (j->st.v[i].flags & PIECE_TEXT) {
@@ -213,8 +203,8 @@ one_step(struct pop *p, struct spool *sp, struct journal *j, size_t i,
 		    j->st.v[i].dst, len) == -1)
 			return -1;
 	} else
-		for (k = i; k < *end; k++)
-			if (move_piece(sp, work, &j->st.v[k]) == -1)
+		for (x = &j->st.v[i]; x < &j->st.v[*end]; x++)
+			if (put_piece(sp, work, x, sp->fd, x->dst) == -1)
 				return -1;
 	return file_sync(sp->fd);
 }
