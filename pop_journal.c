@@ -79,10 +79,7 @@ write_sector(int work, const void *p, size_t n, uint64_t at)
 int
 jrn_void(int work, uint64_t at)
 {
-	static const char nothing[SECTOR];
-
-	return file_write(work, nothing, sizeof(nothing), at) == -1 ? -1 :
-	    file_sync(work);
+	return write_sector(work, "", 0, at) == -1 ? -1 : file_sync(work);
 }
 
 static int
@@ -383,14 +380,6 @@ fresh_serial(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-static void
-describe(struct journal *j, const struct spool *sp, const struct plan *pl)
-{
-	j->h.ino = (uint64_t)sp->st.st_ino;
-	j->h.old_size = pl->old_size;
-	j->h.new_size = pl->new_size;
-}
-
 /*
  * Nothing has been moved yet, and nothing will be: the spool gets its old
  * size back, and the journal counts no more.  Never 0: the errno is the
@@ -435,7 +424,9 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
 	}
 	j.base = base;
 	j.h.void_at = void_at;
-	describe(&j, sp, pl);
+	j.h.ino = (uint64_t)sp->st.st_ino;
+	j.h.old_size = pl->old_size;
+	j.h.new_size = pl->new_size;
 	if (plan_for_room(work, &j, pl, area > 0 ? area :
 	    base + HEAD_ROOM) == -1)
 		return -1;
