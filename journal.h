@@ -45,6 +45,7 @@ struct journal {
 	struct head h;
 	struct mark m;
 	struct plan st;
+	bool filled;		/* grow() has begun */
 };
 
 /* Rounds up. */

@@ -314,12 +314,14 @@ int xuidl_read(int work, struct names *x);
 /* ---- pop_scan.c: the scanner over a file ------------------------------- */
 
 /*
- * Makes the table of a file, or of its bytes from..end, in one pass.  old, an
- * earlier table of the file, or NULL, makes that faster; note() (or NULL) is
- * shown each header line.  A descriptor of -1 is an empty file.
+ * Makes the table of a file of that size, or of its bytes from..end, in one
+ * pass, whatever is written behind them meanwhile.  old, an earlier table of
+ * the file, or NULL, makes that faster; note() (or NULL) is shown each header
+ * line.  A descriptor of -1 is an empty file.
  * 0, or -1 with errno: EILSEQ for what is not an mbox.
  */
-int scan_file(int fd, struct msgs *table, const struct msgs *old);
+int scan_file(int fd, uint64_t size, struct msgs *table,
+    const struct msgs *old);
 int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
     const struct msgs *old, note_fn *note, void *arg);
 

@@ -316,9 +316,9 @@ scan_board(struct pop *p, struct board *b)
 	if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
 		return -1;
 	errno = ENOENT;
-	r = sp.fd == -1 ? -1 : scan_part(sp.fd, 0, UINT64_MAX, &d->all,
-	    NULL, note_field, &n);
 	index_stamp(&d->stamp, &sp.st);
+	r = sp.fd == -1 ? -1 : scan_part(sp.fd, 0, d->stamp.size, &d->all,
+	    NULL, note_field, &n);
 	if (r == 0 && (r = mbox_twins(&d->all, NULL)) == 0) {
 		index_sum(&d->all, &d->sum);
 		r = set_maxima(d, &n, b);

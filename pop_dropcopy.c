@@ -54,7 +54,7 @@ scan_table(struct pop *p, struct spool *sp)
 
 	if (index_read(d->work, &old) == -1)
 		memset(&old, 0, sizeof(old));
-	r = scan_part(sp->fd, 0, UINT64_MAX, &d->all, &old, p->opt.xuidl ?
+	r = scan_part(sp->fd, 0, d->stamp.size, &d->all, &old, p->opt.xuidl ?
 	    xuidl_note : NULL, &d->names);
 	if (r == 0)
 		r = mbox_twins(&d->all, &old);
@@ -347,7 +347,7 @@ find_again(struct pop *p, struct spool *sp)
 		errno = ESTALE;		/* nobody can tell what was there */
 		return -1;
 	}
-	if (scan_file(sp->fd, &now, &d->all) == -1)
+	if (scan_file(sp->fd, (uint64_t)sp->st.st_size, &now, &d->all) == -1)
 		return -1;
 	if ((to = malloc((d->all.n + 1) * sizeof(*to))) != NULL &&
 	    mbox_match(&d->all, &now, to) == 0) {

@@ -222,6 +222,15 @@ step_done(int work, struct journal *j, bool text, size_t next)
 	return write_mark(work, j) == -1 ? -1 : file_sync(work);
 }
 
+/* Whether the spool is as large as it was when the change was worked out. */
+static bool
+has_size(const struct spool *sp, uint64_t size)
+{
+	struct stat sb;
+
+	return fstat(sp->fd, &sb) == 0 && (uint64_t)sb.st_size == size;
+}
+
 /*
  * The larger size first: on a full disk this fails before any text moves.  It
  * is filled with line ends: behind them a delivery agent's From_ line is one,
@@ -231,16 +240,18 @@ static int
 grow(struct spool *sp, int work, struct journal *j)
 {
 	char fill[PAGE];
-	struct stat sb;
 	uint64_t at;
 	size_t n;
 
 	if (j->h.new_size <= j->h.old_size || j->m.grown)
 		return 0;
-	if (fstat(sp->fd, &sb) == -1)
+	if (!has_size(sp, j->h.old_size)) {	/* mail stands there */
+		errno = EAGAIN;
 		return -1;
+	}
+	j->filled = true;
 	memset(fill, '\n', sizeof(fill));
-	for (at = (uint64_t)sb.st_size; at < j->h.new_size; at += n) {
+	for (at = j->h.old_size; at < j->h.new_size; at += n) {
 		n = j->h.new_size - at < sizeof(fill) ?
 		    (size_t)(j->h.new_size - at) : sizeof(fill);
 		if (file_write(sp->fd, fill, n, at) == -1)
@@ -391,10 +402,9 @@ abandon(struct spool *sp, int work, struct journal *j)
 	struct stat sb;
 	int saved = errno;
 
-	if (fstat(sp->fd, &sb) == 0 &&
-	    ((uint64_t)sb.st_size <= j->h.old_size ||
-	    (uint64_t)sb.st_size > j->h.new_size ||
-	    ftruncate(sp->fd, (off_t)j->h.old_size) == 0))
+	if (!j->filled || (fstat(sp->fd, &sb) == 0 &&
+	    ((uint64_t)sb.st_size > j->h.new_size ||
+	    ftruncate(sp->fd, (off_t)j->h.old_size) == 0)))
 		(void)jrn_void(work, j->base);
 	errno = saved;
 	return -1;
@@ -409,7 +419,8 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
 	bool turn;
 
 	*begun = false;
-	if (pl->n == 0 && base == 0 && area == 0) {	/* nothing moves */
+	/* nothing moves, and no mail stands behind what is cut off */
+	if (pl->n == 0 && base == 0 && area == 0 && has_size(sp, pl->old_size)) {
 		if (ftruncate(sp->fd, (off_t)pl->new_size) == -1)
 			return -1;
 		*begun = true;

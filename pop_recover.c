@@ -145,12 +145,11 @@ merge(struct pop *p, struct spool *sp, const struct rest *x)
 
 	plan_begin(&pl, 0, 0);
 	if (x->end > 0)
-		r = scan_part(p->drop.work, 0, x->end, &left, NULL, NULL,
-		    NULL);
+		r = scan_file(p->drop.work, x->end, &left, NULL);
 	for (i = 0; i < 2 && r == 0; i++)
 		r = add_text(p->drop.work, &x->parts[i], &left);
 	if (r == 0)
-		r = scan_file(sp->fd, &spool, NULL);
+		r = scan_file(sp->fd, (uint64_t)sp->st.st_size, &spool, NULL);
 	if (r == 0)
 		r = plan_merge(p->drop.work, &left, sp, &spool, &pl);
 	if (r == 0 && pl.n > 0) {

@@ -60,7 +60,7 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 }
 
 int
-scan_file(int fd, struct msgs *table, const struct msgs *old)
+scan_file(int fd, uint64_t size, struct msgs *table, const struct msgs *old)
 {
-	return scan_part(fd, 0, UINT64_MAX, table, old, NULL, NULL);
+	return scan_part(fd, 0, size, table, old, NULL, NULL);
 }

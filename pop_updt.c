@@ -175,13 +175,14 @@ set_times(int fd, const struct summary *sum)
 	(void)futimens(fd, ts);
 }
 
+/* Why a spool cannot grow: a full disk, or mail stands there by now. */
 static bool
-is_full(int e)
+no_room(int e)
 {
-	return e == ENOSPC || e == EDQUOT || e == EFBIG;
+	return e == ENOSPC || e == EDQUOT || e == EFBIG || e == EAGAIN;
 }
 
-/* Carries the change out; on a full disk without what makes it larger. */
+/* Carries the change out; where there is no room, without what needs it. */
 static int
 apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 {
@@ -194,7 +195,7 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 	if (c->plan.n == 0 && c->plan.new_size == size)
 		return 0;
 	r = journal_apply(p, sp, &c->plan, 0, 0, begun);
-	if (r == -1 && !*begun && is_full(errno) && c->status) {
+	if (r == -1 && !*begun && no_room(errno) && c->status) {
 		pop_warn(p, "update: leaving out Status");
 		c->status = false;
 		return apply(p, sp, c, begun);
@@ -204,8 +205,8 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 
 /*
  * Tells the end of the session what has become of the maildrop, and stamps the
- * new spool.  Where mail came by, that is the stamp of no spool: the next session
- * scans it, and knows by the table which message of twins is which.
+ * new spool.  Where mail came by, that is the stamp of no spool: the next
+ * session scans it, and knows by the table which message of twins is which.
  */
 static void
 settle(struct pop *p, struct spool *sp, const struct change *c,
@@ -292,7 +293,8 @@ look_again(struct pop *p, struct spool *sp, struct change *c)
 
 	c->now = &c->fresh;
 	if (index_rest(d->work, &d->all, &d->pages) == -1 ||
-	    scan_file(sp->fd, c->now, &d->all) == -1 ||
+	    scan_file(sp->fd, (uint64_t)sp->st.st_size, c->now, &d->all) ==
+	    -1 ||
 	    mbox_twins(c->now, &d->all) == -1)
 		return -1;
 	return carry_marks(&d->all, c->now);

@@ -267,6 +267,42 @@ for my $what (['the first half of a rewriting', letter(1)],
 	};
 }
 
+# At the Nth such call on the spool, or on the work file, QUIT has its locks, and
+# somebody appends who sees none of them.
+for my $case ([ 'all go', [ 'DELE 1', 'DELE 2' ], pread64 => 1, [] ],
+    [ 'one goes', [ 'DELE 1' ], pread64 => 1, [ 2 ] ],
+    [ 'one goes', [ 'DELE 1' ], fdatasync => 1, [ 2 ] ],
+    [ 'one has been read', [ 'RETR 1' ], pread64 => 2, [ 1, 2 ] ],
+    [ 'one has been read', [ 'RETR 1' ], fdatasync => 1, [ 1, 2 ] ]) {
+	my ($name, $commands, $call, $n, $left) = @$case;
+
+	case "$name, and mail comes at $call: it stays" => sub {
+		needs('strace');
+		my $box = box(spool => letter(1) . letter(2));
+		my $trace = $box->dir . '/strace';
+
+		$box->login->quit;
+		my $s = $box->session(greeting => 0, under => [ strace($trace,
+		    '-P', $call eq 'pread64' ? $box->path : $box->work,
+		    '-e', "trace=$call", '-e', "inject=$call:signal=STOP:when=$n") ]);
+		$s->send('USER alice', 'PASS s3cret');
+		$s->reply('a line') for 1 .. 3;
+		/RETR/ ? $s->text($_) : $s->command($_) for @$commands;
+		utime 1, 1, $box->path;		# to be looked at again
+		$s->send('QUIT');
+		ok(eventually { (slurp($trace) // '') =~ /stopped by SIGSTOP/ },
+		    'it stops');
+		open my $fh, '>>', $box->path or die;
+		print $fh letter(3);
+		close $fh;
+		$s->kill('CONT');
+		like($s->slurp, qr/signing off/, 'QUIT');
+		$s->wait;
+		is($box->spool =~ s/^Status: RO\n//mr, join('', map { letter($_) }
+		    @$left, 3), 'the spool');
+	};
+}
+
 case 'a spool directory that allows no dotlock: the kernel lock is enough' => sub {
 	needs('root');
 	my $box = box();

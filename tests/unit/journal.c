@@ -541,7 +541,7 @@ make_disk(struct disk *d)
 	begin_session();		/* an index, from a session before */
 	fd = openat(pop.drop.dir, "alice", O_RDONLY);
 	memset(&st, 0, sizeof(st));
-	if (fd == -1 || scan_file(fd, &t, NULL) == -1 ||
+	if (fd == -1 || scan_file(fd, UINT64_MAX, &t, NULL) == -1 ||
 	    index_write(pop.drop.work, &st, &t, &pg) == -1)
 		abort();
 	(void)close(fd);
@@ -564,7 +564,7 @@ update(struct disk *d, struct tape *t)
 	put_disk(d);
 	begin_session();
 	fd = openat(drop->dir, "alice", O_RDWR | O_APPEND);
-	if (fd == -1 || scan_file(fd, &drop->all, NULL) == -1 ||
+	if (fd == -1 || scan_file(fd, UINT64_MAX, &drop->all, NULL) == -1 ||
 	    fstat(fd, &sb) == -1)
 		abort();
 	index_stamp(&drop->stamp, &sb);
