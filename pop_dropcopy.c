@@ -110,16 +110,14 @@ learn(struct pop *p)
 {
 	struct drop *d = &p->drop;
 	struct spool sp;
-	int i, r, saved;
+	int i, r;
 
 	for (i = 0; i < TRIES; i++) {
 		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
 			return -1;
 		index_stamp(&d->stamp, &sp.st);
 		r = know(p) ? 0 : scan_spool(p, &sp);
-		saved = errno;
 		unlock_spool(p, &sp);
-		errno = saved;
 		if (r == 0 || errno != EAGAIN)
 			return r;
 	}
@@ -393,7 +391,7 @@ drop_text(struct pop *p, const struct msg *m)
 {
 	struct drop *d = &p->drop;
 	struct spool sp;
-	int i, r = -1, saved;
+	int i, r = -1;
 
 	for (i = 0; i < TRIES && r == -1; i++) {
 		if (d->copy != -1 && m->offset >= d->copied)
@@ -401,13 +399,11 @@ drop_text(struct pop *p, const struct msg *m)
 		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
 			break;
 		r = lock_undisturbed(p, &sp, copy_locked(p, &sp, m));
-		saved = errno;
 		unlock_spool(p, &sp);
-		if (r == -1 && saved == EAGAIN)
-			close_copy(d);
-		errno = saved;
 		if (r == -1 && errno != EAGAIN)
 			break;
+		if (r == -1)
+			close_copy(d);
 	}
 	return r == -1 ? say_trouble(p, "copy") : OK;
 }

@@ -198,7 +198,6 @@ static int
 lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 {
 	struct dotlock d;
-	int saved;
 
 	dotlock_names(p, &d);
 	d.create = create;
@@ -215,17 +214,13 @@ lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 		memset(&sp->st, 0, sizeof(sp->st));
 		return 0;		/* no spool is an empty one */
 	}
-	if (sp->fd != -1) {
-		if (kernel_lock(sp->fd, how == SPOOL_WRITE ? F_WRLCK :
-		    F_RDLCK) == 0 && fstat(sp->fd, &sp->st) == 0) {
-			if (still_there(p, sp))
-				return 0;
-			errno = EAGAIN;
-		}
+	if (sp->fd != -1 && kernel_lock(sp->fd, how == SPOOL_WRITE ? F_WRLCK :
+	    F_RDLCK) == 0 && fstat(sp->fd, &sp->st) == 0) {
+		if (still_there(p, sp))
+			return 0;
+		errno = EAGAIN;
 	}
-	saved = errno;
 	unlock_spool(p, sp);
-	errno = saved;
 	return -1;
 }
 
@@ -293,20 +288,22 @@ unlock_spool(struct pop *p, struct spool *sp)
 {
 	struct dotlock d;
 	struct stat sb;
+	int saved = errno;
 
 	if (sp->fd != -1)
 		(void)close(sp->fd);
 	sp->fd = -1;
-	if (!sp->dotlock)
-		return;
+	if (sp->dotlock) {
+		dotlock_names(p, &d);
+		if (fstatat(d.dir, d.lock, &sb, AT_SYMLINK_NOFOLLOW) == -1 ||
+		    sb.st_ino != sp->lockino)
+			pop_log(p, LV_NOTICE, "lock user=%s: %s is no longer "
+			    "mine", p->who, d.lock);
+		else if (auth_as_spool(p, dotlock_remove, &d) == -1)
+			pop_warn(p, "lock: cannot remove %s", d.lock);
+	}
 	sp->dotlock = false;
-	dotlock_names(p, &d);
-	if (fstatat(d.dir, d.lock, &sb, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    sb.st_ino != sp->lockino)
-		pop_log(p, LV_NOTICE, "lock user=%s: %s is no longer mine",
-		    p->who, d.lock);
-	else if (auth_as_spool(p, dotlock_remove, &d) == -1)
-		pop_warn(p, "lock: cannot remove %s", d.lock);
+	errno = saved;
 }
 
 void

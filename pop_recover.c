@@ -205,7 +205,7 @@ recover_maildrop(struct pop *p)
 	enum work kind;
 	uint64_t base, end;
 	struct spool sp;
-	int r, saved;
+	int r;
 
 	if (journal_kind(p->drop.work, &kind, &base, &end) == -1)
 		return -1;
@@ -218,8 +218,6 @@ recover_maildrop(struct pop *p)
 	if (lock_spool(p, SPOOL_WRITE, true, &sp) == -1)
 		return -1;
 	r = recover_locked(p, &sp, kind, base, end);
-	saved = errno;
 	unlock_spool(p, &sp);
-	errno = saved;
 	return r;
 }

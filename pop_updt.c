@@ -334,7 +334,7 @@ updt_maildrop(struct pop *p, bool *begun)
 	struct spool sp;
 	size_t first;
 	bool cut;
-	int r = 0, saved;
+	int r = 0;
 
 	*begun = false;
 	if (d->ndeleted == 0 && (d->nseen == 0 || p->opt.nostatus))
@@ -352,8 +352,6 @@ updt_maildrop(struct pop *p, bool *begun)
 	if (sp.fd != -1)
 		r = update_locked(p, &sp, &c, first, cut ? &left : NULL,
 		    begun);
-	saved = errno;
 	unlock_spool(p, &sp);
-	errno = saved;
 	return r;
 }

@@ -487,7 +487,7 @@ int lock_session(int work);
  */
 int lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp);
 int lock_undisturbed(struct pop *p, struct spool *sp, int r);
-void unlock_spool(struct pop *p, struct spool *sp);
+void unlock_spool(struct pop *p, struct spool *sp);	/* errno stays */
 
 /* Says to other programs that a long update is still alive. */
 void lock_touch(struct pop *p, struct spool *sp);
