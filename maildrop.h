@@ -361,6 +361,9 @@ ssize_t file_some(int fd, void *p, size_t n, uint64_t at);
  */
 void *file_block(uint64_t n);
 
+/* free(3), and errno stays: not every libc's sees to that. */
+void file_free(void *p);
+
 /* Copies n bytes between places that do not overlap. */
 int file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n);
 

@@ -310,7 +310,7 @@ scan_board(struct pop *p, struct board *b)
 	struct drop *d = &p->drop;
 	struct notes n;
 	struct spool sp;
-	int r, saved;
+	int r;
 
 	memset(&n, 0, sizeof(n));
 	if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
@@ -324,10 +324,8 @@ scan_board(struct pop *p, struct board *b)
 		r = set_maxima(d, &n, b);
 	}
 	r = lock_undisturbed(p, &sp, r);
-	saved = errno;
 	unlock_spool(p, &sp);
-	free(n.ids);
-	errno = saved;
+	file_free(n.ids);
 	d->loaded = r == 0;
 	d->sum.last = 0;
 	(void)snprintf(b->date, sizeof(b->date), "%s", n.date);

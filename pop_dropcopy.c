@@ -50,7 +50,7 @@ scan_table(struct pop *p, struct spool *sp)
 {
 	struct drop *d = &p->drop;
 	struct msgs old;
-	int r, saved;
+	int r;
 
 	if (index_read(d->work, &old) == -1)
 		memset(&old, 0, sizeof(old));
@@ -60,9 +60,7 @@ scan_table(struct pop *p, struct spool *sp)
 		r = mbox_twins(&d->all, &old);
 	if (r == 0)
 		r = xuidl_settle(&d->names, &d->all);
-	saved = errno;
 	msgs_free(&old);
-	errno = saved;
 	return r;
 }
 
@@ -71,16 +69,13 @@ static int
 scan_spool(struct pop *p, struct spool *sp)
 {
 	struct drop *d = &p->drop;
-	int saved;
 
 	msgs_free(&d->all);
 	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	d->loaded = false;
 	if (lock_undisturbed(p, sp, scan_table(p, sp)) == -1) {
-		saved = errno;
 		msgs_free(&d->all);
-		errno = saved;
 		return -1;
 	}
 	d->loaded = true;
@@ -221,7 +216,6 @@ scan_again(struct pop *p)
 {
 	struct drop *d = &p->drop, was = *d;
 	size_t i;
-	int saved;
 
 	memset(&d->all, 0, sizeof(d->all));
 	memset(&d->pages, 0, sizeof(d->pages));
@@ -244,12 +238,10 @@ scan_again(struct pop *p)
 		}
 		errno = ESTALE;
 	}
-	saved = errno;
 	msgs_free(&d->all);
 	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	*d = was;
-	errno = saved;
 	return -1;
 }
 
@@ -339,7 +331,7 @@ find_again(struct pop *p, struct spool *sp)
 	struct drop *d = &p->drop;
 	struct msgs now;
 	size_t *to, i;
-	int r = -1, saved;
+	int r = -1;
 
 	if (index_rest(d->work, &d->all, &d->pages) == -1) {
 		errno = ESTALE;		/* nobody can tell what was there */
@@ -359,10 +351,8 @@ find_again(struct pop *p, struct spool *sp)
 		index_stamp(&d->stamp, &sp->st);
 		r = 0;
 	}
-	saved = errno;
-	free(to);
+	file_free(to);
 	msgs_free(&now);
-	errno = saved;
 	return r;
 }
 

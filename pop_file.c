@@ -169,12 +169,21 @@ file_block(uint64_t n)
 	return aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
 }
 
+void
+file_free(void *p)
+{
+	int saved = errno;
+
+	free(p);
+	errno = saved;
+}
+
 int
 file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n)
 {
 	char *block;
 	size_t some;
-	int r = 0, saved;
+	int r = 0;
 
 	if (n == 0)
 		return 0;
@@ -187,9 +196,7 @@ file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n)
 		if ((r = file_read(from, block, some, at)) == 0)
 			r = file_write(to, block, some, there);
 	}
-	saved = errno;
-	free(block);
-	errno = saved;
+	file_free(block);
 	return r;
 }
 
@@ -339,7 +346,7 @@ file_sum_part(int fd, uint64_t at, uint64_t n, uint64_t *sum)
 {
 	char *block;
 	size_t some;
-	int r = 0, saved;
+	int r = 0;
 
 	if ((block = file_block(n)) == NULL)
 		return -1;
@@ -348,8 +355,6 @@ file_sum_part(int fd, uint64_t at, uint64_t n, uint64_t *sum)
 		r = file_read(fd, block, some, at);
 		*sum = file_sum(block, some, *sum);
 	}
-	saved = errno;
-	free(block);
-	errno = saved;
+	file_free(block);
 	return r;
 }

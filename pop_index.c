@@ -177,8 +177,8 @@ pages_end(uint64_t at, uint64_t entries)
 void
 pages_free(struct pages *pg)
 {
-	free(pg->sum);
-	free(pg->there);
+	file_free(pg->sum);
+	file_free(pg->there);
 	memset(pg, 0, sizeof(*pg));
 }
 
@@ -280,7 +280,7 @@ index_rest(int work, struct msgs *t, struct pages *pg)
 {
 	struct page *block;
 	size_t k, i, some;
-	int r = 0, saved;
+	int r = 0;
 
 	if (pg->missing == 0)
 		return 0;
@@ -297,9 +297,7 @@ index_rest(int work, struct msgs *t, struct pages *pg)
 			if (!pg->there[k + i])
 				r = take_page(t, pg, k + i, &block[i]);
 	}
-	saved = errno;
-	free(block);
-	errno = saved;
+	file_free(block);
 	return r;
 }
 
@@ -307,16 +305,14 @@ int
 index_read(int work, struct msgs *t)
 {
 	struct pages pg;
-	int r, saved;
+	int r;
 
 	if (index_open(work, NULL, t, &pg) == -1)
 		return -1;
 	r = index_rest(work, t, &pg);
-	saved = errno;
 	pages_free(&pg);
 	if (r == -1)
 		msgs_free(t);
-	errno = saved;
 	return r;
 }
 
@@ -332,7 +328,7 @@ write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
 {
 	size_t i, j, some, have = 0;
 	struct page *block;
-	int r = 0, saved;
+	int r = 0;
 
 	if ((block = file_block((uint64_t)pg->n * PAGE)) == NULL)
 		return -1;
@@ -355,9 +351,7 @@ write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
 	}
 	if (r == 0)
 		r = file_write(work, pg->sum, pg->n * sizeof(*pg->sum), SECTOR);
-	saved = errno;
-	free(block);
-	errno = saved;
+	file_free(block);
 	return r;
 }
 
@@ -403,7 +397,6 @@ index_write(int work, const struct stamp *st, const struct msgs *t,
     struct pages *pg)
 {
 	struct summary all;
-	int saved;
 
 	memset(&all, 0, sizeof(all));
 	memset(pg, 0, sizeof(*pg));
@@ -416,9 +409,7 @@ index_write(int work, const struct stamp *st, const struct msgs *t,
 	    write_pages(work, t, pg, 0, &all) == 0 &&
 	    write_head(work, st, t->n, pg, &all) == 0)
 		return 0;
-	saved = errno;
 	pages_free(pg);
-	errno = saved;
 	return -1;
 }
 

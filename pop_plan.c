@@ -28,7 +28,7 @@ plan_begin(struct plan *pl, uint64_t old_size, uint64_t first)
 void
 plan_free(struct plan *pl)
 {
-	free(pl->v);
+	file_free(pl->v);
 	memset(pl, 0, sizeof(*pl));
 }
 

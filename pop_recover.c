@@ -90,7 +90,7 @@ plan_merge(int work, const struct msgs *left, const struct spool *sp,
 		else if (have == 0 && !(left->v[i].flags & MSG_HIDDEN))
 			r = plan_whole(pl, &left->v[i]);
 	}
-	free(to);
+	file_free(to);
 	if (pl->n == 0)
 		return r;
 	for (i = 0; i < spool->n && r == 0; i++)
@@ -125,7 +125,7 @@ add_text(int work, const struct part *x, struct msgs *left)
 	for (i = 0; i < text.n && r == 0; i++)
 		if (to[i] == SIZE_MAX)
 			r = msgs_add(left, &text.v[i]);
-	free(to);
+	file_free(to);
 	msgs_free(&text);
 	return r;
 }
@@ -141,7 +141,7 @@ merge(struct pop *p, struct spool *sp, const struct rest *x)
 	uint64_t base = x->base;
 	struct plan pl;
 	bool begun;
-	int r = 0, saved, i;
+	int r = 0, i;
 
 	plan_begin(&pl, 0, 0);
 	if (x->end > 0)
@@ -160,11 +160,9 @@ merge(struct pop *p, struct spool *sp, const struct rest *x)
 		if (r == 0)
 			r = journal_apply(p, sp, &pl, base, x->area, &begun);
 	}
-	saved = errno;
 	plan_free(&pl);
 	msgs_free(&left);
 	msgs_free(&spool);
-	errno = saved;
 	return r;
 }
 

@@ -142,7 +142,7 @@ locator_find(int work, const struct stat *sb, uint64_t *end, bool *found)
 			*found = memcmp(&l, &want, sizeof(l)) == 0;
 		}
 	}
-	free(block);
+	file_free(block);
 	if (*found)
 		*end = l.end;
 	return n == -1 ? -1 : 0;

@@ -38,7 +38,7 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 {
 	struct scan s;
 	char *room;
-	int r, saved;
+	int r;
 
 	memset(table, 0, sizeof(*table));
 	if (fd == -1)
@@ -51,11 +51,9 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 	s.note = note;
 	s.note_arg = arg;
 	r = feed(fd, from, end, &s, room);
-	saved = errno;
-	free(room);
+	file_free(room);
 	if (r == -1)
 		msgs_free(table);
-	errno = saved;
 	return r;
 }
 

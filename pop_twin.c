@@ -33,7 +33,7 @@ msgs_add(struct msgs *t, const struct msg *m)
 void
 msgs_free(struct msgs *t)
 {
-	free(t->v);
+	file_free(t->v);
 	memset(t, 0, sizeof(*t));
 }
 

@@ -89,7 +89,7 @@ static int
 plan_message(struct change *c, struct msg *m)
 {
 	char *head;
-	int r, saved;
+	int r;
 
 	if (!wants_status(c, m))
 		return plan_add(&c->plan, SRC_SPOOL, m->offset, m->length,
@@ -98,9 +98,7 @@ plan_message(struct change *c, struct msg *m)
 		return -1;
 	if ((r = file_read(c->fd, head, m->head, m->offset)) == 0)
 		r = plan_status(c, head, m);
-	saved = errno;
-	free(head);
-	errno = saved;
+	file_free(head);
 	return r;
 }
 
@@ -142,19 +140,17 @@ static int
 carry_marks(const struct msgs *session, struct msgs *now)
 {
 	size_t *to, i;
+	int r;
 
 	if ((to = malloc((session->n + 1) * sizeof(*to))) == NULL)
 		return -1;
-	if (mbox_match(session, now, to) == -1) {
-		free(to);
-		return -1;
-	}
-	for (i = 0; i < session->n; i++)
+	r = mbox_match(session, now, to);
+	for (i = 0; i < session->n && r == 0; i++)
 		if (to[i] != SIZE_MAX)
 			now->v[to[i]].flags |= session->v[i].flags &
 			    (MSG_DELETED | MSG_SEEN);
-	free(to);
-	return 0;
+	file_free(to);
+	return r;
 }
 
 /*
@@ -306,7 +302,7 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 {
 	struct drop *d = &p->drop;
 	struct stamp st;
-	int r = 0, saved;
+	int r = 0;
 
 	index_stamp(&st, &sp->st);
 	if (d->moved || !index_same(&st, &d->stamp))
@@ -317,11 +313,9 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 		r = apply(p, sp, c, begun);
 	if (r == 0)
 		keep_index(p, sp, c);
-	saved = errno;
 	plan_free(&c->plan);
 	msgs_free(&c->then);
 	msgs_free(&c->fresh);
-	errno = saved;
 	return r;
 }
 

@@ -124,7 +124,7 @@ xuidl_find(const struct names *x, size_t i)
 void
 xuidl_free(struct names *x)
 {
-	free(x->v);
+	file_free(x->v);
 	memset(x, 0, sizeof(*x));
 }
 
