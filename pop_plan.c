@@ -123,25 +123,18 @@ weigh(const struct plan *w, struct group *g)
 	g->still = !literals && !lefts && !rights;
 }
 
-/* The message that begins at piece i, or the one that ends before piece i. */
+/* The message that begins at piece i, or (backwards) that ends before it. */
 static struct group
-group_at(const struct plan *w, size_t i)
+group_at(const struct plan *w, size_t i, bool left)
 {
-	struct group g = { .from = i, .to = i + 1 };
+	struct group g = { .from = left ? i : i - 1, .to = left ? i + 1 : i };
 
-	while (g.to < w->n && !(w->v[g.to].flags & PIECE_MSG))
-		g.to++;
-	weigh(w, &g);
-	return g;
-}
-
-static struct group
-group_before(const struct plan *w, size_t i)
-{
-	struct group g = { .from = i - 1, .to = i };
-
-	while (g.from > 0 && !(w->v[g.from].flags & PIECE_MSG))
-		g.from--;
+	if (left)
+		while (g.to < w->n && !(w->v[g.to].flags & PIECE_MSG))
+			g.to++;
+	else
+		while (g.from > 0 && !(w->v[g.from].flags & PIECE_MSG))
+			g.from--;
 	weigh(w, &g);
 	return g;
 }
@@ -243,7 +236,7 @@ run_of(const struct plan *w, size_t i, const struct group *g, uint64_t limit)
 	uint64_t run = 0;
 
 	while (g->left ? i < w->n : i > 0) {
-		next = g->left ? group_at(w, i) : group_before(w, i);
+		next = group_at(w, i, g->left);
 		if (!alike(g, &next) || next.len > limit - run)
 			break;
 		run += next.len;
@@ -279,18 +272,19 @@ step_size(const struct plan *w, size_t i, const struct group *g,
 	return g->mixed ? 0 : *text ? room : gap;
 }
 
+/* Cuts up what moves to the front (left), from there, or what moves back. */
 static int
-forward_steps(struct plan *w, uint64_t room, struct plan *out)
+steps_of(struct plan *w, bool left, uint64_t room, struct plan *out)
 {
 	struct group g;
 	uint64_t n;
-	size_t i = 0;
+	size_t i = left ? 0 : w->n;
 	bool text;
 
-	while (i < w->n) {
-		g = group_at(w, i);
-		if (g.still || !g.left) {
-			i = g.to;
+	while (left ? i < w->n : i > 0) {
+		g = group_at(w, i, left);
+		if (g.still || g.left != left) {
+			i = left ? g.to : g.from;
 			continue;
 		}
 		n = step_size(w, i, &g, room, &text);
@@ -298,32 +292,8 @@ forward_steps(struct plan *w, uint64_t room, struct plan *out)
 			errno = ENOSPC;
 			return -1;
 		}
-		if (emit_first(w, &i, n, out, text) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-backward_steps(struct plan *w, uint64_t room, struct plan *out)
-{
-	struct group g;
-	uint64_t n;
-	size_t i = w->n;
-	bool text;
-
-	while (i > 0) {
-		g = group_before(w, i);
-		if (g.still || g.left) {
-			i = g.from;
-			continue;
-		}
-		n = step_size(w, i, &g, room, &text);
-		if (n == 0 || out->n > STEPS_MAX + w->n) {
-			errno = ENOSPC;
-			return -1;
-		}
-		if (emit_last(w, &i, n, out, text) == -1)
+		if ((left ? emit_first(w, &i, n, out, text) :
+		    emit_last(w, &i, n, out, text)) == -1)
 			return -1;
 	}
 	return 0;
@@ -348,17 +318,14 @@ int
 plan_steps(const struct plan *pl, uint64_t room, struct plan *steps)
 {
 	struct plan w;
-	int r;
+	int r = 0, way;
 
 	plan_begin(steps, pl->old_size, pl->new_size);
-	if (copy_of(pl, &w) == -1)
-		return -1;
-	r = forward_steps(&w, room, steps);
-	plan_free(&w);
-	if (r == 0 && (r = copy_of(pl, &w)) == 0) {
-		r = backward_steps(&w, room, steps);
-		plan_free(&w);
-	}
+	for (way = 0; way < 2 && r == 0; way++)
+		if ((r = copy_of(pl, &w)) == 0) {
+			r = steps_of(&w, way == 0, room, steps);
+			plan_free(&w);
+		}
 	if (r == -1)
 		plan_free(steps);
 	return r;
