@@ -82,7 +82,7 @@ struct group {
 	size_t from, to;
 	uint64_t dst, len;
 	uint64_t src, src_end;	/* what it reads of the spool; equal: nothing */
-	bool left, right, still;	/* how its last piece moves */
+	bool left, still;	/* how its last piece moves */
 	bool mixed;		/* some of it moves the other way */
 };
 
@@ -100,7 +100,7 @@ weigh(const struct plan *w, struct group *g)
 
 	g->dst = w->v[g->from].dst;
 	g->len = g->src = g->src_end = 0;
-	g->right = true;
+	g->left = false;
 	for (i = g->from; i < g->to; i++) {
 		x = &w->v[i];
 		g->len += x->len;
@@ -112,13 +112,12 @@ weigh(const struct plan *w, struct group *g)
 			g->src = x->src;
 		reads = true;
 		g->src_end = x->src + x->len;
-		g->right = x->dst > x->src;
+		g->left = x->dst <= x->src;
 		lefts = lefts || x->dst < x->src;
 		rights = rights || x->dst > x->src;
 	}
 	if (!lefts && !rights && w->v[g->to - 1].kind != SRC_SPOOL)
-		g->right = true;
-	g->left = !g->right;
+		g->left = false;
 	g->mixed = g->left ? rights : lefts;
 	g->still = !literals && !lefts && !rights;
 }
