@@ -289,6 +289,9 @@ int mbox_twins(struct msgs *table, const struct msgs *old);
  */
 int mbox_match(const struct msgs *a, const struct msgs *b, size_t *to);
 
+/* Adds the messages that have no such partner in t.  0, or -1 with ENOMEM. */
+int mbox_join(struct msgs *t, const struct msgs *more);
+
 /* The unique-id as text (RFC 1939, 7). */
 void mbox_uid(const struct msg *m, char text[UID_TEXT]);
 

@@ -99,69 +99,42 @@ plan_merge(int work, const struct msgs *left, const struct spool *sp,
 	return r;
 }
 
-/* Mail in the work file that the spool may lack. */
-struct rest {
-	uint64_t end;		/* of a left-over's, from 0 on; 0: none */
-	struct part parts[2];	/* a journal's texts */
-	uint64_t base, area;	/* of that journal; behind its texts */
-};
-
-/* Adds the messages of a journal's text that are not in the table yet. */
-static int
-add_text(int work, const struct part *x, struct msgs *left)
-{
-	struct msgs text;
-	size_t *to = NULL, i;
-	int r;
-
-	if (x->from == x->end)
-		return 0;
-	if (scan_part(work, x->from, x->end, &text, NULL, NULL, NULL) == -1)
-		return errno == EILSEQ ? 0 : -1;	/* a part of one */
-	if (x->cut && text.n > 0)
-		text.n--;
-	r = (to = malloc((text.n + 1) * sizeof(*to))) == NULL ? -1 :
-	    mbox_match(&text, left, to);
-	for (i = 0; i < text.n && r == 0; i++)
-		if (to[i] == SIZE_MAX)
-			r = msgs_add(left, &text.v[i]);
-	file_free(to);
-	msgs_free(&text);
-	return r;
-}
-
 /*
- * Merges it into the spool.  The new journal takes the place of the one whose
- * text it saves, or stands behind a left-over's mail.
+ * Merges into the spool what a journal has left, and a left-over's mail, which
+ * is there up to end.  The new journal takes the place of the one whose
+ * messages it saves, or stands behind the mail.
  */
 static int
-merge(struct pop *p, struct spool *sp, const struct rest *x)
+merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
+    const struct msgs *left)
 {
-	struct msgs left = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
-	uint64_t base = x->base;
+	struct msgs mail = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
+	uint64_t area = 0;
+	struct stat sb;
 	struct plan pl;
 	bool begun;
-	int r = 0, i;
+	int r;
 
 	plan_begin(&pl, 0, 0);
-	if (x->end > 0)
-		r = scan_file(p->drop.work, x->end, &left, NULL);
-	for (i = 0; i < 2 && r == 0; i++)
-		r = add_text(p->drop.work, &x->parts[i], &left);
+	r = scan_file(p->drop.work, end, &mail, NULL);
+	if (r == 0)
+		r = mbox_join(&mail, left);
 	if (r == 0)
 		r = scan_file(sp->fd, (uint64_t)sp->st.st_size, &spool, NULL);
 	if (r == 0)
-		r = plan_merge(p->drop.work, &left, sp, &spool, &pl);
+		r = plan_merge(p->drop.work, &mail, sp, &spool, &pl);
 	if (r == 0 && pl.n > 0) {
 		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
 		    "from .%s.pop", p->who, p->who);
-		if (x->area == 0)
-			r = journal_behind(p->drop.work, x->end, &base);
+		if (left->n == 0)
+			r = journal_behind(p->drop.work, end, &base);
+		else if ((r = fstat(p->drop.work, &sb)) == 0)
+			area = (uint64_t)sb.st_size;
 		if (r == 0)
-			r = journal_apply(p, sp, &pl, base, x->area, &begun);
+			r = journal_apply(p, sp, &pl, base, area, &begun);
 	}
 	plan_free(&pl);
-	msgs_free(&left);
+	msgs_free(&mail);
 	msgs_free(&spool);
 	return r;
 }
@@ -170,14 +143,11 @@ static int
 recover_locked(struct pop *p, struct spool *sp, enum work kind,
     uint64_t base, uint64_t end)
 {
-	struct rest x = { .end = end, .base = base };
-	int r = 0, i;
+	struct msgs left = { NULL, 0, 0 };
+	int r = 0;
 
 	if (kind == WORK_JOURNAL || base > 0)
-		r = journal_redo(p, sp, base, x.parts);
-	for (i = 0; i < 2; i++)
-		if (x.parts[i].end > x.area)
-			x.area = x.parts[i].end;
+		r = journal_redo(p, sp, base, &left);
 	if (r != -1 && sp->fd != -1 && fstat(sp->fd, &sp->st) == -1)
 		r = -1;
 	if (r == 0 && kind == WORK_MBOX) {	/* that may have been all */
@@ -186,7 +156,9 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 			r = 1;
 	}
 	if (r == 1)
-		r = x.end == 0 && x.area == 0 ? 0 : merge(p, sp, &x);
+		r = end == 0 && left.n == 0 ? 0 :
+		    merge(p, sp, base, end, &left);
+	msgs_free(&left);
 	/* the spool may be right and not on the disk: its writer was killed */
 	if (r == 0 && sp->fd != -1)
 		r = fsync(sp->fd);

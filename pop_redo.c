@@ -314,10 +314,10 @@ judge_growing(int fd, struct journal *j, uint64_t size)
 /*
  * Nothing is done, and nobody was told that anything is.  But the spool may
  * have its fill, or some of it: that goes away again, and mail that has come
- * behind it moves up.
+ * behind it moves up, where a journal may be written for that.
  */
 static int
-take_back(struct pop *p, struct spool *sp, struct journal *j)
+take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
 {
 	uint64_t old = j->h.old_size, size = (uint64_t)sp->st.st_size, end;
 
@@ -328,7 +328,7 @@ take_back(struct pop *p, struct spool *sp, struct journal *j)
 	if (end == size)
 		return ftruncate(sp->fd, (off_t)old) == -1 ? -1 :
 		    fsync(sp->fd);
-	if (end == old || !ends_blank(sp->fd, old) ||
+	if (!close || end == old || !ends_blank(sp->fd, old) ||
 	    !begins_message(sp->fd, end))
 		return 0;
 	return jrn_close_gap(p, sp, j, old, end, size, j->base);
@@ -391,40 +391,82 @@ judge(struct spool *sp, int work, struct journal *j)
 	return v;
 }
 
+/* Adds the messages of a part of the work file, without the last if cut. */
+static int
+add_part(int work, uint64_t from, uint64_t end, bool cut, struct msgs *t)
+{
+	struct msgs part;
+	size_t i;
+	int r = 0;
+
+	if (scan_part(work, from, end, &part, NULL, NULL, NULL) == -1)
+		return errno == EILSEQ ? 0 : -1;	/* a part of one */
+	for (i = 0; i + cut < part.n && r == 0; i++)
+		r = msgs_add(t, &part.v[i]);
+	msgs_free(&part);
+	return r;
+}
+
 /*
- * Where a text that the mark knows of is in the work file: its whole messages,
- * but for the last one if x->cut says that the rest of it is not here.
+ * The whole messages of a text that the mark knows of; not the last one where
+ * the rest of it is not here.
  */
-static void
-whole_text(const struct journal *j, int which, struct part *x)
+static int
+add_text(int work, const struct journal *j, int which, struct msgs *left)
 {
 	const struct piece *v = j->st.v;
-	uint64_t len, k, behind;
+	struct msgs t = { NULL, 0, 0 };
+	uint64_t len, k, behind, from = j->h.text_at[which], end;
 	size_t i = 0, next;
+	bool cut = false;
+	int r;
 
 	for (k = 1; k < j->m.text[which].step && i < j->st.n; k++)
 		i = jrn_step_end(&j->st, i, &len);
 	if (i == j->st.n)
-		return;
+		return 0;
 	next = jrn_step_end(&j->st, i, &len);
 	behind = v[i].dst + len;
-	x->from = j->h.text_at[which];
-	x->end = x->from + len;
+	end = from + len;
 	for (; i < next && !(v[i].flags & PIECE_MSG); i++)
-		x->from += v[i].len;
+		from += v[i].len;
 	for (i = 0; i < j->st.n; i++)
 		if (v[i].flags & PIECE_STEP && v[i].dst == behind)
-			x->cut = !(v[i].flags & PIECE_MSG);
+			cut = !(v[i].flags & PIECE_MSG);
+	if ((r = add_part(work, from, end, cut, &t)) == 0)
+		r = mbox_join(left, &t);
+	msgs_free(&t);
+	return r;
+}
+
+/*
+ * The messages that the journal itself was to put back, all of them whole:
+ * another journal's texts.  A left-over's mail is in front of it, and safe.
+ */
+static int
+add_sources(int work, const struct journal *j, struct msgs *left)
+{
+	const struct piece *x;
+	struct msgs t = { NULL, 0, 0 };
+	int r = 0;
+
+	for (x = j->st.v; x < j->st.v + j->st.n && r == 0; x++)
+		if (x->kind == SRC_WORK && x->src >= j->base)
+			r = add_part(work, x->src, x->src + x->len, false,
+			    &t);
+	if (r == 0)
+		r = mbox_join(left, &t);
+	msgs_free(&t);
+	return r;
 }
 
 int
 journal_redo(struct pop *p, struct spool *sp, uint64_t base,
-    struct part parts[2])
+    struct msgs *left)
 {
 	int work = p->drop.work, r = 0, i;
 	struct journal j;
 
-	memset(parts, 0, 2 * sizeof(*parts));
 	if (jrn_load(work, base, &j) == -1)
 		return errno == ENOENT ? 0 : -1;
 	switch (judge(sp, work, &j)) {
@@ -435,17 +477,20 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 		r = file_sync(work) == -1 ? -1 : jrn_run(p, sp, &j);
 		break;
 	case NOT_BEGUN:
-		r = take_back(p, sp, &j);
+		if ((r = add_sources(work, &j, left)) == 0 &&
+		    (r = take_back(p, sp, &j, left->n == 0)) == 0)
+			r = left->n > 0;
 		break;
 	case FINISHED:
 		break;
 	case FOREIGN:
 		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"
 		    " since an update was cut off", p->who);
-		for (i = 0; i < 2; i++)
+		for (i = 0; i < 2 && r == 0; i++)
 			if (jrn_text_there(work, &j, i))
-				whole_text(&j, i, &parts[i]);
-		r = 1;
+				r = add_text(work, &j, i, left);
+		if (r == 0 && (r = add_sources(work, &j, left)) == 0)
+			r = 1;
 		break;
 	}
 	plan_free(&j.st);

@@ -175,6 +175,22 @@ mbox_match(const struct msgs *a, const struct msgs *b, size_t *to)
 	return 0;
 }
 
+int
+mbox_join(struct msgs *t, const struct msgs *more)
+{
+	size_t *to, i;
+	int r;
+
+	if ((to = malloc((more->n + 1) * sizeof(*to))) == NULL)
+		return -1;
+	r = mbox_match(more, t, to);
+	for (i = 0; i < more->n && r == 0; i++)
+		if (to[i] == SIZE_MAX)
+			r = msgs_add(t, &more->v[i]);
+	file_free(to);
+	return r;
+}
+
 static uint32_t
 number(const struct msg *m)
 {

@@ -453,19 +453,13 @@ enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };
  */
 int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 
-/* Messages in the work file: places from..end, the last not whole if cut. */
-struct part {
-	uint64_t from, end;
-	bool cut;
-};
-
 /*
  * Finishes what a session that died had begun.  0: done, or nothing was to
- * do; 1: the spool is not as the journal left it, and may lack messages that
- * these parts of the work file have; -1 with errno.
+ * do; 1: that cannot be, and the spool may lack these messages, which are in
+ * the work file; -1 with errno.
  */
 int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
-    struct part parts[2]);
+    struct msgs *left);
 
 /* ---- pop_lock.c -------------------------------------------------------- */
 

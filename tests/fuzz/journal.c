@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct mark m;
 	struct piece v[16];
 	uint8_t pieces;
-	struct part parts[2];
+	struct msgs left = { NULL, 0, 0 };
 	size_t i;
 
 	if (work == -1) {
@@ -115,7 +115,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    file_write(work, v, pieces * sizeof(*v), HEAD_ROOM) == -1)
 		abort();
 
-	(void)journal_redo(&p, &sp, 0, parts);
+	(void)journal_redo(&p, &sp, 0, &left);
+	msgs_free(&left);
 	if (fstat(spool, &sp.st) == -1 || sp.st.st_size > MOST)
 		abort();
 	return 0;

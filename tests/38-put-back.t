@@ -1,0 +1,66 @@
+# An UPDATE was killed while letters stood in its journal alone, and then another
+# program wrote the spool anew.  The next session puts those letters back.  That
+# may fail or be killed at each of its calls as well: the letters are still there
+# for the session after it.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+needs('strace', 'plain');
+
+my @letters = (letter(1), map { letter($_, body => alnum(3000)) } 2, 3);
+my $want = $letters[1] . $letters[2] . letter(5);
+
+# A session without Status lines, in which things happen to its calls on the
+# spool and the work file; its trace.
+sub session {
+	my ($box, $calls, $what, @commands) = @_;
+	my $trace = $box->dir . '/strace';
+
+	unlink $trace, $box->dotlock;
+	my $s = $box->session(trace => 0, greeting => 0, args => ['-s'],
+	    under => [ strace($trace, '-P', $box->path, '-P', $box->work,
+	    '-e', "trace=$calls", defined $what ? ('-e', $what) : ()) ]);
+	$s->send('USER alice', 'PASS s3cret', @commands, 'QUIT');
+	$s->slurp;
+	$s->wait;
+	return straced($trace);
+}
+
+# What came of it when such a thing happened to the session that puts back.
+sub put_back {
+	my ($what) = @_;
+	my $box = box(spool => join '', @letters);
+
+	$box->login(args => ['-s'])->quit;
+	# behind the sync of the journal and in front of that of the spool
+	session($box, 'fdatasync', 'inject=fdatasync:signal=KILL:when=2', 'DELE 1');
+	$box->put(letter(5));
+	my @calls = session($box, 'pwrite64,fdatasync,fsync,ftruncate,fallocate', $what);
+	unlink $box->dotlock;
+	$box->login(args => ['-s'])->quit;
+	my $spool = $box->spool;
+	$box->remove;
+	return ($spool, @calls);
+}
+
+my ($spool, @calls) = put_back();
+is($spool, $want, 'undisturbed');
+for my $what ('signal=KILL', 'error=ENOSPC', 'error=EIO') {
+	case "$what at each call" => sub {
+		my @wrong;
+
+		for my $point (points(@calls)) {
+			my ($call, $n) = @$point;
+			($spool) = put_back("inject=$call:$what:when=$n");
+			push @wrong, "$call $n: " . join ', ',
+			    $spool =~ /^Subject: (.*)$/mg if $spool ne $want;
+		}
+		is(join("\n", @wrong), '', scalar(@calls) . ' calls');
+	};
+}
+
+done_testing;
