@@ -294,6 +294,7 @@ set_maxima(struct drop *d, struct notes *n, struct board *b)
 		errno = ENOMEM;
 		return -1;
 	}
+	b->maxima = 0;
 	for (i = 0; i < d->all.n; i++) {
 		d->maxima[i] = i < n->room && n->ids[i] > 0 ? n->ids[i] :
 		    (uint32_t)(i + 1 - d->sum.hidden);
