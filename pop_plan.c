@@ -15,7 +15,10 @@
 
 #include "maildrop.h"
 
-enum { STEPS_MAX = 20000 };	/* each costs two syncs: it must end */
+enum {
+	STEPS_MAX = 20000,	/* each costs two syncs: it must end */
+	STEP_MOST = 1 << 30	/* bytes: between steps we show that we live */
+};
 
 void
 plan_begin(struct plan *pl, uint64_t old_size, uint64_t first)
@@ -263,6 +266,8 @@ step_size(const struct plan *w, size_t i, const struct group *g,
 		gap = UINT64_MAX;	/* nothing of the spool is read */
 	else
 		gap = g->left ? g->src - g->dst : g->dst + g->len - g->src_end;
+	if (gap > STEP_MOST)
+		gap = STEP_MOST;
 	*text = gap < room && (g->len > gap || run_of(w, i, g, gap) <
 	    run_of(w, i, g, room));
 	run = run_of(w, i, g, *text ? room : gap);

@@ -410,9 +410,35 @@ sound(void)
 	ok(plan_sound(&st, 0), "bounds: nothing to move");
 }
 
+/* Programs that know the dotlock alone take it for dead after five minutes. */
+static void
+large(enum src kind, uint64_t src)
+{
+	const uint64_t size = (uint64_t)50 << 30, most = (uint64_t)1 << 30;
+	struct plan pl, st;
+	uint64_t len, done = 0, longest = 0;
+	size_t i;
+
+	plan_begin(&pl, src + size, 0);
+	if (plan_add(&pl, kind, src, size, true) == -1 ||
+	    plan_steps(&pl, ROOM, &st) == -1)
+		abort();
+	for (i = 0; i < st.n; i++) {
+		len = st.v[i].len;
+		done += len;
+		longest = len > longest ? len : longest;
+	}
+	ok(done == size && longest == most, "%llu GB are moved in %zu steps",
+	    (unsigned long long)(done >> 30), st.n);
+	plan_free(&pl);
+	plan_free(&st);
+}
+
 int
 main(void)
 {
+	large(SRC_SPOOL, (uint64_t)60 << 30);
+	large(SRC_WORK, 0);
 	random_plans("no room in the journal", 0, 0);
 	random_plans("little room", 1, 64);
 	random_plans("some room", 64, 1000);
