@@ -257,8 +257,7 @@ for my $what (['the first half of a rewriting', letter(1)],
 		$s->reply('a line') for 1 .. 3;
 		$box->put($first);
 		$s->send('RETR 2');
-		eventually { (slurp($trace) // '') =~ /stopped by SIGSTOP/ }
-		    or die 'it does not stop';
+		stops($trace) or die 'it does not stop';
 		$box->put($all);
 		$s->kill('CONT');
 		like($s->reply('RETR 2'), qr/^\+OK/, 'RETR 2');
@@ -290,8 +289,7 @@ for my $case ([ 'all go', [ 'DELE 1', 'DELE 2' ], pread64 => 1, [] ],
 		/RETR/ ? $s->text($_) : $s->command($_) for @$commands;
 		utime 1, 1, $box->path;		# to be looked at again
 		$s->send('QUIT');
-		ok(eventually { (slurp($trace) // '') =~ /stopped by SIGSTOP/ },
-		    'it stops');
+		ok(stops($trace), 'it stops');
 		open my $fh, '>>', $box->path or die;
 		print $fh letter(3);
 		close $fh;

@@ -200,8 +200,7 @@ case 'two first sessions of an account: the other one gives .alice.pop to her'
 
 	$box = box();
 	$s = $start->($box, '-e', "inject=$call:signal=STOP:when=$n");
-	ok(eventually { (slurp($trace->($box)) // '') =~ /stopped by SIGSTOP/ },
-	    "stopped behind $call");
+	ok(stops($trace->($box)), "stopped behind $call");
 	$box->give($box->work, 0600);
 	$s->kill('CONT');
 	like($s->slurp, qr/^\+OK 2 \d+\r\n/m, 'it is served');

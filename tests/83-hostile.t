@@ -228,12 +228,7 @@ case 'the spool becomes a link to a file of bob\'s after any system call' => sub
 		my $was = state_of($box);
 		my ($call, $n) = @$point;
 		my $s = $start->($box, '-e', "inject=$call:signal=STOP:when=$n");
-		my $stopped = eventually {
-			my $said = slurp($trace->($box)) // '';
-			$said =~ /stopped by SIGSTOP/ ? 1 :
-			    $said =~ /\+\+\+ exited/ ? -1 : 0;
-		};
-		if (($stopped || 0) == 1) {
+		if (stops($trace->($box))) {
 			rename $box->path, $box->path . '.was' or die "rename: $!";
 			symlink $box->dir . '/secret', $box->path;
 			$swaps++;

@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(FX1 alnum box case eventually letter lock_file memory needs
-    now points show slurp strace straced text_of wire);
+    now points show slurp stops strace straced text_of wire);
 
 # Where a test waits for something that must come, it waits this many seconds
 # before it calls the thing broken.  No test passes or fails by being fast.
@@ -142,6 +142,18 @@ sub straced {
 		return @lines && $lines[-1] =~ /\+\+\+ (exited|killed)/;
 	} or die "$file is no finished trace";
 	return @lines;
+}
+
+# Whether what is traced comes to stop at an injected SIGSTOP before it ends.
+sub stops {
+	my ($file) = @_;
+	my $said;
+
+	eventually {
+		$said = slurp($file) // '';
+		return $said =~ /stopped by SIGSTOP|\+\+\+ (exited|killed)/;
+	};
+	return $said =~ /stopped by SIGSTOP/;
 }
 
 # The calls in a trace as places where something can be made to happen: each a
@@ -779,10 +791,11 @@ Waits until TEST is true; false when patience ends.
 One mbox message; what RETR sends of it; the mbox of two messages that is the
 default spool; text with CRLF line ends; filler of that size in lines.
 
-=item strace(FILE, OPTIONS), straced(FILE), points(LINES)
+=item strace(FILE, OPTIONS), straced(FILE), points(LINES), stops(FILE)
 
 The words for C<under> (below) that write a trace to FILE; its lines; the
-calls in them as [NAME, N], for C<-e inject=NAME:...:when=N>.
+calls in them as [NAME, N], for C<-e inject=NAME:...:when=N>; whether it stops
+where the signal injected is STOP.
 
 =item lock_file(PATH), slurp(PATH), memory(PID), now, show(TEXT)
 
