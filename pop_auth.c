@@ -185,8 +185,8 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
  * later too: there root does nothing, and the user finds and makes himself what
  * he needs.
  */
-static bool
-put_by_root(const char *maildrop)
+bool
+auth_put_by_root(const char *maildrop)
 {
 	char dir[sizeof(((struct account *)0)->maildrop)];
 	const char *slash = maildrop;
@@ -203,9 +203,8 @@ put_by_root(const char *maildrop)
 	return true;
 }
 
-/* The directory that the spool is in, and its name there. */
-static int
-open_dir(struct pop *p, const struct account *a)
+int
+auth_open_dir(struct pop *p, const struct account *a)
 {
 	const char *path = a->maildrop, *slash = strrchr(path, '/');
 	char dir[sizeof(a->maildrop)];
@@ -243,10 +242,10 @@ say_no_dir(struct pop *p, const struct account *a)
 static enum result
 enter(struct pop *p, const struct account *a, const struct timespec *asked)
 {
-	bool roots = put_by_root(a->maildrop);
+	bool roots = auth_put_by_root(a->maildrop);
 
 	if (roots) {
-		if ((p->drop.dir = open_dir(p, a)) == -1)
+		if ((p->drop.dir = auth_open_dir(p, a)) == -1)
 			return say_no_dir(p, a);
 		make_work(p, a);
 	}
@@ -257,7 +256,7 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 		    "account; tell the administrator.");
 		return BYE;
 	}
-	if (!roots && (p->drop.dir = open_dir(p, a)) == -1)
+	if (!roots && (p->drop.dir = auth_open_dir(p, a)) == -1)
 		return say_no_dir(p, a);
 	if (drop_open(p) != OK)
 		return BYE;

@@ -6,9 +6,12 @@
  * "ok" is as it should be, "note" is worth knowing, "mend" keeps somebody from
  * his mail, or lets others to it.
  */
+#include <sys/wait.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,6 +238,61 @@ check_spool(struct check *c, const char *name)
 		    (unsigned long)sb.st_uid, clean);
 }
 
+/* No error of the system's: .name.pop is missing and nobody can make it. */
+enum { CANNOT_MAKE = 255 };
+
+/*
+ * What a login to this maildrop of mbox= would meet in its directory: 0, an
+ * error or CANNOT_MAKE.  This is a process of its own, and becomes the user.
+ */
+static int
+try_place(struct pop *p, const struct account *a)
+{
+	bool roots = auth_put_by_root(a->maildrop), root = geteuid() == 0;
+	char work[sizeof(p->drop.name) + 8];
+	int dir = roots ? auth_open_dir(p, a) : -1;
+
+	if (roots && dir == -1)
+		return errno;
+	if (root && (setgroups(1, &a->gid) == -1 || setgid(a->gid) == -1 ||
+	    setuid(a->uid) == -1))
+		return errno;
+	if (!roots && (dir = auth_open_dir(p, a)) == -1)
+		return errno;
+	if (faccessat(dir, ".", X_OK, 0) == -1)
+		return errno;
+	(void)snprintf(work, sizeof(work), ".%s.pop", p->drop.name);
+	return faccessat(dir, work, F_OK, 0) == 0 || (root && roots) ||
+	    faccessat(dir, ".", W_OK, 0) == 0 ? 0 : CANNOT_MAKE;
+}
+
+/* Whether the directory of a maildrop of mbox= will do. */
+static bool
+check_place(struct check *c, const struct account *a, const char *clean)
+{
+	int status = 0;
+	pid_t pid;
+
+	if (geteuid() != 0 && geteuid() != a->uid)
+		return true;		/* such a one is not served at all */
+	if ((pid = fork()) == 0)
+		_exit(try_place(c->p, a));
+	if (pid == -1 || waitpid(pid, &status, 0) != pid || status == 0)
+		return true;
+	if (WEXITSTATUS(status) == CANNOT_MAKE)
+		odd(c, "maildrop %s: neither root nor uid %lu can make its "
+		    "working file: see popper-passwd(5)", clean,
+		    (unsigned long)a->uid);
+	else if (WEXITSTATUS(status) == EINVAL)
+		odd(c, "maildrop %s: must be a full path, to a name without a "
+		    "dot before it", clean);
+	else
+		odd(c, "maildrop %s: its directory cannot be used by uid %lu: "
+		    "%s", clean, (unsigned long)a->uid,
+		    strerror(WEXITSTATUS(status)));
+	return false;
+}
+
 /* The maildrop of an account of -p, which may be anywhere: is it his? */
 static void
 check_listed(struct check *c, const char *name, const struct account *a)
@@ -244,6 +302,8 @@ check_listed(struct check *c, const char *name, const struct account *a)
 	struct stat sb;
 
 	(void)log_clean(clean, sizeof(clean), path, strlen(path));
+	if (path != name && !check_place(c, a, clean))
+		return;
 	if (fstatat(c->p->drop.dir, path, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
 		if (errno != ENOENT)
 			odd(c, "maildrop %s: %s", clean, strerror(errno));

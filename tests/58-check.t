@@ -44,6 +44,15 @@ case 'an installation that is as it should be: all ok, status 0' => sub {
 	is_deeply([ glob "$dir/.??* $dir/*" ], [ $box->path ], 'nothing is made');
 };
 
+# Makes bob the only account, with his maildrop there.
+sub listed {
+	my ($box, $maildrop) = @_;
+	my $uid = $> || 1;
+
+	$box->put_file($box->passwd, "bob:x:$uid:1::mbox=$maildrop:\n");
+	chown 0, 0, $box->passwd if $> == 0;
+}
+
 # What is done to a box, the options, and what is said of it.
 my %trouble = (
 	'no spool directory' => [ sub { rename $_[0]->mail, $_[0]->dir . '/x' },
@@ -63,9 +72,21 @@ my %trouble = (
 	    }, [], qr/^mend  maildrop alice: belongs to uid \d+, not 4711: chown it$/m ],
 	'a maildrop of mbox= that is a link' => [ sub {
 		symlink $_[0]->path, $_[0]->dir . '/else';
-		$_[0]->put_file($_[0]->passwd, "bob:x:1:1::mbox=" . $_[0]->dir . "/else:\n");
-		chown 0, 0, $_[0]->passwd if $> == 0;
+		listed($_[0], $_[0]->dir . '/else');
 	    }, [], qr{^mend  maildrop \S+/else: not a plain file with one name; }m ],
+	'a maildrop of mbox= in a directory that is not there' => [ sub {
+		listed($_[0], $_[0]->dir . '/gone/bob');
+	    }, [], qr{^mend  maildrop \S+/gone/bob: its directory .*: No such file}m ],
+	'a maildrop of mbox= that is no full path' => [ sub {
+		listed($_[0], 'spool/bob');
+	    }, [], qr{^mend  maildrop spool/bob: must be a full path}m ],
+	'a maildrop of mbox= beside which the user can make no file' => [ sub {
+		my $dir = $_[0]->dir . '/home';
+		mkdir $dir or die $!;
+		chown 1, 1, $dir if $> == 0;
+		chmod 0555, $dir;
+		listed($_[0], "$dir/bob");
+	    }, [], qr{^mend  maildrop \S+/home/bob: neither root nor uid \d+ can make }m ],
 	'a strange .alice.pop' => [ sub { $_[0]->put_file($_[0]->work, "hello\n") },
 	    [], qr/^mend  \.alice\.pop: holds something that is not popper's/m ],
 	'no sendmail' => [ sub { }, [ -M => '/nonexistent' ],
@@ -93,6 +114,20 @@ for my $what (sort keys %trouble) {
 		is($status, 1, 'the status');
 	};
 }
+
+case 'a maildrop of mbox= that a session could serve is as it should be' => sub {
+	my $box = box();
+	my $dir = $box->dir . '/home';
+
+	mkdir $dir or die $!;
+	listed($box, "$dir/bob");
+	unlike(check($box), qr/^mend  maildrop/m, 'a directory of whoever starts popper');
+	chown 1, 1, $dir if $> == 0;
+	unlike(check($box), qr/^mend  maildrop/m, "the user's own");
+	$box->put_file("$dir/.bob.pop", '');
+	chmod 0555, $dir;
+	unlike(check($box), qr/^mend  maildrop/m, 'one where his working file is');
+};
 
 case 'a name that a user has made up cannot look like a line of ours' => sub {
 	my $box = box();
