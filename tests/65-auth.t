@@ -651,6 +651,9 @@ case 'PAM, by contrib/checkpassword-pam' => sub {
 		END
 	is(outcome($box, 'anything', @deny), '-ERR [AUTH]', 'pam_deny');
 
+	$box->session(args => \@permit)->dialog("C: AUTH PLAIN\nS: + \nC: " .
+	    b64('', 'alice', 'x' x 600) . "\nS: -ERR [AUTH] *\n-- closed\n");
+
 	my @closed = pam($box, <<~'END');
 		auth	required	pam_permit.so
 		account	required	pam_deny.so
