@@ -162,4 +162,18 @@ case 'keep-uidl leaves a spool alone where it cannot be sure' => sub {
 	is_deeply([ glob $box->mail . '/*' ], [ $path, "$path.link" ], 'nothing is left');
 };
 
+case 'keep-uidl begins messages where popper does' => sub {
+	my $text = letter(1, body => "a body\n\nFrom part 123:45 of 2024\n\nFrom " .
+	    'x' x 1100 . " 10:11 2024\n");
+	my $box = box(spool => $text);
+
+	like(keep_uidl($box, 'popa3d'), qr/ 1 messages, 1 named/, 'it says so');
+	is($box->spool =~ s/^X-UIDL: .*\n//mr, $text, 'the text stays as it was');
+	is(scalar keys %{ ours($box) }, 1, 'as popper has it');
+	$text =~ s/^From .*/From alice/;
+	$box->put($text);
+	like(keep_uidl($box, 'popa3d'), qr/ 1 messages, 1 named/, 'the first needs no date');
+	is(scalar keys %{ ours($box) }, 1, 'not for popper either');
+};
+
 done_testing;
