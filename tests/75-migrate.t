@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use POSIX ();
 use Test::More;
 use Popper;
 use World;
@@ -174,6 +175,24 @@ case 'keep-uidl begins messages where popper does' => sub {
 	$box->put($text);
 	like(keep_uidl($box, 'popa3d'), qr/ 1 messages, 1 named/, 'the first needs no date');
 	is(scalar keys %{ ours($box) }, 1, 'not for popper either');
+};
+
+case 'keep-uidl leaves nothing behind when it is interrupted' => sub {
+	my $box = box(spool => join '', map { letter($_) } 1 .. 50_000);
+	my $text = $box->spool;
+	my $new = $box->path . '.keep-uidl';
+	my $pid = fork // die "fork: $!";
+
+	if ($pid == 0) {
+		open STDERR, '>', '/dev/null';
+		exec 'contrib/keep-uidl', 'popa3d', $box->path or POSIX::_exit(127);
+	}
+	ok((eventually { -e $new }), 'it has begun');
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+	is($? >> 8, 1, 'the status');
+	is($box->spool, $text, 'the spool is as it was');
+	is_deeply([ glob $box->mail . '/*' ], [ $box->path ], 'no lock, no other file');
 };
 
 done_testing;
