@@ -372,10 +372,12 @@ void
 text_card(struct session *s, const char *title, const char *p, size_t n)
 {
 	struct view v = { .body = p, .bodyn = n };
+	int c;
 
 	snprintf(s->title, sizeof(s->title), "%s", title);
-	while (strchr("q \r", card(s, &v, "space next page  - page back  "
-	    "q back")) == NULL)
-		;
+	do
+		c = card(s, &v, "space next page  - page back  q back");
+	while (c != 'q' && c != ' ' && c != '\r' && c != '\n' &&
+	    c != KEY_LEFT && c != KEY_ESC);
 	text_free(&v.anchors);
 }

@@ -298,6 +298,18 @@ END
 		$ended->(0);
 	};
 
+	case 'the card with the keys: left as any other' => sub {
+		$started->();
+		for my $key ('q', 'Left', 'Escape', 'Enter', 'Space') {
+			keys_in('?');
+			shows(qr/^ popcard: the keys/m, 'it is there');
+			keys_in($key);
+			shows(qr/messages, 0 marked/, "gone by $key");
+		}
+		keys_in('q');
+		$ended->(0);
+	};
+
 	case 'a message: fields first, folded, nothing that steers' => sub {
 		$started->();
 		keys_in('j', 'Enter');
