@@ -120,12 +120,16 @@ void
 top_fields(struct session *s, size_t i)
 {
 	struct text t = { 0 }, value = { 0 };
-	int f;
+	void (*tell)(struct pop *) = s->pop.progress;
+	int f, r;
 
 	s->msg[i].known = true;
 	if (!ask(s, POP_WAIT, "TOP %zu 0", i + 1))
 		return;
-	if (pop_text(&s->pop, &t) == POP_LOST)
+	s->pop.progress = NULL;		/* a list is being drawn */
+	r = pop_text(&s->pop, &t);
+	s->pop.progress = tell;
+	if (r == POP_LOST)
 		gone(s);
 	for (f = 0; f < FIELDS; f++)
 		if (mail_field(t.s, t.n, fields[f], &value))

@@ -504,6 +504,18 @@ END
 		$ended->(0);
 	};
 
+	case 'a server without XLST: long headers are read as well' => sub {
+		my $p = server(%ok, STAT => "+OK 2 80\r\n",
+		    LIST => "+OK\r\n1 40\r\n2 40\r\n.\r\n",
+		    'TOP .*' => "+OK\r\n" . "X: long\r\n" x 10000 .
+			"Subject: long\r\n\r\n.\r\n");
+		$run->("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
+		shows(qr/^>     1 .* long\n {6}2 .* long$/m, 'both stand there');
+		unlike(screen(), qr/null/, 'and nothing else');
+		keys_in('q');
+		$ended->(0);
+	};
+
 	case 'boards: listed, read, their archive, and back' => sub {
 		$pop->fill(join '', @mail);
 		$started->();
