@@ -247,7 +247,7 @@ main(int argc, char **argv)
 		snprintf(prompt, sizeof(prompt), "Password of %s at %s: ",
 		    p->user, p->host);
 		why = term_secret(prompt, p->pass, sizeof(p->pass)) ? NULL :
-		    "none was given";
+		    "none was given, or too long a one";
 	}
 	if (why != NULL) {
 		error("the password: %s", why);

@@ -145,7 +145,8 @@ void	text_free(struct text *);
  * term_stop()		give it back; harmless at any time
  * term_key()		wait for a key; tick(arg) is called every KEEP_ALIVE s
  * term_run()		let an editor have the terminal; its wait status, or -1
- * term_secret()	read a line from /dev/tty without echo
+ * term_secret()	read a line from /dev/tty without echo; false where there
+ *			is none, an empty one or one that is too long
  * term_last_words()	a line that every exit prints, "" for none
  */
 bool	term_start(void);

@@ -377,9 +377,11 @@ term_secret(const char *prompt, char *buf, size_t size)
 	set_modes(fd, false);
 	term_write(fd, prompt, strlen(prompt));
 	c = '\0';
-	for (n = 0; (r = read(fd, &c, 1)) == 1 && c != '\n';)
+	for (n = 0; (r = read(fd, &c, 1)) == 1 && c != '\n'; n++)
 		if (n + 1 < size)
-			buf[n++] = c;
+			buf[n] = c;
+	if (n >= size)
+		n = 0;			/* half of one is none */
 	buf[n] = '\0';
 	term_write(fd, "\n", 1);
 	term_stop();

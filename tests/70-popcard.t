@@ -285,6 +285,13 @@ END
 		shows(qr/\[AUTH\].*^status=77$/ms, 'refused');
 	};
 
+	case 'a password that is too long: never half of it' => sub {
+		$run->("-u alice -p $port 127.0.0.1");
+		shows(qr/^Password/m, 'a question');
+		typed('s3cret' . 'x' x 300);
+		shows(qr/too long a one\s+^status=77$/m, 'refused');
+	};
+
 	case 'the list: number, date, size, sender, subject' => sub {
 		$pop->fill(join '', @mail);
 		$started->();
