@@ -85,7 +85,9 @@ is_secret(char *line)
 static bool
 is_name(char *line)
 {
-	return line[0] == '#' || (line[0] != '\n' && strchr(line, ':') == NULL);
+	size_t n = strcspn(line, "\r\n");
+
+	return line[0] == '#' || (n > 0 && strcspn(line, " \t:") >= n);
 }
 
 static void

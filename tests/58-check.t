@@ -175,6 +175,21 @@ case 'secrets are for their owner alone' => sub {
 	like(check($box, -a => $secrets), qr/^mend  secrets .* chmod 600$/m, 'mode 640');
 };
 
+case 'a list of names: lines that no name can be on' => sub {
+	my $box = box();
+	my $names = $box->dir . '/names';
+
+	$box->put_file($names, "# them\nalice\r\nbob");
+	chown 0, 0, $names if $> == 0;
+	like(check($box, -N => $names), qr/^ok    denied \S+: 3 lines$/m, 'good');
+	for my $line ('alice ', ' alice', "alice\t", 'alice:x', '', "\r") {
+		$box->put_file($names, "bob\n$line\n");
+		chown 0, 0, $names if $> == 0;
+		like(check($box, -N => $names), qr/^mend  denied .* first is line 2$/m,
+		    show($line));
+	}
+};
+
 case 'mail that an older popper or a crash has left is only noted' => sub {
 	my $box = box();
 
