@@ -383,6 +383,7 @@ board_survey(struct pop *p, unsigned *boards, unsigned *unreadable,
     unsigned *line)
 {
 	struct board b;
+	struct stat sb;
 	FILE *f;
 	int r;
 
@@ -392,7 +393,9 @@ board_survey(struct pop *p, unsigned *boards, unsigned *unreadable,
 	while ((r = next_board(p, f, &b, line)) == 1) {
 		++*boards;
 		*unreadable += b.maildrop[0] == '\0' ||
-		    access(b.maildrop, R_OK) == -1;
+		    access(b.maildrop, R_OK) == -1 ||
+		    lstat(b.maildrop, &sb) == -1 || !S_ISREG(sb.st_mode) ||
+		    sb.st_nlink > 1;
 	}
 	(void)fclose(f);
 	return r;

@@ -157,6 +157,9 @@ case 'boards: how many, which line, and whether they can be read' => sub {
 	unlink $news or die $!;
 	like(check($box, -b => $boards), qr/^mend  boards .*: 1 of 1 have no maildrop/m,
 	    'no maildrop');
+	symlink $boards, $news or die $!;
+	like(check($box, -b => $boards), qr/^mend  boards .*: 1 of 1 have no maildrop/m,
+	    'a link');
 	$box->put_file($boards, "board news\nmaildrp $news\n");
 	chmod 0644, $boards;
 	like(check($box, -b => $boards), qr/^mend  boards .*: line 2 is not /m,
