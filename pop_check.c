@@ -162,7 +162,10 @@ check_boards(struct check *c)
 
 /* ---- the spool directory ----------------------------------------------- */
 
-/* Who may make lock files there; see become() and dotlock_take(). */
+/*
+ * Who may make lock files there; see become() and dotlock_take().  And whether
+ * root can make .user.pop: over NFS he may be nobody.
+ */
 static void
 check_mode(struct check *c, const char *path, const struct stat *sb)
 {
@@ -186,6 +189,10 @@ check_mode(struct check *c, const char *path, const struct stat *sb)
 		say(c, TO_NOTE, "spool directory %s: mode %04o, no lock files "
 		    "can be made: delivery agents must use fcntl(2), or: chgrp"
 		    " mail, chmod 2775", path, mode);
+	if (geteuid() == 0 && !(mode & S_IWOTH) && faccessat(c->p->drop.dir,
+	    ".", W_OK, 0) == -1)
+		say(c, TO_MEND, "spool directory %s: root can make no files "
+		    "there: %s", path, strerror(errno));
 }
 
 /* The session lock needs a file system that has such locks. */

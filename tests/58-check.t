@@ -129,6 +129,21 @@ case 'a maildrop of mbox= that a session could serve is as it should be' => sub 
 	unlike(check($box), qr/^mend  maildrop/m, 'one where his working file is');
 };
 
+case 'a spool directory where root may write nothing, as over NFS' => sub {
+	needs('root');
+	my $box = box();
+	my $n = "$Popper::binary -n -M /bin/true -m " . $box->mail;
+	my $powerless = 'setpriv --bounding-set -dac_override --inh-caps -dac_override';
+
+	chown 1, 1, $box->mail;
+	chmod 02775, $box->mail;
+	like(qx($powerless $n), qr/^mend  spool directory \S+: root can make no files/m,
+	    'for root and a group');
+	unlike(qx($n), qr/root can make/, 'not if he is root there too');
+	chmod 01777, $box->mail;
+	unlike(qx($powerless $n), qr/root can make/, 'nor where users may');
+};
+
 case 'a name that a user has made up cannot look like a line of ours' => sub {
 	my $box = box();
 	my $name = "x\nok    \e[2J";
