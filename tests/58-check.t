@@ -125,6 +125,7 @@ case 'a maildrop of mbox= that a session could serve is as it should be' => sub 
 	chown 1, 1, $dir if $> == 0;
 	unlike(check($box), qr/^mend  maildrop/m, "the user's own");
 	$box->put_file("$dir/.bob.pop", '');
+	chown 1, 1, "$dir/.bob.pop" if $> == 0;
 	chmod 0555, $dir;
 	unlike(check($box), qr/^mend  maildrop/m, 'one where his working file is');
 };
@@ -154,6 +155,38 @@ case 'a name that a user has made up cannot look like a line of ours' => sub {
 	like($said, qr/^mend  maildrop $clean: not a plain file /m, 'a maildrop');
 	like($said, qr/^mend  \.$clean\.pop: not a plain file /m, 'a working file');
 	unlike($said, qr/[^\x20-\x7e\n]/, 'nothing that moves a cursor');
+};
+
+case 'a working file that its user cannot open' => sub {
+	my $box = box();
+	my $dir = $box->dir . '/home';
+
+	$box->put_file($box->work, '');
+	chmod 0400, $box->work;
+	$box->give($box->work, 0400);
+	like(check($box), qr/^mend  \.alice\.pop: mode 0400: chmod 600$/m, 'by its mode');
+	$box->accounts({ alice => { password => 'x', uid => 4711 } });
+	like(check($box), qr/^mend  \.alice\.pop: belongs to uid \d+, not 4711: chown it$/m,
+	    'by its owner');
+	mkdir $dir or die $!;
+	symlink '/etc/passwd', "$dir/.bob.pop" or die $!;
+	listed($box, "$dir/bob");
+	like(check($box), qr{^mend  maildrop \S+/bob: its working file is none that }m,
+	    'beside a maildrop of mbox=');
+};
+
+case 'the same for accounts of the system, and one that root has left' => sub {
+	needs('root');
+	my $box = box();
+	my $work = $box->mail . '/.nobody.pop';
+	my $n = "$Popper::binary -n -M /bin/true -m " . $box->mail;
+
+	$box->put_file($work, '');
+	chown 0, 0, $work;
+	unlike(qx($n), qr/^mend  .*\.nobody/m, 'an empty one of root');
+	chown 4711, 0, $work;
+	like(qx($n), qr/^mend  \.nobody\.pop: belongs to uid 4711, not \d+/m,
+	    "another's");
 };
 
 case 'boards: how many, which line, and whether they can be read' => sub {
