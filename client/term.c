@@ -42,7 +42,8 @@ static struct {
 } t = { .fd = -1, .note = { -1, -1 }, .rows = 24, .cols = 80 };
 
 static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
-    SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+    SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGALRM, SIGVTALRM,
+    SIGPROF, SIGXCPU, SIGUSR1, SIGUSR2 };
 
 void
 term_write(int fd, const char *s, size_t n)

@@ -397,7 +397,7 @@ END
 
 	case 'every deadly signal restores the terminal' => sub {
 		my %signal = (HUP => 129, INT => 130, QUIT => 131, TERM => 143,
-		    ABRT => 134, SEGV => 139);
+		    ABRT => 134, SEGV => 139, USR1 => 138, XCPU => 152);
 		for my $name (sort keys %signal) {
 			$pop->fill(join '', @mail);
 			$started->();
