@@ -22,6 +22,19 @@
 
 #include "popcard.h"
 
+static void
+remove_draft(struct session *s)
+{
+	char *slash;
+
+	unlink(s->draft);
+	slash = strrchr(s->draft, '/');
+	*slash = '\0';
+	rmdir(s->draft);	/* an editor's backup may stand in the way */
+	s->draft[0] = '\0';
+	term_last_words("");
+}
+
 /* Begin a letter: a file of its own in a directory of its own. */
 static bool
 new_draft(struct session *s, const char *to, const char *re,
@@ -30,6 +43,7 @@ new_draft(struct session *s, const char *to, const char *re,
 	char words[sizeof(s->draft) + 64];
 	const char *tmp;
 	int fd, n;
+	bool ok;
 
 	tmp = getenv("TMPDIR");
 	n = snprintf(s->draft, sizeof(s->draft) - 6, "%s/popcard.XXXXXX",
@@ -46,25 +60,15 @@ new_draft(struct session *s, const char *to, const char *re,
 	term_last_words(words);
 	fd = open(s->draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 	    S_IRUSR | S_IWUSR);
-	if (fd == -1 || dprintf(fd, "To: %s\nSubject: %s%s\n\n", to,
-	    re, subject) < 0 || close(fd) == -1) {
+	ok = fd != -1 && dprintf(fd, "To: %s\nSubject: %s%s\n\n", to, re,
+	    subject) >= 0;
+	if (fd != -1 && close(fd) == -1)
+		ok = false;
+	if (!ok) {
 		say(s, "%s: %s", s->draft, strerror(errno));
-		return false;
+		remove_draft(s);
 	}
-	return true;
-}
-
-static void
-remove_draft(struct session *s)
-{
-	char *slash;
-
-	unlink(s->draft);
-	slash = strrchr(s->draft, '/');
-	*slash = '\0';
-	rmdir(s->draft);	/* an editor's backup may stand in the way */
-	s->draft[0] = '\0';
-	term_last_words("");
+	return ok;
 }
 
 /* Read the draft back; false with a word to the user if it cannot go. */
@@ -196,6 +200,7 @@ main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a draft that is too large */
 	p->fd = -1;
 	p->owner = &s;
 	snprintf(p->host, sizeof(p->host), "localhost");

@@ -345,6 +345,7 @@ term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 		for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
 			signal(deadly[i], SIG_DFL);
 		signal(SIGPIPE, SIG_DFL);
+		signal(SIGXFSZ, SIG_DFL);
 		execl("/bin/sh", "sh", "-c", line, "sh", path, (char *)NULL);
 		_exit(127);
 	}

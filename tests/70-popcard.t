@@ -413,6 +413,23 @@ END
 		}
 	} if -d "/proc/$$";
 
+	case 'no room for a draft: it is said, and none is kept' => sub {
+		terminal();
+		typed("(ulimit -f 0; exec $popcard -P 3 '$url' 3<$dir/pass); " .
+		    'echo status=$?');
+		shows(qr/messages, 0 marked/, 'the list is there');
+		for my $time ('the first time', 'and again') {
+			keys_in('c');
+			shows(qr/draft: File too large/, $time);
+			is_deeply([ glob "$dir/tmp/*" ], [], 'nothing is left');
+			keys_in('j');
+			shows(qr/^(?!.*too large)/s, 'read');
+		}
+		keys_in('q');
+		shows(qr/^status=0$/m, 'and ends as ever');
+		unlike(screen(), qr/is kept in/, 'without a word of a letter');
+	};
+
 	case 'stopped by ^Z and continued' => sub {
 		# by the shell itself: a script would only be in the way
 		terminal();
