@@ -527,13 +527,15 @@ case 'popstat: what is no line of popper\'s, and what is half of one' => sub {
 	    "$at popper[3]: end user=al addr=::1 reas",
 	    "$at popper[4]: failed login user=x\e[2J addr=::1 reason=password",
 	    "$at popper[5]: lock user=al: spool stays locked",
+	    "$at popper[6]: board user=al name=news messages=3",
+	    "$at popper[6]: board user=al: Input/output error",
 	    map { "$at popper[6]: refused user=al addr=::1: Message $_ does " .
 	    'not exist.' } 7, 8);
 	my $text = popstat($log);
 	like(rows_of($text, 'Sum'), qr/^sessions that ended 1$/m, 'one session');
 	like($text, qr/^Lines .* cut short or unknown: 2$/m, 'two half lines');
 	is(rows_of($text, 'Other lines, for a look at the log'),
-	    "lines first word\n1 lock\n", 'trouble is named');
+	    "lines first word\n1 board\n1 lock\n", 'trouble is named');
 	like(rows_of($text, 'Refused'), qr/^2 Message N does not exist\.$/m,
 	    'answers are counted, whatever number is in them');
 	unlike($text, qr/[^\n\x20-\x7e]/, 'nothing odd reaches the terminal');
