@@ -1,6 +1,7 @@
 /*
- * The journal on disk, for the two files that know it: pop_journal.c writes
- * it and carries it out, pop_redo.c finds one and decides whether to go on.
+ * The journal on disk, for the files that know it: pop_recover.c finds one,
+ * pop_redo.c decides whether to go on, pop_journal.c writes it and carries it
+ * out.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H

@@ -7,7 +7,150 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "popper.h"
+#include "journal.h"
+
+/* ---- what the work file holds ------------------------------------------ */
+
+/*
+ * A left-over's mail begins where an ordinary journal has its head, and must
+ * stay there until the spool has it.  So its journal stands behind the mail,
+ * and a locator at the next sector says where the mail ends.
+ */
+struct locator {
+	char magic[32];
+	uint64_t end;		/* of the mail */
+	uint64_t ino;		/* of the work file: no letter can forge it */
+	uint64_t sum;
+};
+
+static const char locator_magic[32] = "popper left-over 1\n";
+
+static void
+locator_make(struct locator *l, uint64_t end, const struct stat *sb)
+{
+	memset(l, 0, sizeof(*l));
+	memcpy(l->magic, locator_magic, sizeof(l->magic));
+	l->end = end;
+	l->ino = (uint64_t)sb->st_ino;
+	l->sum = jrn_sum(l, offsetof(struct locator, sum));
+}
+
+/* Looks for the locator at every sector; *end stays where there is none. */
+static int
+locator_find(int work, const struct stat *sb, uint64_t *end, bool *found)
+{
+	struct locator l, want;
+	char *block;
+	uint64_t at;
+	ssize_t n = 1, i;
+
+	*found = false;
+	if ((block = file_block(BLOCK)) == NULL)
+		return -1;
+	for (at = 0; n > 0 && !*found; at += BLOCK) {
+		n = file_some(work, block, BLOCK, at);
+		for (i = 0; i + (ssize_t)sizeof(l) <= n && !*found;
+		    i += SECTOR) {
+			memcpy(&l, block + i, sizeof(l));
+			if (jrn_aligned(l.end, SECTOR) != at + (uint64_t)i)
+				continue;
+			locator_make(&want, l.end, sb);
+			*found = memcmp(&l, &want, sizeof(l)) == 0;
+		}
+	}
+	file_free(block);
+	if (*found)
+		*end = l.end;
+	return n == -1 ? -1 : 0;
+}
+
+/*
+ * Until the locator is on the disk, a crash may leave NULs behind the mail:
+ * they are no part of it.
+ */
+static int
+trim(int work, uint64_t *end)
+{
+	char block[SECTOR];
+	size_t n;
+
+	while (*end > 0) {
+		n = *end < SECTOR ? (size_t)*end : SECTOR;
+		if (file_read(work, block, n, *end - n) == -1)
+			return -1;
+		for (; n > 0 && block[n - 1] == '\0'; n--)
+			--*end;
+		if (n > 0)
+			break;
+	}
+	return 0;
+}
+
+/*
+ * Makes room for a journal behind the mail that ends there: *base.  From then
+ * on that mail can be told from what follows it.
+ */
+static int
+journal_behind(int work, uint64_t end, uint64_t *base)
+{
+	struct locator l;
+	struct stat sb;
+	char sector[SECTOR] = { 0 };
+	uint64_t at = jrn_aligned(end, SECTOR);
+
+	*base = at + SECTOR;
+	if (fstat(work, &sb) == -1)
+		return -1;
+	locator_make(&l, end, &sb);
+	memcpy(sector, &l, sizeof(l));
+	if (file_write(work, sector, sizeof(sector), at) == -1)
+		return -1;
+	return file_sync(work);
+}
+
+/* Whether a sector says nothing at all. */
+static bool
+is_void(const char *s, size_t n)
+{
+	while (n > 0 && s[n - 1] == '\0')
+		n--;
+	return n == 0;
+}
+
+int
+journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
+{
+	char s[SECTOR];
+	struct stat sb;
+	ssize_t n;
+	bool found;
+
+	*base = *end = 0;
+	if ((n = file_some(work, s, sizeof(s), 0)) == -1)
+		return -1;
+	*kind = WORK_ALIEN;
+	if (is_void(s, (size_t)n))
+		*kind = WORK_EMPTY;
+	else if (n >= 13 && memcmp(s, "popper index ", 13) == 0)
+		*kind = WORK_INDEX;
+	else if (n >= 16 && memcmp(s, "popper journal 1", 16) == 0)
+		*kind = WORK_JOURNAL;
+	if (n < 5 || memcmp(s, "From ", 5) != 0)
+		return 0;
+	*kind = WORK_MBOX;
+	if (fstat(work, &sb) == -1)
+		return -1;
+	*end = (uint64_t)sb.st_size;
+	if (locator_find(work, &sb, end, &found) == -1)
+		return -1;
+	if (found)
+		*base = jrn_aligned(*end, SECTOR) + SECTOR;
+	else
+		return trim(work, end);
+	return 0;
+}
+
+/* ---- putting mail back ------------------------------------------------- */
 
 /* A message as the next one's From_ line needs it: an empty line behind. */
 static int

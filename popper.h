@@ -436,6 +436,15 @@ int updt_maildrop(struct pop *p, bool *begun);
  */
 int recover_maildrop(struct pop *p);
 
+/* What the work file holds. */
+enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };
+
+/*
+ * Looks at the work file.  For WORK_MBOX *end is where its mbox text ends and
+ * *base where a journal stands behind it, or 0.  0, or -1 with errno.
+ */
+int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
+
 /* ---- pop_journal.c: carrying out a plan so that it survives any crash -- */
 
 /*
@@ -448,21 +457,6 @@ int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
     uint64_t base, uint64_t area, bool *begun);
 
 /* ---- pop_redo.c: what a session that died has left --------------------- */
-
-/*
- * Makes room for a journal behind the mail that ends there: *base.  From then
- * on that mail can be told from what follows it.  0, or -1 with errno.
- */
-int journal_behind(int work, uint64_t end, uint64_t *base);
-
-/* What the work file holds. */
-enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };
-
-/*
- * Looks at the work file.  For WORK_MBOX *end is where its mbox text ends and
- * *base where a journal stands behind it, or 0.  0, or -1 with errno.
- */
-int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 
 /*
  * Finishes what a session that died had begun.  0: done, or nothing was to
