@@ -58,11 +58,12 @@ uint64_t jrn_sum(const void *p, size_t n);
 /* Sums up the ends of the text that the plan will cut off. */
 int jrn_witness(int fd, const struct head *h, uint64_t *sum);
 
-/* Whether a text that the mark knows of is there as it was synced. */
-bool jrn_text_there(int work, const struct journal *j, int which);
-
-/* Whether it is that of the step after the mark. */
-bool jrn_text_ready(int work, const struct journal *j);
+/*
+ * Whether a text that the mark knows of is there as it was synced, and whether
+ * it is that of the step after the mark.  1, 0, or -1 with errno.
+ */
+int jrn_text_there(int work, const struct journal *j, int which);
+int jrn_text_ready(int work, const struct journal *j);
 
 /* Makes the sector say nothing, durably. */
 int jrn_void(int work, uint64_t at);

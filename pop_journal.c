@@ -142,22 +142,29 @@ gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
 	return r;
 }
 
-bool
+int
 jrn_text_there(int work, const struct journal *j, int which)
 {
-	uint64_t sum;
+	uint64_t sum, at = j->h.text_at[which], len = j->m.text[which].len;
+	struct stat sb;
 
-	return j->m.text[which].step > 0 && file_sum_part(work,
-	    j->h.text_at[which], j->m.text[which].len, &sum) == 0 &&
-	    sum == j->m.text[which].sum;
+	if (j->m.text[which].step == 0)
+		return 0;
+	if (fstat(work, &sb) == -1)
+		return -1;
+	if (at + len > (uint64_t)sb.st_size)
+		return 0;
+	if (file_sum_part(work, at, len, &sum) == -1)
+		return -1;
+	return sum == j->m.text[which].sum;
 }
 
-bool
+int
 jrn_text_ready(int work, const struct journal *j)
 {
 	int which = (int)(j->m.done % 2);
 
-	return j->m.text[which].step == j->m.done + 1 &&
+	return j->m.text[which].step != j->m.done + 1 ? 0 :
 	    jrn_text_there(work, j, which);
 }
 
@@ -173,9 +180,10 @@ prepare(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
 	int which = (int)(j->m.done % 2);
 	bool known = j->m.text[which].step == j->m.done + 1;
 	uint64_t was = j->m.text[which].sum;
+	int r;
 
-	if (jrn_text_ready(work, j))
-		return 0;
+	if ((r = jrn_text_ready(work, j)) != 0)
+		return r == 1 ? 0 : -1;
 	if (gather(sp, work, j, i, end, len) == -1)
 		return -1;
 	if (known && j->m.text[which].sum != was) {

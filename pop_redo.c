@@ -12,12 +12,14 @@
 
 #include "journal.h"
 
-static bool
+/* 1: there is a head; 0; or -1 with errno: nobody can tell. */
+static int
 head_read(int work, uint64_t base, struct head *h)
 {
 	static const char magic[32] = HEAD_MAGIC;
+	ssize_t n = file_some(work, h, sizeof(*h), base);
 
-	return file_some(work, h, sizeof(*h), base) == sizeof(*h) &&
+	return n == -1 ? -1 : n == sizeof(*h) &&
 	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
 	    h->sum == jrn_sum(h, offsetof(struct head, sum)) &&
 	    h->piece_size == sizeof(struct piece) &&
@@ -28,25 +30,26 @@ head_read(int work, uint64_t base, struct head *h)
 	    (h->void_at == 0 || h->void_at == base);
 }
 
-/* The newer of the two marks that belong to this head. */
-static bool
+/* The newer of the two marks that belong to this head: 1, 0, or -1. */
+static int
 mark_read(int work, uint64_t base, uint64_t serial, struct mark *m)
 {
 	static const char magic[32] = MARK_MAGIC;
 	struct mark x;
-	bool found = false;
-	int i;
+	int found = 0, i;
+	ssize_t n;
 
 	for (i = 1; i <= 2; i++) {
-		if (file_some(work, &x, sizeof(x), base +
-		    (uint64_t)i * SECTOR) != sizeof(x) ||
-		    memcmp(x.magic, magic, sizeof(magic)) != 0 ||
+		if ((n = file_some(work, &x, sizeof(x), base +
+		    (uint64_t)i * SECTOR)) == -1)
+			return -1;
+		if (n != sizeof(x) || memcmp(x.magic, magic, sizeof(magic)) != 0 ||
 		    x.sum != jrn_sum(&x, offsetof(struct mark, sum)) ||
 		    x.serial != serial || (found && x.seq <= m->seq) ||
 		    x.text[0].len > INT64_MAX || x.text[1].len > INT64_MAX)
 			continue;
 		*m = x;
-		found = true;
+		found = 1;
 	}
 	return found;
 }
@@ -63,17 +66,15 @@ jrn_load(int work, uint64_t base, struct journal *j)
 {
 	struct stat sb;
 	size_t bytes;
+	int r;
 
 	memset(j, 0, sizeof(*j));
 	j->base = base;
-	errno = ENOENT;
-	if (!head_read(work, base, &j->h))
-		return -1;
-	if (!mark_read(work, base, j->h.serial, &j->m)) {
+	if ((r = head_read(work, base, &j->h)) == 1)
+		r = mark_read(work, base, j->h.serial, &j->m);
+	if (r == 0)
 		errno = ENOENT;		/* never synced: never begun */
-		return -1;
-	}
-	if (fstat(work, &sb) == -1)
+	if (r != 1 || fstat(work, &sb) == -1)
 		return -1;
 	j->st.old_size = j->h.old_size;
 	j->st.new_size = j->h.new_size;
@@ -83,8 +84,11 @@ jrn_load(int work, uint64_t base, struct journal *j)
 		if ((j->st.v = malloc(bytes + 1)) == NULL)
 			return -1;
 		j->st.n = j->st.room = (size_t)j->h.pieces;
-		if (file_read(work, j->st.v, bytes, j->h.steps_at) == 0 &&
-		    jrn_sum(j->st.v, bytes) == j->h.steps_sum &&
+		if (file_read(work, j->st.v, bytes, j->h.steps_at) == -1) {
+			plan_free(&j->st);
+			return -1;
+		}
+		if (jrn_sum(j->st.v, bytes) == j->h.steps_sum &&
 		    plan_sound(&j->st, (uint64_t)sb.st_size))
 			return 0;
 	}
@@ -97,14 +101,16 @@ jrn_load(int work, uint64_t base, struct journal *j)
 
 /*
  * Whether a file has at that place what a message begins with, or the empty
- * line that a careful delivery agent puts before it.
+ * line that a careful delivery agent puts before it.  1, 0, or -1 with errno,
+ * as all that follows: what cannot be read is no reason to give mail up.
  */
-static bool
+static int
 begins_message(int fd, uint64_t at)
 {
 	char s[6];
+	ssize_t n = file_some(fd, s, sizeof(s), at);
 
-	return file_read(fd, s, sizeof(s), at) == 0 &&
+	return n == -1 ? -1 : n == sizeof(s) &&
 	    (memcmp(s, "From ", 5) == 0 || memcmp(s, "\nFrom ", 6) == 0);
 }
 
@@ -141,28 +147,37 @@ ends_blank(int fd, uint64_t at)
 }
 
 /* Whether every message that is still to be moved stands where it stood. */
-static bool
+static int
 sources_stand(int fd, int work, const struct journal *j)
 {
 	const struct piece *x;
 	uint64_t len, k;
 	size_t i = 0;
+	int r = 0;
 
 	for (k = 0; k < j->m.done && i < j->st.n; k++)
 		i = jrn_step_end(&j->st, i, &len);
-	if (i < j->st.n && j->st.v[i].flags & PIECE_TEXT &&
-	    jrn_text_ready(work, j))
+	if (i < j->st.n && j->st.v[i].flags & PIECE_TEXT)
+		r = jrn_text_ready(work, j);
+	if (r == 1)
 		i = jrn_step_end(&j->st, i, &len);
-	for (; i < j->st.n; i++) {
+	for (; i < j->st.n && r != -1; i++) {
 		x = &j->st.v[i];
 		if (x->kind == SRC_SPOOL && x->flags & PIECE_MSG &&
-		    !begins_message(fd, x->src))
-			return false;
+		    (r = begins_message(fd, x->src)) == 0)
+			return 0;
 	}
-	return true;
+	return r == -1 ? -1 : 1;
 }
 
-enum verdict { GO_ON, NOT_BEGUN, FINISHED, FOREIGN };
+enum verdict { GO_ON, NOT_BEGUN, FINISHED, FOREIGN, UNKNOWN };
+
+/* One of two verdicts, by what cannot always be told. */
+static enum verdict
+either(int r, enum verdict yes, enum verdict no)
+{
+	return r == -1 ? UNKNOWN : r == 1 ? yes : no;
+}
 
 /* A spool that gets larger: it grows before anything is moved. */
 static enum verdict
@@ -170,8 +185,9 @@ judge_growing(int fd, struct journal *j, uint64_t size)
 {
 	if (!j->m.grown)
 		return NOT_BEGUN;
-	return size == j->h.new_size || (size > j->h.new_size &&
-	    begins_message(fd, j->h.new_size)) ? GO_ON : FOREIGN;
+	if (size <= j->h.new_size)
+		return size == j->h.new_size ? GO_ON : FOREIGN;
+	return either(begins_message(fd, j->h.new_size), GO_ON, FOREIGN);
 }
 
 /*
@@ -192,7 +208,7 @@ take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
 		return ftruncate(sp->fd, (off_t)old) == -1 ? -1 :
 		    fsync(sp->fd);
 	if (!close || end == old || !ends_blank(sp->fd, old) ||
-	    !begins_message(sp->fd, end))
+	    begins_message(sp->fd, end) != 1)
 		return 0;
 	return jrn_close_gap(p, sp, j, old, end, size, j->base);
 }
@@ -201,20 +217,25 @@ take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
  * Whether all steps are done but for the mark of the last one, which would
  * have cost one more sync: its text stands in the spool.
  */
-static bool
-last_stands(int fd, int work, const struct journal *j, uint64_t steps)
+static int
+last_stands(int fd, int work, const struct journal *j, uint64_t size,
+    uint64_t steps)
 {
 	size_t i, last = 0;
 	uint64_t len, sum;
+	int r;
 
-	if (j->m.done + 1 != steps || !jrn_text_ready(work, j))
-		return false;
+	if (j->m.done + 1 != steps || (r = jrn_text_ready(work, j)) == 0)
+		return 0;
 	for (i = 0; i < j->st.n; i++)
 		if (j->st.v[i].flags & PIECE_STEP)
 			last = i;
 	(void)jrn_step_end(&j->st, last, &len);
-	return file_sum_part(fd, j->st.v[last].dst, len, &sum) == 0 &&
-	    sum == j->m.text[j->m.done % 2].sum;
+	if (r == 1 && j->st.v[last].dst + len > size)
+		return 0;
+	if (r == -1 || file_sum_part(fd, j->st.v[last].dst, len, &sum) == -1)
+		return -1;
+	return sum == j->m.text[j->m.done % 2].sum;
 }
 
 /* One that does not: it is cut after everything has been moved. */
@@ -223,15 +244,19 @@ judge_shrinking(int fd, int work, struct journal *j, uint64_t size,
     uint64_t steps)
 {
 	uint64_t sum;
-	bool whole;
+	int whole = 0;
 
-	whole = size >= j->h.old_size && jrn_witness(fd, &j->h, &sum) == 0 &&
-	    sum == j->h.witness && (size == j->h.old_size ||
-	    begins_message(fd, j->h.old_size));
-	if (whole)
-		return GO_ON;
-	return j->m.done == steps || last_stands(fd, work, j, steps) ?
-	    FINISHED : FOREIGN;
+	if (size >= j->h.old_size) {
+		if (jrn_witness(fd, &j->h, &sum) == -1)
+			return UNKNOWN;
+		whole = sum == j->h.witness;
+		if (whole && size > j->h.old_size)
+			whole = begins_message(fd, j->h.old_size);
+	}
+	if (whole != 0)
+		return either(whole, GO_ON, FOREIGN);
+	return j->m.done == steps ? FINISHED :
+	    either(last_stands(fd, work, j, size, steps), FINISHED, FOREIGN);
 }
 
 static enum verdict
@@ -249,9 +274,8 @@ judge(struct spool *sp, int work, struct journal *j)
 	v = j->h.new_size > j->h.old_size ?
 	    judge_growing(sp->fd, j, size) :
 	    judge_shrinking(sp->fd, work, j, size, steps);
-	if (v == GO_ON && !sources_stand(sp->fd, work, j))
-		return FOREIGN;
-	return v;
+	return v == GO_ON ? either(sources_stand(sp->fd, work, j), GO_ON,
+	    FOREIGN) : v;
 }
 
 /* Adds the messages of a part of the work file, without the last if cut. */
@@ -346,11 +370,14 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 		break;
 	case FINISHED:
 		break;
+	case UNKNOWN:
+		r = -1;
+		break;
 	case FOREIGN:
 		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"
 		    " since an update was cut off", p->who);
 		for (i = 0; i < 2 && r == 0; i++)
-			if (jrn_text_there(work, &j, i))
+			if ((r = jrn_text_there(work, &j, i)) == 1)
 				r = add_text(work, &j, i, left);
 		if (r == 0 && (r = add_sources(work, &j, left)) == 0)
 			r = 1;

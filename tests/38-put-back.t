@@ -39,7 +39,7 @@ sub put_back {
 	# behind the sync of the journal and in front of that of the spool
 	session($box, 'fdatasync', 'inject=fdatasync:signal=KILL:when=2', 'DELE 1');
 	$box->put(letter(5));
-	my @calls = session($box, 'pwrite64,fdatasync,fsync,ftruncate,fallocate', $what);
+	my @calls = session($box, 'pread64,fstat,pwrite64,fdatasync,fsync,ftruncate,fallocate', $what);
 	unlink $box->dotlock;
 	$box->login(args => ['-s'])->quit;
 	my $spool = $box->spool;
