@@ -255,8 +255,13 @@ judge_shrinking(int fd, int work, struct journal *j, uint64_t size,
 	}
 	if (whole != 0)
 		return either(whole, GO_ON, FOREIGN);
-	return j->m.done == steps ? FINISHED :
-	    either(last_stands(fd, work, j, size, steps), FINISHED, FOREIGN);
+	/* not cut, and written anew: old text became part of a message */
+	whole = size == j->h.new_size;
+	if (size > j->h.new_size)
+		whole = begins_message(fd, j->h.new_size);
+	if (whole == 1 && j->m.done != steps)
+		whole = last_stands(fd, work, j, size, steps);
+	return either(whole, FINISHED, FOREIGN);
 }
 
 static enum verdict

@@ -63,4 +63,26 @@ for my $what ('signal=KILL', 'error=ENOSPC', 'error=EIO') {
 	};
 }
 
+# Everything stands where it shall, but the spool was not cut: another program
+# takes what is left of the old text for more of the message before it.
+case 'written anew before it was cut' => sub {
+	my $box = box(spool => join '', map { letter($_, body => alnum(3000)) } 1 .. 4);
+	my $trace = $box->dir . '/strace';
+	my $s = $box->session(trace => 0, greeting => 0, under => [ strace($trace,
+	    '-P', $box->path, '-e', 'trace=ftruncate', '-e',
+	    'inject=ftruncate:signal=KILL:when=1') ]);
+
+	$s->send('USER alice', 'PASS s3cret', 'RETR 1', 'DELE 3', 'DELE 4', 'QUIT');
+	$s->slurp;
+	$s->wait;
+	straced($trace);
+	unlink $box->dotlock;
+	my $seen = $box->spool;
+	like($seen, qr/^Status: RO$/m, 'all is moved');
+	$box->put(substr $seen, 0, index $seen, 'From sender4@');
+	$box->login->quit;
+	ok(index($box->spool, letter(2, body => alnum(3000)) . 'From ') >= 0,
+	    'the last message that stays is there as it was');
+};
+
 done_testing;
