@@ -283,7 +283,10 @@ judge(struct spool *sp, int work, struct journal *j)
 	    FOREIGN) : v;
 }
 
-/* Adds the messages of a part of the work file, without the last if cut. */
+/*
+ * Adds the messages of a part of the work file, without the last if cut.  No
+ * two parts have the same one: those that are alike are twins.
+ */
 static int
 add_part(int work, uint64_t from, uint64_t end, bool cut, struct msgs *t)
 {
@@ -307,11 +310,9 @@ static int
 add_text(int work, const struct journal *j, int which, struct msgs *left)
 {
 	const struct piece *v = j->st.v;
-	struct msgs t = { NULL, 0, 0 };
 	uint64_t len, k, behind, from = j->h.text_at[which], end;
 	size_t i = 0, next;
 	bool cut = false;
-	int r;
 
 	for (k = 1; k < j->m.text[which].step && i < j->st.n; k++)
 		i = jrn_step_end(&j->st, i, &len);
@@ -325,10 +326,7 @@ add_text(int work, const struct journal *j, int which, struct msgs *left)
 	for (i = 0; i < j->st.n; i++)
 		if (v[i].flags & PIECE_STEP && v[i].dst == behind)
 			cut = !(v[i].flags & PIECE_MSG);
-	if ((r = add_part(work, from, end, cut, &t)) == 0)
-		r = mbox_join(left, &t);
-	msgs_free(&t);
-	return r;
+	return add_part(work, from, end, cut, left);
 }
 
 /*
@@ -339,16 +337,12 @@ static int
 add_sources(int work, const struct journal *j, struct msgs *left)
 {
 	const struct piece *x;
-	struct msgs t = { NULL, 0, 0 };
 	int r = 0;
 
 	for (x = j->st.v; x < j->st.v + j->st.n && r == 0; x++)
 		if (x->kind == SRC_WORK && x->src >= j->base)
 			r = add_part(work, x->src, x->src + x->len, false,
-			    &t);
-	if (r == 0)
-		r = mbox_join(left, &t);
-	msgs_free(&t);
+			    left);
 	return r;
 }
 

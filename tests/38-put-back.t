@@ -85,4 +85,19 @@ case 'written anew before it was cut' => sub {
 	    'the last message that stays is there as it was');
 };
 
+# The texts of two steps, each with one of two messages that are alike: a journal
+# has room for one of them at a time.
+case 'twins' => sub {
+	my @twins = map { letter(2, body => alnum(9 << 20)) } 1, 2;
+	my $box = box(spool => join '', letter(1), @twins);
+
+	$box->login(args => ['-s'])->quit;
+	# the journal with its first text, the first step, and the second text
+	session($box, 'fdatasync', 'inject=fdatasync:signal=KILL:when=4', 'DELE 1');
+	$box->put($twins[0]);
+	unlink $box->dotlock;
+	$box->login(args => ['-s'])->quit;
+	ok($box->spool eq join('', @twins), 'both are there');
+};
+
 done_testing;
