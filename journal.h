@@ -47,6 +47,7 @@ struct journal {
 	struct mark m;
 	struct plan st;
 	bool filled;		/* grow() has begun */
+	uint64_t end;		/* of the room that it has */
 };
 
 /* Rounds up. */

@@ -142,32 +142,6 @@ gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
 	return r;
 }
 
-int
-jrn_text_there(int work, const struct journal *j, int which)
-{
-	uint64_t sum, at = j->h.text_at[which], len = j->m.text[which].len;
-	struct stat sb;
-
-	if (j->m.text[which].step == 0)
-		return 0;
-	if (fstat(work, &sb) == -1)
-		return -1;
-	if (at + len > (uint64_t)sb.st_size)
-		return 0;
-	if (file_sum_part(work, at, len, &sum) == -1)
-		return -1;
-	return sum == j->m.text[which].sum;
-}
-
-int
-jrn_text_ready(int work, const struct journal *j)
-{
-	int which = (int)(j->m.done % 2);
-
-	return j->m.text[which].step != j->m.done + 1 ? 0 :
-	    jrn_text_there(work, j, which);
-}
-
 /*
  * The step's text into the journal, durably.  Where the mark knows of a text
  * that is not there as it was, either it was never synced, and then its
@@ -308,9 +282,13 @@ jrn_run(struct pop *p, struct spool *sp, struct journal *j)
 
 /* ---- beginning --------------------------------------------------------- */
 
-/* Lays the journal out for steps and room, and reserves that on the disk. */
+/*
+ * Lays the journal out for steps and room in area..limit, and reserves that on
+ * the disk.
+ */
 static int
-lay_out(int work, struct journal *j, uint64_t area, uint64_t room)
+lay_out(int work, struct journal *j, uint64_t area, uint64_t limit,
+    uint64_t room)
 {
 	uint64_t at = jrn_aligned(area, SECTOR), bytes;
 	unsigned texts = 0;
@@ -326,14 +304,18 @@ lay_out(int work, struct journal *j, uint64_t area, uint64_t room)
 	j->h.text_at[0] = at;
 	at += texts > 0 ? room : 0;
 	j->h.text_at[1] = at = jrn_aligned(at, PAGE);
-	at += texts > 1 ? room : 0;
+	j->end = at += texts > 1 ? room : 0;
+	if (at > limit) {
+		errno = ERANGE;		/* smaller steps take long */
+		return -1;
+	}
 	return file_reserve(work, j->base, at - j->base);
 }
 
 /* As large steps as there is room for; a full disk has room for direct ones. */
 static int
 plan_for_room(int work, struct journal *j, const struct plan *pl,
-    uint64_t area)
+    uint64_t area, uint64_t limit)
 {
 	uint64_t room, moved = 0;
 	size_t i;
@@ -343,7 +325,7 @@ plan_for_room(int work, struct journal *j, const struct plan *pl,
 	for (room = moved < TEXT_MOST ? moved : TEXT_MOST;;
 	    room = room > TEXT_LEAST ? room / 2 : 0) {
 		if (plan_steps(pl, room, &j->st) == 0) {
-			if (lay_out(work, j, area, room) == 0)
+			if (lay_out(work, j, area, limit, room) == 0)
 				return 0;
 			plan_free(&j->st);
 		}
@@ -418,13 +400,30 @@ abandon(struct spool *sp, int work, struct journal *j)
 	return -1;
 }
 
+/*
+ * Room in the work file: behind what a new journal is made of, in front of the
+ * steps of the one in force; or behind that.  So they take turns, and the file
+ * does not grow with each that cannot be carried out.
+ */
+static int
+find_room(int work, struct journal *j, const struct plan *pl, uint64_t area)
+{
+	uint64_t steps = j->h.steps_at;
+	struct stat sb;
+
+	if (area < steps && plan_for_room(work, j, pl, area, steps) == 0)
+		return 0;
+	return fstat(work, &sb) == -1 ? -1 :
+	    plan_for_room(work, j, pl, (uint64_t)sb.st_size, UINT64_MAX);
+}
+
 static int
 apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
     uint64_t area, uint64_t void_at, bool *begun)
 {
 	int work = p->drop.work, r;
+	bool turn = area > 0;
 	struct journal j;
-	bool turn;
 
 	*begun = false;
 	/* nothing moves, and no mail stands behind what is cut off */
@@ -434,10 +433,11 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
 		*begun = true;
 		return fsync(sp->fd);
 	}
-	turn = area > 0 && jrn_load(work, base, &j) == 0;
-	if (turn)
+	if (turn) {
+		if (jrn_load(work, base, &j) == -1)
+			return -1;
 		plan_free(&j.st);
-	else {
+	} else {
 		memset(&j, 0, sizeof(j));
 		j.h.serial = fresh_serial();
 	}
@@ -446,10 +446,12 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
 	j.h.ino = (uint64_t)sp->st.st_ino;
 	j.h.old_size = pl->old_size;
 	j.h.new_size = pl->new_size;
-	if (plan_for_room(work, &j, pl, area > 0 ? area :
-	    base + HEAD_ROOM) == -1)
+	if ((turn ? find_room(work, &j, pl, area) : plan_for_room(work, &j, pl,
+	    base + HEAD_ROOM, UINT64_MAX)) == -1)
 		return -1;
 	r = begin(p, sp, &j, turn);
+	if (r == 0 && turn)
+		r = ftruncate(work, (off_t)j.end);
 	if (r == 0 && !turn)
 		r = grow(sp, work, &j);
 	if (r == -1 && !turn)
@@ -478,19 +480,15 @@ jrn_close_gap(struct pop *p, struct spool *sp, const struct journal *j,
     uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at)
 {
 	struct plan pl;
-	struct stat sb;
 	bool begun;
 	int r;
 
 	pop_log(p, LV_NOTICE, "update user=%s: keeping %llu bytes of mail "
 	    "that arrived", p->who, (unsigned long long)(size - src));
-	if (fstat(p->drop.work, &sb) == -1)
-		return -1;
 	plan_begin(&pl, size, dst);
 	r = plan_add(&pl, SRC_SPOOL, src, size - src, true);
 	if (r == 0)
-		r = apply(p, sp, &pl, j->base, (uint64_t)sb.st_size,
-		    void_at, &begun);
+		r = apply(p, sp, &pl, j->base, UINT64_MAX, void_at, &begun);
 	plan_free(&pl);
 	return r;
 }

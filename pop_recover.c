@@ -249,11 +249,9 @@ plan_merge(int work, const struct msgs *left, const struct spool *sp,
  */
 static int
 merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
-    const struct msgs *left)
+    const struct msgs *left, uint64_t area)
 {
 	struct msgs mail = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
-	uint64_t area = 0;
-	struct stat sb;
 	struct plan pl;
 	bool begun;
 	int r;
@@ -271,10 +269,9 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 		    "from .%s.pop", p->who, p->who);
 		if (left->n == 0)
 			r = journal_behind(p->drop.work, end, &base);
-		else if ((r = fstat(p->drop.work, &sb)) == 0)
-			area = (uint64_t)sb.st_size;
 		if (r == 0)
-			r = journal_apply(p, sp, &pl, base, area, &begun);
+			r = journal_apply(p, sp, &pl, base, left->n == 0 ? 0 :
+			    area, &begun);
 	}
 	plan_free(&pl);
 	msgs_free(&mail);
@@ -287,10 +284,11 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
     uint64_t base, uint64_t end)
 {
 	struct msgs left = { NULL, 0, 0 };
+	uint64_t area = 0;
 	int r = 0;
 
 	if (kind == WORK_JOURNAL || base > 0)
-		r = journal_redo(p, sp, base, &left);
+		r = journal_redo(p, sp, base, &left, &area);
 	if (r != -1 && sp->fd != -1 && fstat(sp->fd, &sp->st) == -1)
 		r = -1;
 	if (r == 0 && kind == WORK_MBOX) {	/* that may have been all */
@@ -300,7 +298,7 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 	}
 	if (r == 1)
 		r = end == 0 && left.n == 0 ? 0 :
-		    merge(p, sp, base, end, &left);
+		    merge(p, sp, base, end, &left, area);
 	msgs_free(&left);
 	/* the spool may be right and not on the disk: its writer was killed */
 	if (r == 0 && sp->fd != -1)

@@ -99,6 +99,32 @@ jrn_load(int work, uint64_t base, struct journal *j)
 
 /* ---- may it go on? ----------------------------------------------------- */
 
+int
+jrn_text_there(int work, const struct journal *j, int which)
+{
+	uint64_t sum, at = j->h.text_at[which], len = j->m.text[which].len;
+	struct stat sb;
+
+	if (j->m.text[which].step == 0)
+		return 0;
+	if (fstat(work, &sb) == -1)
+		return -1;
+	if (at + len > (uint64_t)sb.st_size)
+		return 0;
+	if (file_sum_part(work, at, len, &sum) == -1)
+		return -1;
+	return sum == j->m.text[which].sum;
+}
+
+int
+jrn_text_ready(int work, const struct journal *j)
+{
+	int which = (int)(j->m.done % 2);
+
+	return j->m.text[which].step != j->m.done + 1 ? 0 :
+	    jrn_text_there(work, j, which);
+}
+
 /*
  * Whether a file has at that place what a message begins with, or the empty
  * line that a careful delivery agent puts before it.  1, 0, or -1 with errno,
@@ -334,21 +360,25 @@ add_text(int work, const struct journal *j, int which, struct msgs *left)
  * another journal's texts.  A left-over's mail is in front of it, and safe.
  */
 static int
-add_sources(int work, const struct journal *j, struct msgs *left)
+add_sources(int work, const struct journal *j, struct msgs *left,
+    uint64_t *area)
 {
 	const struct piece *x;
 	int r = 0;
 
 	for (x = j->st.v; x < j->st.v + j->st.n && r == 0; x++)
-		if (x->kind == SRC_WORK && x->src >= j->base)
+		if (x->kind == SRC_WORK && x->src >= j->base) {
 			r = add_part(work, x->src, x->src + x->len, false,
 			    left);
+			if (x->src + x->len > *area)
+				*area = x->src + x->len;
+		}
 	return r;
 }
 
 int
 journal_redo(struct pop *p, struct spool *sp, uint64_t base,
-    struct msgs *left)
+    struct msgs *left, uint64_t *area)
 {
 	int work = p->drop.work, r = 0, i;
 	struct journal j;
@@ -363,7 +393,7 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 		r = file_sync(work) == -1 ? -1 : jrn_run(p, sp, &j);
 		break;
 	case NOT_BEGUN:
-		if ((r = add_sources(work, &j, left)) == 0 &&
+		if ((r = add_sources(work, &j, left, area)) == 0 &&
 		    (r = take_back(p, sp, &j, left->n == 0)) == 0)
 			r = left->n > 0;
 		break;
@@ -378,7 +408,8 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 		for (i = 0; i < 2 && r == 0; i++)
 			if ((r = jrn_text_there(work, &j, i)) == 1)
 				r = add_text(work, &j, i, left);
-		if (r == 0 && (r = add_sources(work, &j, left)) == 0)
+		*area = UINT64_MAX;	/* the texts that it has as well */
+		if (r == 0 && (r = add_sources(work, &j, left, area)) == 0)
 			r = 1;
 		break;
 	}

@@ -449,8 +449,9 @@ int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 
 /*
  * Makes the spool what the plan says, through a journal in the work file.
- * base: where the journal's head goes, 0 or behind a left-over's text; area:
- * from where on its other parts may go.  0, or -1 with errno; *begun tells
+ * base: where the journal's head goes, 0 or behind a left-over's text; area: 0,
+ * or it takes over from a journal in force, and what it is made of ends there
+ * in the work file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with errno; *begun tells
  * whether the spool has changed already: then the next session goes on.
  */
 int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
@@ -461,10 +462,10 @@ int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
 /*
  * Finishes what a session that died had begun.  0: done, or nothing was to
  * do; 1: that cannot be, and the spool may lack these messages, which are in
- * the work file; -1 with errno.
+ * the work file, up to *area, and may not be overwritten; -1 with errno.
  */
 int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
-    struct msgs *left);
+    struct msgs *left, uint64_t *area);
 
 /* ---- pop_lock.c -------------------------------------------------------- */
 

@@ -100,4 +100,28 @@ case 'twins' => sub {
 	ok($box->spool eq join('', @twins), 'both are there');
 };
 
+# Where the spool cannot grow they stay in the journal, and that has an end.
+case 'no room in the spool, again and again' => sub {
+	my $box = box(spool => join '', @letters);
+	my (@sizes, $trace);
+
+	$box->login(args => ['-s'])->quit;
+	session($box, 'fdatasync', 'inject=fdatasync:signal=KILL:when=2', 'DELE 1');
+	$box->put(letter(5));
+	for (1 .. 12) {
+		$trace = $box->dir . '/strace';
+		unlink $trace, $box->dotlock;
+		my $s = $box->session(trace => 0, greeting => 0, under => [ strace($trace,
+		    '-P', $box->path, '-e', 'trace=pwrite64', '-e',
+		    'inject=pwrite64:error=ENOSPC') ]);
+		$s->send('USER alice', 'PASS s3cret', 'QUIT');
+		$s->slurp;
+		$s->wait;
+		push @sizes, -s $box->work;
+	}
+	cmp_ok($sizes[-1], '<=', $sizes[3], "the work file stays as it is: @sizes");
+	$box->login(args => ['-s'])->quit;
+	is($box->spool, $letters[1] . $letters[2] . letter(5), 'and then there is room');
+};
+
 done_testing;

@@ -52,6 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct piece v[16];
 	uint8_t pieces;
 	struct msgs left = { NULL, 0, 0 };
+	uint64_t area = 0;
 	size_t i;
 
 	if (work == -1) {
@@ -115,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    file_write(work, v, pieces * sizeof(*v), HEAD_ROOM) == -1)
 		abort();
 
-	(void)journal_redo(&p, &sp, 0, &left);
+	(void)journal_redo(&p, &sp, 0, &left, &area);
 	msgs_free(&left);
 	if (fstat(spool, &sp.st) == -1 || sp.st.st_size > MOST)
 		abort();
