@@ -282,10 +282,7 @@ jrn_run(struct pop *p, struct spool *sp, struct journal *j)
 
 /* ---- beginning --------------------------------------------------------- */
 
-/*
- * Lays the journal out for steps and room in area..limit, and reserves that on
- * the disk.
- */
+/* Lays the journal out in area..limit, and reserves that on the disk. */
 static int
 lay_out(int work, struct journal *j, uint64_t area, uint64_t limit,
     uint64_t room)
@@ -417,6 +414,17 @@ find_room(int work, struct journal *j, const struct plan *pl, uint64_t area)
 	    plan_for_room(work, j, pl, (uint64_t)sb.st_size, UINT64_MAX);
 }
 
+int
+journal_cut(struct spool *sp, const struct plan *pl, bool *begun)
+{
+	if (!has_size(sp, pl->old_size))
+		return 1;
+	if (ftruncate(sp->fd, (off_t)pl->new_size) == -1)
+		return -1;
+	*begun = true;
+	return fsync(sp->fd);
+}
+
 static int
 apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
     uint64_t area, uint64_t void_at, bool *begun)
@@ -426,13 +434,9 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
 	struct journal j;
 
 	*begun = false;
-	/* nothing moves, and no mail stands behind what is cut off */
-	if (pl->n == 0 && base == 0 && area == 0 && has_size(sp, pl->old_size)) {
-		if (ftruncate(sp->fd, (off_t)pl->new_size) == -1)
-			return -1;
-		*begun = true;
-		return fsync(sp->fd);
-	}
+	if (pl->n == 0 && base == 0 && area == 0 &&	/* nothing moves */
+	    (r = journal_cut(sp, pl, begun)) != 1)
+		return r;
 	if (turn) {
 		if (jrn_load(work, base, &j) == -1)
 			return -1;

@@ -258,18 +258,22 @@ can_cut(const struct drop *d, size_t first, struct summary *sum)
 	    index_part(d->work, &d->all, &d->pages, first, sum) == 0;
 }
 
-/* The spool is cut, and nothing of it needs to be known but where. */
+/*
+ * The spool is cut, and nothing of it needs to be known but where.  1: a journal
+ * is needed, and takes the index's place.
+ */
 static int
 cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
     const struct summary *sum, bool *begun)
 {
 	struct drop *d = &p->drop;
 	struct stamp st;
+	int r;
 
 	c->removed = d->all.n - first;
 	plan_begin(&c->plan, d->stamp.size, d->all.v[first].offset);
-	if (journal_apply(p, sp, &c->plan, 0, 0, begun) == -1)
-		return -1;
+	if ((r = journal_cut(sp, &c->plan, begun)) != 0)
+		return r;
 	settle(p, sp, c, sum, &st);
 	if (index_cut(d->work, &st, &d->all, &d->pages, first) == -1)
 		pop_warn(p, "index: cannot save it");
@@ -307,8 +311,11 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	index_stamp(&st, &sp->st);
 	if (d->moved || !index_same(&st, &d->stamp))
 		r = look_again(p, sp, c);
-	else if (left != NULL)
-		return cut_locked(p, sp, c, first, left, begun);
+	else if (left != NULL) {
+		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
+			return r;
+		r = index_rest(d->work, &d->all, &d->pages);
+	}
 	if (r == 0)
 		r = apply(p, sp, c, begun);
 	if (r == 0)

@@ -457,6 +457,12 @@ int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
     uint64_t base, uint64_t area, bool *begun);
 
+/*
+ * The same for a plan that only cuts, without a journal.  1: that cannot be,
+ * since mail stands behind what is to be cut off.
+ */
+int journal_cut(struct spool *sp, const struct plan *pl, bool *begun);
+
 /* ---- pop_redo.c: what a session that died has left --------------------- */
 
 /*

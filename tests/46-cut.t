@@ -88,13 +88,14 @@ case 'the page to be cut is damaged: a twin keeps its number' => sub {
 };
 
 # Somebody writes without a lock that popper can see; it stops behind the Nth
-# time that it sets the times of a file, of the dotlock after each step and of
-# the spool at the end.
-for my $case ([ 'the newest goes', 3, 1 ], [ 'another one goes', 2, 1 ],
-    [ 'another one goes', 2, 2 ]) {
-	my ($name, $dele, $n) = @$case;
+# time that it looks whether it has locked the right spool, or sets the times of
+# a file, of the dotlock after each step and of the spool at the end.
+for my $case ([ 'the newest goes', 3, '?newfstatat', 4 ],
+    [ 'the newest goes', 3, 'utimensat', 1 ], [ 'another one goes', 2, 'utimensat', 1 ],
+    [ 'another one goes', 2, 'utimensat', 2 ]) {
+	my ($name, $dele, $call, $n) = @$case;
 
-	case "mail comes while $name ($n): a twin keeps its number" => sub {
+	case "mail comes while $name ($call $n): a twin keeps its number" => sub {
 		needs('strace');
 		my $box = box(spool => join '', map { letter($_) } 1, 1, 2, 3);
 		my $trace = $box->dir . '/strace';
@@ -103,8 +104,9 @@ for my $case ([ 'the newest goes', 3, 1 ], [ 'another one goes', 2, 1 ],
 		my $told = $s->uidl->{2};
 		$s->command('DELE 1');
 		$s->quit;
-		$s = $box->session(greeting => 0, under => [ strace($trace, '-e',
-		    'trace=utimensat', '-e', "inject=utimensat:signal=STOP:when=$n") ]);
+		$s = $box->session(greeting => 0, under => [ strace($trace,
+		    $call ne 'utimensat' ? ('-P', $box->path) : (), '-e', "trace=$call", '-e',
+		    "inject=$call:signal=STOP:when=$n") ]);
 		$s->send('USER alice', 'PASS s3cret', "DELE $dele", 'QUIT');
 		ok(stops($trace), 'it stops');
 		open my $fh, '>>', $box->path or die;
