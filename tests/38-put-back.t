@@ -124,4 +124,28 @@ case 'no room in the spool, again and again' => sub {
 	is($box->spool, $letters[1] . $letters[2] . letter(5), 'and then there is room');
 };
 
+# Mail came behind an update that was cut off, and moves up when that is done, by
+# a journal that follows the one in force.  From the Nth on all reads fail.
+case 'nothing can be read any more' => sub {
+	my ($n, @wrong, $hit) = 0;
+
+	do {
+		my $box = box(spool => join '', @letters);
+
+		$n++;
+		$box->login(args => ['-s'])->quit;
+		session($box, 'fdatasync', 'inject=fdatasync:signal=KILL:when=1', 'DELE 1');
+		unlink $box->dotlock;
+		$box->deliver(letter(5));
+		$hit = grep { /INJECTED/ } session($box, 'pread64',
+		    "inject=pread64:error=EIO:when=$n+");
+		unlink $box->dotlock;
+		$box->login(args => ['-s'])->quit;
+		push @wrong, $n if $box->spool ne $want;
+		$box->remove;
+	} while $hit;
+	is("@wrong", '', "$n reads");
+	cmp_ok($n, '>', 10, 'there are such');
+};
+
 done_testing;
