@@ -43,7 +43,8 @@ mark_read(int work, uint64_t base, uint64_t serial, struct mark *m)
 		if ((n = file_some(work, &x, sizeof(x), base +
 		    (uint64_t)i * SECTOR)) == -1)
 			return -1;
-		if (n != sizeof(x) || memcmp(x.magic, magic, sizeof(magic)) != 0 ||
+		if (n != sizeof(x) ||
+		    memcmp(x.magic, magic, sizeof(magic)) != 0 ||
 		    x.sum != jrn_sum(&x, offsetof(struct mark, sum)) ||
 		    x.serial != serial || (found && x.seq <= m->seq) ||
 		    x.text[0].len > INT64_MAX || x.text[1].len > INT64_MAX)

@@ -259,8 +259,8 @@ can_cut(const struct drop *d, size_t first, struct summary *sum)
 }
 
 /*
- * The spool is cut, and nothing of it needs to be known but where.  1: a journal
- * is needed, and takes the index's place.
+ * The spool is cut, and nothing of it needs to be known but where.  1: a
+ * journal is needed, and takes the index's place.
  */
 static int
 cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,

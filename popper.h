@@ -450,9 +450,10 @@ int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 /*
  * Makes the spool what the plan says, through a journal in the work file.
  * base: where the journal's head goes, 0 or behind a left-over's text; area: 0,
- * or it takes over from a journal in force, and what it is made of ends there
- * in the work file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with errno; *begun tells
- * whether the spool has changed already: then the next session goes on.
+ * or it takes over from a journal in force, and what it is made of ends there in
+ * the work file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with
+ * errno; *begun tells whether the spool has changed already: then the next
+ * session goes on.
  */
 int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
     uint64_t base, uint64_t area, bool *begun);
