@@ -290,9 +290,7 @@ for my $case ([ 'all go', [ 'DELE 1', 'DELE 2' ], pread64 => 1, [] ],
 		utime 1, 1, $box->path;		# to be looked at again
 		$s->send('QUIT');
 		ok(stops($trace), 'it stops');
-		open my $fh, '>>', $box->path or die;
-		print $fh letter(3);
-		close $fh;
+		$box->append(letter(3));
 		$s->kill('CONT');
 		like($s->slurp, qr/signing off/, 'QUIT');
 		$s->wait;

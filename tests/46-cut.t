@@ -109,9 +109,7 @@ for my $case ([ 'the newest goes', 3, '?newfstatat', 4 ],
 		    "inject=$call:signal=STOP:when=$n") ]);
 		$s->send('USER alice', 'PASS s3cret', "DELE $dele", 'QUIT');
 		ok(stops($trace), 'it stops');
-		open my $fh, '>>', $box->path or die;
-		print $fh letter(4);
-		close $fh;
+		$box->append(letter(4));
 		$s->kill('CONT');
 		like($s->slurp, qr/signing off/, 'QUIT');
 		$s->wait;

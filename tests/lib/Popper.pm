@@ -328,20 +328,25 @@ sub put_file {
 	$self->give($path) if $new;
 }
 
+# Append as nobody should, without a lock.
+sub append {
+	my ($self, $text, $name) = @_;
+	my $path = $self->path($name);
+
+	open my $fh, '>>:raw', $path or die "$path: $!";
+	print $fh $text;
+	close $fh or die "$path: $!";
+}
+
 # Append as a delivery agent does: dotlock and kernel lock, neither waited
 # for.  False where one of them was taken.
 sub deliver {
 	my ($self, $text, $name) = @_;
-	my $path = $self->path($name);
 
 	sysopen my $lock, $self->dotlock($name), O_CREAT | O_EXCL | O_WRONLY
 	    or return 0;
-	my $held = $^O ne 'linux' || Popper::lock_file($path);
-	if ($held) {
-		open my $fh, '>>:raw', $path or die "$path: $!";
-		print $fh $text;
-		close $fh or die "$path: $!";
-	}
+	my $held = $^O ne 'linux' || Popper::lock_file($self->path($name));
+	$self->append($text, $name) if $held;
 	close $held if ref $held;
 	unlink $self->dotlock($name);
 	return $held ? 1 : 0;
@@ -838,10 +843,10 @@ the working file .NAME.pop, of the lock file.  NAME is alice unless given.
 
 What is in the spool (undef: no file), what is in the trace.
 
-=item put(TEXT, NAME), put_file(PATH, TEXT), give(PATH, MODE), deliver(TEXT, NAME)
+=item put(TEXT, NAME), put_file(PATH, TEXT), give(PATH, MODE), append(TEXT, NAME), deliver(TEXT, NAME)
 
 Write a spool or any file of the account's in place; hand over a file; append
-as a delivery agent, false where a lock was taken.
+without a lock; append as a delivery agent, false where a lock was taken.
 
 =item stat(NAME)
 
