@@ -32,7 +32,12 @@ struct str {
 	size_t n;
 };
 
-/* Somebody who wants to see the header lines of message i. */
+/* A secret that makes checksums unpredictable; all 0: there is none. */
+struct key {
+	uint64_t k[2];
+};
+
+/* Called with each header line of message i. */
 typedef void note_fn(void *arg, size_t i, struct str line);
 
 /* One message of a maildrop: 64 bytes, on disk in the index as well. */
@@ -40,7 +45,7 @@ struct msg {
 	uint64_t offset;	/* of its From_ line in the spool, bytes */
 	uint64_t length;	/* up to the next From_ line, bytes */
 	uint64_t octets;	/* on the wire */
-	uint64_t sum;		/* of what is in the uid: see pop_mbox.c; 0: none */
+	uint64_t check;		/* of what its uid is made of; 0: none */
 	unsigned char uid[UID_LEN];
 	uint32_t twin;		/* 0, or n for the n-th message of this uid */
 	uint32_t from;		/* its From_ line, bytes */
@@ -55,6 +60,8 @@ enum {
 	MSG_READ = 1 << 4,	/* Status: has R */
 	MSG_RO = 1 << 5,	/* exactly one Status: line, "RO" */
 	MSG_HIDDEN = 1 << 6,	/* c-client's folder data: not a message */
+	MSG_ABUTS = 1 << 7,	/* begins only because the file once ended there:
+				   without an empty line, or inside a claim */
 	/* below: this session's marks, never in the index */
 	MSG_DELETED = 1 << 8,
 	MSG_SEEN = 1 << 9,	/* sent whole by RETR */
@@ -67,6 +74,8 @@ struct msgs {
 	struct msg *v;
 	size_t n;
 	size_t room;
+	uint64_t end;		/* where the file ended, bytes */
+	struct key key;		/* of the checks in it */
 };
 
 /* The unique-id that another server gave a message: see pop_xuidl.c. */
@@ -217,7 +226,17 @@ struct md5 {
 	unsigned char block[64];
 };
 
-enum { KEPT = 8192 };
+enum {
+	KEPT = 8192,
+	CLAIMS = 4,		/* Content-Length fields of a message that count */
+	FROM_MOST = 1024,	/* a From_ line is no longer, bytes */
+	FIELD_NAME = 76,	/* bytes of a line in which a field name ends */
+	LOOK_BACK = 3,		/* an empty line and the line end before it */
+	LOOK = LOOK_BACK + 2 + FROM_MOST + FIELD_NAME
+};
+
+/* Reads up to n bytes of the scanned file at an offset, as file_some() does. */
+typedef ssize_t look_fn(void *arg, void *p, size_t n, uint64_t at);
 
 /* The scanner between two blocks of a file. */
 struct scan {
@@ -226,8 +245,16 @@ struct scan {
 	size_t at_old;
 	note_fn *note;		/* or NULL */
 	void *note_arg;
+	look_fn *look;		/* or NULL: only at what is in memory */
+	void *look_arg;
 	struct msg cur;
 	uint64_t begin, pos;	/* where it began; bytes consumed */
+	uint64_t size;		/* where the file ends */
+	uint64_t bound;		/* a From_ line here begins a message */
+	uint64_t until;		/* and none before here: see mbox_claimed() */
+	uint64_t claim[CLAIMS];	/* Content-Length; then where it leads to */
+	unsigned nclaims;
+	uint64_t looks;		/* calls of look() */
 	uint64_t lone;		/* line ends of cur's text that are LF alone */
 	uint64_t head_octets;	/* of cur's header and its blank line */
 	struct md5 md5;		/* of the header, where it is not kept whole */
@@ -237,28 +264,40 @@ struct scan {
 	unsigned status;	/* Status: lines of this header */
 	unsigned folder;	/* signs of c-client's folder data */
 	uint32_t empty;		/* bytes of the body's last line, if empty */
+	bool crlf;		/* cur's line ends are CRLF */
+	bool field;		/* it has a header line: as its first, so all */
 	bool blank;		/* the line before was empty */
 	bool midline;		/* the last piece was not the whole line */
 	bool hashed;		/* this header field counts for the uid */
 	bool spilled;		/* kept was too small: md5 has the first of it */
 	bool asked, wide;	/* which way to look at bodies: mbox_wide() */
-	char kept[KEPT];	/* what the uid is made of, so far; last */
+	char kept[KEPT + 24];	/* what the uid is made of, so far; last */
 };
 
-/* old, which may be NULL, spares the digest of messages that it knows. */
-void mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old);
+/*
+ * Begins a file, or a part of one, of the bytes begin..size.  old, which may be
+ * NULL, spares the digest of messages that it knows.
+ */
+void mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old,
+    uint64_t begin, uint64_t size);
 
 /*
  * Takes the next n bytes of the file.  Returns how many it used: the rest, less
- * than MBOX_LINE bytes, is to be given again with more behind it.  In a body it
+ * than MBOX_LINE bytes, is to be given again with more after it.  In a body it
  * may be several lines, or begin within one: they go faster by windows.
  */
 size_t mbox_feed(struct scan *s, const char *p, size_t n, bool last);
 enum { MBOX_LINE = 8192, MBOX_WINDOW = 2048 };
 
 /*
- * pop_body.c: takes a run of a body at once, a window or what of it is in front
- * of a line that may be a separator.  Where it stopped: p if it is not its turn.
+ * The file once ended here: if a From_ line follows, a message begins, without
+ * an empty line as well.  All bytes before must have been used (last).
+ */
+void mbox_bound(struct scan *s);
+
+/*
+ * pop_body.c: takes a run of a body at once, a window or what of it is before a
+ * line that may begin a message.  Where it stopped: p if it is not its turn.
  */
 const char *mbox_body(struct scan *s, const char *p, const char *end);
 
@@ -270,6 +309,27 @@ int mbox_end(struct scan *s);
 
 /* Whether the header line s is the field name (":" included). */
 bool mbox_field(struct str s, const char *name);
+
+/* ---- pop_from.c: From_ lines ------------------------------------------- */
+
+enum from { FROM_NO, FROM_YES, FROM_MORE };
+
+/*
+ * Whether a line that begins at p, after an empty line, begins a message: it
+ * starts with "From " and ends in a date of one of the usual forms, or has a
+ * time and a year in it and a header field follows.  FROM_MORE: that depends on
+ * what comes after end, and end is not the file's (last).
+ */
+enum from mbox_from(const char *p, const char *end, bool last);
+
+/* Notes the value of a Content-Length field. */
+void mbox_claim(struct scan *s, struct str value);
+
+/*
+ * Whether the From_ line at p, the scanner's place, is text because a claim that
+ * proves itself reaches beyond it.  p..end is what is in memory.
+ */
+bool mbox_claimed(struct scan *s, const char *p, const char *end);
 
 /* ---- pop_twin.c: tables of messages ------------------------------------ */
 
@@ -319,9 +379,9 @@ int xuidl_read(int work, struct names *x);
 /*
  * Makes the table of a file of that size, or of its bytes from..end, in one
  * pass, whatever is written behind them meanwhile.  old, an earlier table of
- * the file, or NULL, makes that faster; note() (or NULL) is shown each header
- * line.  A descriptor of -1 is an empty file.
- * 0, or -1 with errno: EILSEQ for what is not an mbox.
+ * the file, or NULL, makes that faster and knows where the file once ended;
+ * note() (or NULL) is shown each header line.  A descriptor of -1 is an empty
+ * file.  0, or -1 with errno: EILSEQ for what is not an mbox.
  */
 int scan_file(int fd, uint64_t size, struct msgs *table,
     const struct msgs *old);
@@ -333,6 +393,12 @@ int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 void md5_begin(struct md5 *m);
 void md5_add(struct md5 *m, const void *p, size_t n);
 void md5_end(struct md5 *m, unsigned char digest[UID_LEN]);
+
+/*
+ * A checksum that nobody can predict, or make two texts agree in, without the
+ * key (SipHash-1-3).
+ */
+uint64_t key_sum(const struct key *key, const void *p, size_t n);
 
 /* ---- pop_file.c: whole reads and writes, unnamed files, sums ----------- */
 
@@ -387,6 +453,9 @@ int file_clone(int from, int to);
 
 /* Has n bytes of memory there at once; they are about to be written all. */
 void file_populate(void *p, size_t n);
+
+/* Fills p with n octets that nobody can guess.  0, or -1 with errno. */
+int file_random(void *p, size_t n);
 
 /* Which calls these functions were built with: "Linux" or "POSIX". */
 const char *file_calls(void);

@@ -56,10 +56,30 @@ look(const char *p)
 	return s;
 }
 
+/* Notes after which bytes of a window an empty line and "From " follow. */
+static inline void ALWAYS_INLINE
+find_from(const char *p, unsigned char at[MBOX_WINDOW])
+{
+	size_t i;
+
+	for (i = 0; i < MBOX_WINDOW; i++)
+		at[i] = (unsigned char)(((p[i + 1] == '\n') |
+		    ((p[i] == '\n') & (p[i + 1] == '\r'))) &
+		    (p[i + 2] == '\n') & (p[i + 3] == 'F') &
+		    (p[i + 4] == 'r') & (p[i + 5] == 'o') &
+		    (p[i + 6] == 'm') & (p[i + 7] == ' '));
+}
+
 static struct sight
 look_at(const char *p)
 {
 	return look(p);
+}
+
+static void
+find_from_at(const char *p, unsigned char at[MBOX_WINDOW])
+{
+	find_from(p, at);
 }
 
 #ifdef HAS_WIDE
@@ -68,6 +88,12 @@ static struct sight __attribute__((target("avx2")))
 look_wide(const char *p)
 {
 	return look(p);
+}
+
+static void __attribute__((target("avx2")))
+find_from_wide(const char *p, unsigned char at[MBOX_WINDOW])
+{
+	find_from(p, at);
 }
 
 static bool
@@ -84,6 +110,7 @@ has_wide(void)
 }
 #else
 #define look_wide look_at
+#define find_from_wide find_from_at
 
 static bool
 has_wide(void)
@@ -117,39 +144,90 @@ crlf_in(const char *p)
 	return n;
 }
 
-/* Up to the first line that begins "Fr", which is there; the lone LFs. */
-static const char *
-up_to_fr(const char *p, const char *end, int *lone)
+/* How many line ends of p..end, which ends with one, are an LF alone. */
+static int
+lone_in(const char *p, const char *end)
 {
 	const char *nl;
+	int n = 0;
 
-	for (*lone = 0;; p = nl + 1) {
+	for (; p < end; p = nl + 1) {
 		nl = memchr(p, '\n', (size_t)(end - p));
-		*lone += nl == p || nl[-1] != '\r';
-		if (nl[1] == 'F' && nl[2] == 'r')
-			return nl + 1;
+		n += nl == p || nl[-1] != '\r';
 	}
+	return n;
+}
+
+/*
+ * Where in the window at p a message begins, or may if more is known: the text
+ * from there on, or NULL.
+ */
+static const char *
+first_from(const struct scan *s, const char *p, const char *end)
+{
+	unsigned char at[MBOX_WINDOW];
+	uint64_t eight;
+	const char *q;
+	size_t i, j;
+
+	if (s->wide)
+		find_from_wide(p, at);
+	else
+		find_from_at(p, at);
+	for (i = 0; i < MBOX_WINDOW; i += sizeof(eight)) {
+		memcpy(&eight, at + i, sizeof(eight));
+		for (j = i; eight != 0 && j < i + sizeof(eight); j++) {
+			q = p + j + 3;
+			if (at[j] != 0 && (q[-2] == '\n' || s->crlf) &&
+			    s->pos + (uint64_t)(q - p) >= s->until &&
+			    mbox_from(q, end, false) != FROM_NO)
+				return q;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Whether a message begins, or may, so near to p that a window there does not
+ * show the empty line before.
+ */
+static bool
+near_from(const struct scan *s, const char *p, const char *end)
+{
+	bool start = !s->midline;
+	size_t at = start && s->blank && p[0] == 'F' ? 0 :
+	    start && p[0] == '\n' && p[1] == 'F' ? 1 :
+	    p[1] == '\n' && p[2] == 'F' && (p[0] == '\n' ||
+	    (start && p[0] == '\r' && s->crlf)) ? 2 : 3;
+
+	return at < 3 && s->pos + at >= s->until &&
+	    mbox_from(p + at, end, false) != FROM_NO;
 }
 
 const char *
 mbox_body(struct scan *s, const char *p, const char *end)
 {
-	const char *stop = p + MBOX_WINDOW;
+	const char *stop = p + MBOX_WINDOW, *from = NULL;
 	bool line = s->midline;		/* it begins within one */
 	struct sight w;
 	int lone;
 
-	if (end - p < MBOX_WINDOW + 2 || (s->blank && *p == 'F'))
+	if (end - p < MBOX_WINDOW + 8 || near_from(s, p, end))
 		return p;
 	if (!s->asked && s->pos - s->begin > ASK_FROM)
 		(void)mbox_wide(s);
 	w = s->wide ? look_wide(p) : look_at(p);
-	lone = w.lf - (w.cr != 0 ? crlf_in(p) : 0);
 	if (w.fr != 0)
-		stop = up_to_fr(p, end, &lone);
-	else if (stop[-1] == '\r') {	/* left with its LF: is the line empty? */
-		lone += *stop == '\n';
-		stop--;
+		from = first_from(s, p, end);
+	if (from != NULL && from < stop) {
+		stop = from;
+		lone = lone_in(p, stop);
+	} else {
+		lone = w.lf - (w.cr != 0 ? crlf_in(p) : 0);
+		if (stop[-1] == '\r') {	/* left with its LF: is it empty? */
+			lone += *stop == '\n';
+			stop--;
+		}
 	}
 	s->lone += (uint64_t)lone;
 	s->pos += (uint64_t)(stop - p);
@@ -159,7 +237,7 @@ mbox_body(struct scan *s, const char *p, const char *end)
 		;
 	else if (stop - p == 1 ? !line : stop[-2] == '\n')
 		s->empty = 1;
-	else if (stop - p > 1 && stop[-2] == '\r' &&
+	else if (s->crlf && stop - p > 1 && stop[-2] == '\r' &&
 	    (stop - p == 2 ? !line : stop[-3] == '\n'))
 		s->empty = 2;
 	s->blank = s->empty > 0;

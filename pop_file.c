@@ -80,6 +80,26 @@ file_populate(void *p, size_t n)
 #endif
 }
 
+int
+file_random(void *p, size_t n)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	ssize_t r = -1;
+
+	if (fd == -1)
+		return -1;
+	do
+		r = read(fd, p, n);
+	while (r == -1 && errno == EINTR);
+	(void)close(fd);
+	if (r != (ssize_t)n) {
+		memset(p, 0, n);
+		errno = EIO;
+		return -1;
+	}
+	return 0;
+}
+
 const char *
 file_calls(void)
 {

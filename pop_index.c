@@ -17,12 +17,13 @@
 
 #include "maildrop.h"
 
-static const char magic[32] = "popper index 2\n";
+static const char magic[32] = "popper index 3\n";
 
 struct head {
 	char magic[32];
 	struct stamp stamp;
 	struct summary sum;
+	struct key key;		/* of the checks in the entries */
 	uint64_t entries;
 	uint64_t pages_at;	/* where the pages begin */
 	uint64_t sums_sum;	/* of their checksums */
@@ -196,6 +197,8 @@ index_open(int work, const struct summary *sum, struct msgs *t,
 	    (sum != NULL && memcmp(&h.sum, sum, sizeof(*sum)) != 0))
 		return -1;
 	t->n = t->room = (size_t)h.entries;
+	t->end = h.stamp.size;
+	t->key = h.key;
 	pg->at = h.pages_at;
 	pg->size = h.stamp.size;
 	pg->n = pg->missing = pages_of(h.entries);
@@ -361,11 +364,11 @@ write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
  * UPDATE on a full disk needs a place to begin.
  */
 static int
-write_head(int work, const struct stamp *st, uint64_t entries,
+write_head(int work, const struct stamp *st, const struct msgs *t,
     const struct pages *pg, const struct summary *all)
 {
 	struct head h;
-	uint64_t keep = (pages_end(pg->at, entries) + PAGE - 1) / PAGE * PAGE;
+	uint64_t keep = (pages_end(pg->at, t->n) + PAGE - 1) / PAGE * PAGE;
 	const struct timespec ms = { 0, 1000000 };
 	struct stat sb;
 	int i;
@@ -374,7 +377,8 @@ write_head(int work, const struct stamp *st, uint64_t entries,
 	memcpy(h.magic, magic, sizeof(magic));
 	h.stamp = *st;
 	h.sum = *all;
-	h.entries = entries;
+	h.key = t->key;
+	h.entries = t->n;
 	h.pages_at = pg->at;
 	h.sums_sum = file_sum(pg->sum, pg->n * sizeof(*pg->sum), 2);
 	h.entry_size = sizeof(struct msg);
@@ -407,7 +411,7 @@ index_write(int work, const struct stamp *st, const struct msgs *t,
 	pg->sum = malloc(pg->n * sizeof(*pg->sum) + 1);
 	if (pg->sum != NULL && index_void(work) == 0 &&
 	    write_pages(work, t, pg, 0, &all) == 0 &&
-	    write_head(work, st, t->n, pg, &all) == 0)
+	    write_head(work, st, t, pg, &all) == 0)
 		return 0;
 	pages_free(pg);
 	return -1;
@@ -452,7 +456,8 @@ int
 index_cut(int work, const struct stamp *st, const struct msgs *t,
     struct pages *pg, size_t n)
 {
-	const struct msgs part = { t->v, n, n };
+	const struct msgs part = { .v = t->v, .n = n, .room = n,
+	    .key = t->key };
 	struct summary all;
 	size_t k;
 
@@ -461,7 +466,7 @@ index_cut(int work, const struct stamp *st, const struct msgs *t,
 	pg->n = pages_of(n);
 	return index_void(work) == -1 ||
 	    write_pages(work, &part, pg, k, &all) == -1 ||
-	    write_head(work, st, n, pg, &all) == -1 ? -1 : 0;
+	    write_head(work, st, &part, pg, &all) == -1 ? -1 : 0;
 }
 
 int

@@ -2,10 +2,8 @@
  * The mbox scanner: bytes in, a table of messages out.  It knows no file and
  * no session, and takes its bytes in blocks of any size.
  *
- * A separator is a line that begins "From " at the start of the file, or
- * behind an empty line if it also holds a time and a year, so that text such
- * as "From here on" is not one.  Content-Length is not believed: it comes
- * from outside, and a wrong one would hide or forge a message.
+ * What begins a message: see mbox_from() and mbox_claimed() in pop_from.c, and
+ * begins() below.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,9 +13,12 @@
 
 #include "maildrop.h"
 
-enum { FROM_MOST = 1024 };	/* of a From_ line is looked at */
-
-enum { FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7 };
+/* The signs of c-client's folder data; what was delivered has a trace. */
+enum {
+	FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7,
+	FOLDER_TRACE = 8,
+	FOLDER_MOST = 8192		/* bytes: some 500, and names of flags */
+};
 
 bool
 mbox_field(struct str s, const char *name)
@@ -56,51 +57,28 @@ volatile_field(struct str s)
 }
 
 static bool
-digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/*
- * Whether the line holds an hh:mm and a year of four digits.  Only so much of
- * it is looked at as is there however the file is cut into blocks.
- */
-static bool
-has_date(struct str s)
-{
-	bool clock = false, year = false;
-	size_t i, n;
-
-	if (s.n > FROM_MOST)
-		s.n = FROM_MOST;
-	for (i = 5; i < s.n; i += n) {
-		for (n = 0; i + n < s.n && digit(s.p[i + n]); n++)
-			continue;
-		if (n == 2 && i + 4 < s.n && s.p[i + 2] == ':' &&
-		    digit(s.p[i + 3]) && digit(s.p[i + 4]))
-			clock = true;
-		if (n == 4 && s.p[i - 1] == ' ' &&
-		    (i + 4 == s.n || s.p[i + 4] == ' '))
-			year = true;
-		if (n == 0)
-			n = 1;
-	}
-	return clock && year;
-}
-
-static bool
 is_separator(struct str s)
 {
 	return s.n >= 5 && memcmp(s.p, "From ", 5) == 0;
 }
 
 void
-mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old)
+mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old,
+    uint64_t begin, uint64_t size)
 {
 	memset(s, 0, offsetof(struct scan, kept));
 	s->table = table;
 	s->old = old;
+	s->begin = s->pos = begin;
+	s->size = size;
+	s->bound = UINT64_MAX;
 	s->where = SCAN_START;
+}
+
+void
+mbox_bound(struct scan *s)
+{
+	s->bound = s->pos;
 }
 
 /* Octets from the end of the From_ line to pos: RFC 1939, 11. */
@@ -116,14 +94,14 @@ octets_so_far(const struct scan *s)
 static void
 keep(struct scan *s, const char *p, size_t n)
 {
-	if (n > sizeof(s->kept) - s->nkept) {
+	if (n > KEPT - s->nkept) {
 		if (!s->spilled)
 			md5_begin(&s->md5);
 		s->spilled = true;
 		md5_add(&s->md5, s->kept, s->nkept);
 		s->nkept = 0;
 	}
-	if (n > sizeof(s->kept))
+	if (n > KEPT)
 		md5_add(&s->md5, p, n);
 	else {
 		memcpy(s->kept + s->nkept, p, n);
@@ -141,36 +119,43 @@ known(struct scan *s, const struct msg *m)
 	while (old != NULL && s->at_old < old->n &&
 	    old->v[s->at_old].offset < m->offset)
 		s->at_old++;
-	if (old == NULL || s->at_old == old->n || m->sum == 0)
+	if (old == NULL || s->at_old == old->n || m->check == 0)
 		return NULL;
 	x = &old->v[s->at_old];
 	return x->offset == m->offset && x->length == m->length &&
-	    x->octets == m->octets && x->sum == m->sum ? x : NULL;
+	    x->octets == m->octets && x->check == m->check ? x : NULL;
+}
+
+/* Adds the octets of the body as digits: what is kept has room for them. */
+static void
+keep_count(struct scan *s, uint64_t body)
+{
+	int n = snprintf(s->kept + s->nkept, sizeof(s->kept) - s->nkept,
+	    "%llu", (unsigned long long)body);
+
+	s->nkept += (size_t)n;
 }
 
 /*
  * The unique-id: MD5 over the header that was kept and the octets of the body.
- * Where an earlier table has a message with the same sum over the same text, at
+ * Where an earlier table has a message with the same check of the same text, at
  * the same place and of the same size, it has that already.
  */
 static void
 identify(struct scan *s, struct msg *m, uint64_t body)
 {
 	const struct msg *x;
-	char count[24];
-	int n;
 
+	keep_count(s, body);
 	if (!s->spilled) {
-		m->sum = file_sum(s->kept, s->nkept, body);
+		m->check = key_sum(&s->table->key, s->kept, s->nkept);
 		if ((x = known(s, m)) != NULL) {
 			memcpy(m->uid, x->uid, UID_LEN);
 			return;
 		}
 		md5_begin(&s->md5);
 	}
-	n = snprintf(count, sizeof(count), "%llu", (unsigned long long)body);
 	md5_add(&s->md5, s->kept, s->nkept);
-	md5_add(&s->md5, count, (size_t)n);
 	md5_end(&s->md5, m->uid);
 }
 
@@ -204,7 +189,8 @@ end_message(struct scan *s)
 	}
 	if (s->status != 1)
 		m->flags &= ~(uint32_t)MSG_RO;
-	if (s->table->n == 0 && s->folder == FOLDER_ALL)
+	if (s->begin == 0 && s->table->n == 0 && s->folder == FOLDER_ALL &&
+	    m->length <= FOLDER_MOST)
 		m->flags |= MSG_HIDDEN;
 	identify(s, m, body);
 	if (msgs_add(s->table, m) == -1)
@@ -216,6 +202,9 @@ begin_message(struct scan *s, struct str line)
 {
 	memset(&s->cur, 0, sizeof(s->cur));
 	s->cur.offset = s->pos;
+	s->until = 0;
+	s->nclaims = 0;
+	s->crlf = s->field = false;
 	s->lone = 0;
 	s->where = SCAN_FROM;
 	s->status = s->folder = 0;
@@ -255,17 +244,37 @@ note_field(struct scan *s, struct str line)
 	s->hashed = !volatile_field(line);
 	if (mbox_field(line, "Status:"))
 		note_status(s, line);
-	if (s->table->n == 0) {
-		if (mbox_field(line, "X-IMAP:"))
-			s->folder |= FOLDER_IMAP;
-		if (mbox_field(line, "Subject: DON'T DELETE THIS MESSAGE"))
-			s->folder |= FOLDER_SUBJECT;
-	}
+	if (mbox_field(line, "Content-Length:"))
+		mbox_claim(s, (struct str){ line.p + 15, line.n - 15 });
+	if (s->table->n > 0)
+		return;
+	if (mbox_field(line, "X-IMAP:"))
+		s->folder |= FOLDER_IMAP;
+	if (mbox_field(line, "Subject: DON'T DELETE THIS MESSAGE -- FOLDER "
+	    "INTERNAL DATA"))
+		s->folder |= FOLDER_SUBJECT;
+	if (mbox_field(line, "Received:") || mbox_field(line, "Return-Path:") ||
+	    mbox_field(line, "Delivered-To:"))
+		s->folder |= FOLDER_TRACE;
+}
+
+/* Ends the header at pos: from now on Content-Length is a place. */
+static void
+end_header(struct scan *s)
+{
+	unsigned i;
+
+	s->where = SCAN_BODY;
+	s->cur.head = s->pos - s->cur.offset < UINT32_MAX ?
+	    (uint32_t)(s->pos - s->cur.offset) : UINT32_MAX;
+	s->head_octets = octets_so_far(s);
+	for (i = 0; i < s->nclaims; i++)
+		s->claim[i] += s->pos;
 }
 
 /*
  * Takes n bytes: a line with its end, or a piece of one that is too long to
- * wait for (end is false).
+ * wait for (end is false).  first: it begins at a line's beginning.
  */
 static void
 take_line(struct scan *s, const char *p, size_t n, bool end)
@@ -278,35 +287,36 @@ take_line(struct scan *s, const char *p, size_t n, bool end)
 		crlf = line.n > 0 && p[line.n - 1] == '\r';
 		line.n -= crlf;
 	}
-	if (first && s->where == SCAN_START) {
+	if (s->where == SCAN_START) {
 		if (!is_separator(line)) {
 			s->error = EILSEQ;
 			return;
 		}
 		begin_message(s, line);
-	} else if (first && s->where == SCAN_BODY && s->blank &&
-	    is_separator(line) && has_date(line)) {
-		end_message(s);
-		begin_message(s, line);
 	}
-
+	if (s->where == SCAN_FROM && s->begin == 0 && s->table->n == 0 &&
+	    memchr(p, '\r', line.n) != NULL) {
+		s->error = EILSEQ;	/* its line ends are lone CRs */
+		return;
+	}
 	s->pos += n;
 	s->midline = !end;
 	if (s->where == SCAN_FROM)
 		s->cur.from += (uint32_t)n;
 	else if (end && !crlf)
 		s->lone++;
-	if (s->where == SCAN_HEAD && first && end && line.n == 0) {
-		s->where = SCAN_BODY;
-		s->cur.head = s->pos - s->cur.offset < UINT32_MAX ?
-		    (uint32_t)(s->pos - s->cur.offset) : UINT32_MAX;
-		s->head_octets = octets_so_far(s);
-		s->blank = true;
+	if (s->where == SCAN_HEAD && end && !s->field) {
+		s->crlf = crlf;
+		s->field = true;
+	}
+	/* a lone CR is not empty where lines end in LF */
+	s->blank = first && end && line.n == 0 && (!crlf || s->crlf);
+	if (s->where == SCAN_BODY) {
+		s->empty = s->blank ? (uint32_t)n : 0;
 		return;
 	}
-	if (s->where == SCAN_BODY) {
-		s->blank = first && end && line.n == 0;
-		s->empty = s->blank ? (uint32_t)n : 0;
+	if (s->where == SCAN_HEAD && first && end && line.n == 0) {
+		end_header(s);
 		return;
 	}
 	if (s->where == SCAN_HEAD && first && line.n > 0)
@@ -340,7 +350,7 @@ take_header(struct scan *s, const char *from, const char *end)
 		if (*p == ' ' || *p == '\t' ? !s->hashed :
 		    volatile_field(line))
 			break;
-		s->hashed = true;
+		s->hashed = s->field = true;
 		s->lone++;
 	}
 	keep(s, from, (size_t)(p - from));
@@ -348,41 +358,88 @@ take_header(struct scan *s, const char *from, const char *end)
 	return p;
 }
 
+/*
+ * Whether a message begins at p, the scanner's place, which is behind an empty
+ * line or where the file once ended.  Ends the one before it, then.
+ */
+static enum from
+begins(struct scan *s, const char *p, const char *end, bool last)
+{
+	bool after_blank = s->where == SCAN_BODY && !s->midline && s->blank;
+	bool bound = s->pos == s->bound, claimed;
+	enum from r;
+
+	if (s->where == SCAN_START || (!bound && (!after_blank ||
+	    s->pos < s->until)))
+		return FROM_NO;
+	if ((r = mbox_from(p, end, last)) != FROM_YES)
+		return r;
+	claimed = s->pos < s->until || mbox_claimed(s, p, end);
+	if (claimed && !bound)
+		return FROM_NO;
+	end_message(s);
+	begin_message(s, (struct str){ p, (size_t)(end - p) });
+	s->midline = false;
+	if (!after_blank || claimed)
+		s->cur.flags |= MSG_ABUTS;
+	return FROM_YES;
+}
+
+/*
+ * Takes one line, or a piece of one, from p..end.  Returns what is behind it;
+ * p if there must be more first.
+ */
+static const char *
+one_line(struct scan *s, const char *p, const char *end, bool last)
+{
+	const char *nl;
+	size_t some = (size_t)(end - p);
+
+	if (begins(s, p, end, last) == FROM_MORE)
+		return p;
+	if ((nl = memchr(p, '\n', some)) != NULL) {
+		take_line(s, p, (size_t)(nl + 1 - p), true);
+		return nl + 1;
+	}
+	if (!last && some < MBOX_LINE)
+		return p;
+	if (!last && end[-1] == '\r')	/* its LF is still to come */
+		some--;
+	take_line(s, p, some, false);
+	return p + some;
+}
+
+/* Whether many lines may be taken at once: not where one is waited for. */
+static const char *
+many_lines(struct scan *s, const char *p, const char *end)
+{
+	if (s->pos == s->bound)
+		return p;
+	return s->where == SCAN_BODY ? mbox_body(s, p, end) :
+	    s->where == SCAN_HEAD ? take_header(s, p, end) : p;
+}
+
 size_t
 mbox_feed(struct scan *s, const char *buf, size_t n, bool last)
 {
-	const char *p = buf, *end = buf + n, *nl, *q;
-	size_t some;
+	const char *p = buf, *end = buf + n, *q;
 
 	while (p < end && s->error == 0) {
-		if (s->where == SCAN_START && !s->midline &&
+		if (s->where == SCAN_START &&
 		    (*p == '\n' || *p == '\r' || *p == '\0')) {
 			p++;		/* other programs' debris */
 			s->pos++;
 			continue;
 		}
-		q = s->where == SCAN_BODY ? mbox_body(s, p, end) :
-		    s->where == SCAN_HEAD ? take_header(s, p, end) : p;
-		if (q != p) {
-			p = q;
-			continue;
+		if ((q = many_lines(s, p, end)) == p) {
+			if (s->where == SCAN_BODY && !last &&
+			    end - p < MBOX_WINDOW)
+				break;	/* more of it goes faster */
+			q = one_line(s, p, end, last);
 		}
-		some = (size_t)(end - p);
-		if (s->where == SCAN_BODY && !last && some < MBOX_WINDOW)
-			break;		/* more of it goes faster */
-		if ((nl = memchr(p, '\n', some)) != NULL) {
-			take_line(s, p, (size_t)(nl + 1 - p), true);
-			p = nl + 1;
-			continue;
-		}
-		if (!last && some < MBOX_LINE)
+		if (q == p)
 			break;
-		if (!last && end[-1] == '\r')	/* its LF is still to come */
-			some--;
-		take_line(s, p, some, false);
-		p += some;
-		if (!last)
-			break;
+		p = q;
 	}
 	return s->error != 0 ? n : (size_t)(p - buf);
 }
@@ -396,5 +453,6 @@ mbox_end(struct scan *s)
 		errno = s->error;
 		return -1;
 	}
+	s->table->end = s->pos;
 	return 0;
 }

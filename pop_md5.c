@@ -1,5 +1,6 @@
 /*
  * MD5 (RFC 1321), for unique-ids and APOP: a name for a message, not a proof.
+ * And SipHash, for checks that no sender of mail can foresee.
  * The table of sines is computed by nobody at run time: it is data.
  */
 #include <string.h>
@@ -131,4 +132,64 @@ md5_end(struct md5 *m, unsigned char digest[UID_LEN])
 	md5_add(m, length, sizeof(length));
 	for (i = 0; i < UID_LEN; i++)
 		digest[i] = (unsigned char)(m->state[i / 4] >> i % 4 * 8);
+}
+
+/* ---- SipHash-1-3 --------------------------------------------------------- */
+
+static inline uint64_t
+sip_rotate(uint64_t x, int n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static inline void
+sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = sip_rotate(v[1], 13) ^ v[0];
+	v[3] = sip_rotate(v[3], 16) ^ v[2];
+	v[0] = sip_rotate(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = sip_rotate(v[1], 17) ^ v[2];
+	v[3] = sip_rotate(v[3], 21) ^ v[0];
+	v[2] = sip_rotate(v[2], 32);
+}
+
+static inline void
+sip_word(uint64_t v[4], uint64_t w)
+{
+	v[3] ^= w;
+	sip_round(v);
+	v[0] ^= w;
+}
+
+uint64_t
+key_sum(const struct key *key, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+	uint64_t v[4] = {
+		key->k[0] ^ UINT64_C(0x736f6d6570736575),
+		key->k[1] ^ UINT64_C(0x646f72616e646f6d),
+		key->k[0] ^ UINT64_C(0x6c7967656e657261),
+		key->k[1] ^ UINT64_C(0x7465646279746573)
+	};
+	uint64_t w = 0, length = n;
+	int i;
+
+	if ((key->k[0] | key->k[1]) == 0)
+		return 0;
+	for (; n >= sizeof(w); n -= sizeof(w), p += sizeof(w)) {
+		memcpy(&w, p, sizeof(w));	/* in any byte order: it stays
+						   on this machine */
+		sip_word(v, w);
+	}
+	w = 0;
+	memcpy(&w, p, n);
+	sip_word(v, w ^ length << 56);
+	v[2] ^= 0xff;
+	for (i = 0; i < 3; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

@@ -251,7 +251,7 @@ static int
 merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
     const struct msgs *left, uint64_t area)
 {
-	struct msgs mail = { NULL, 0, 0 }, spool = { NULL, 0, 0 };
+	struct msgs mail = { .n = 0 }, spool = { .n = 0 };
 	struct plan pl;
 	bool begun;
 	int r;
@@ -283,7 +283,7 @@ static int
 recover_locked(struct pop *p, struct spool *sp, enum work kind,
     uint64_t base, uint64_t end)
 {
-	struct msgs left = { NULL, 0, 0 };
+	struct msgs left = { .n = 0 };
 	uint64_t area = 0;
 	int r = 0;
 

@@ -116,6 +116,7 @@ make_plan(struct change *c, uint64_t size)
 	for (first = 0; first < c->now->n; first++)
 		if (changes(c, &c->now->v[first]))
 			break;
+	c->then.key = c->now->key;
 	plan_begin(&c->plan, size, first < c->now->n ?
 	    c->now->v[first].offset : size);
 	for (i = 0; i < c->now->n; i++) {

@@ -10,6 +10,10 @@ my $separator = "From x\@example.org Sat Jan  3 01:05:34 1996\n";
 my $next = letter(2);
 my $next_wire = text_of($next);
 
+# A message of a sender's making, for the text of another.
+my $plant = "From boss\@example.org Thu Nov 26 09:00:00 2026\n" .
+    "Subject: wire 10000\n\nPlease pay at once.\n";
+
 # A spool and the messages it must give; then message 1 is deleted, and what
 # is left in the file must be as it was.
 sub gives {
@@ -73,6 +77,29 @@ case 'From after a blank line, with a time and a year, begins a message' => sub 
 	}
 };
 
+case 'From after a blank line, with a date of another form' => sub {
+	for my $line ('Sat Jan  3 01:06:00 96', "Sat Jan  3 01:06:00 1996\t",
+	    "Sat\tJan  3\t01:06:00 1996", 'Sat Jan  3 1:06 1996 +0100',
+	    'Sat Jan  3 01:06:00 1996 (MET)', '3 Jan 96 01:06 GMT',
+	    'Sat Jan  3 01:06 MET DST 1996 remote from host') {
+		gives("${separator}Subject: a\n\nline\n\nFrom x $line\n\nmore\n\n",
+		    "Subject: a\r\n\r\nline\r\n", "\r\nmore\r\n");
+	}
+};
+
+case 'From after a blank line, a time and a year: a header field must follow' => sub {
+	for my $line ('sam. janv.  3 01:06:00 1996', 'at 01:06 in 1996 or so') {
+		my $one = "${separator}Subject: a\n\nline\n\nFrom x $line\n";
+		gives("${one}X-Y_z: b\n\nmore\n\n",
+		    "Subject: a\r\n\r\nline\r\n", "X-Y_z: b\r\n\r\nmore\r\n");
+		for my $next_line ('', 'more', 'see below: more', ': more',
+		    'x' x 80 . ': more') {
+			my $text = "$one$next_line\nend\n\n";
+			gives($text . $next, text_of($text), $next_wire);
+		}
+	}
+};
+
 case 'the first From line needs no date' => sub {
 	gives("From x\nSubject: a\n\nb\n\n$next", "Subject: a\r\n\r\nb\r\n",
 	    $next_wire);
@@ -111,11 +138,63 @@ case 'no blank line at the end of the file' => sub {
 	gives($next =~ s/\n\z//r, $next_wire);
 };
 
+case 'a lone CR is no empty line where lines end in LF' => sub {
+	my $one = "${separator}Subject: a\n\nNice weather.\n\r\n$plant\n";
+	leaves(gives($one . $next, text_of($one), $next_wire), 1, $next);
+
+	$one = "${separator}Subject: a\n\r\n$plant\n";	# nor after the header
+	leaves(gives($one . $next, text_of($one), $next_wire), 1, $next);
+
+	$one = "${separator}Subject: a\n\nNice weather.\n\r\n";	# nor at the end
+	gives($one, text_of("$one\n"));
+};
+
+case 'an empty line with a CR is one where lines end in CRLF' => sub {
+	for my $from ($separator, wire($separator)) {
+		my $one = $from . wire("Subject: a\n\nb\n\n");
+		leaves(gives($one . $next, wire("Subject: a\n\nb\n"),
+		    $next_wire), 1, $next);
+	}
+};
+
 case 'a carriage return inside a line stays' => sub {
 	my $one = "${separator}Subject: a\n\nb\rc\n\rd\ne\r\r\n\n";
 	my $box = gives($one . $next,
 	    "Subject: a\r\n\r\nb\rc\r\n\rd\r\ne\r\r\n", $next_wire);
 	leaves($box, 2, $one);
+};
+
+# Spools as other programs wrote them, and the subjects of their messages.
+my %spools = (
+	'body-sentence' => 'one two', 'crlf-file' => 'one two',
+	'double-from' => 'one two', 'forge-dovecot-lda' => 'hello',
+	'forge-procmail' => 'hello', 'from-2digit-year' => 'one two',
+	'from-bare' => 'one', 'from-comma-date' => 'one two',
+	'from-epoch' => 'one', 'from-gmail-takeout' => 'one two',
+	'from-locale' => 'one two', 'from-quoted' => 'one two',
+	'from-remote' => 'one two', 'from-then-blank' => '- two',
+	'from-trailing-tab' => 'one two', 'from-zone-parens' => 'one two',
+	'noblank-between' => 'one', 'nofrom-second' => 'one two',
+	'procmail-cl' => 'plain withcl withbigcl plainY',
+	'pseudo-std' => 'one two', 'status-headeronly' => 'one',
+	'truncated-prev' => 'one',
+);
+
+case 'spools of other programs: their messages' => sub {
+	my @files = map { m{/(\w[^/]*)\.mbox\z} } glob 'tests/spools/*.mbox';
+
+	is_deeply([ sort @files ], [ sort keys %spools, 'cr-only', 'nofrom-first' ],
+	    'all files are known');
+	for my $name (sort keys %spools) {
+		my $s = box(spool => Popper::slurp("tests/spools/$name.mbox"))->login;
+		my @subjects;
+		for my $n (1 .. scalar keys %{ $s->list }) {
+			my ($head) = $s->text("TOP $n 0") =~ /\A(.*?)^\r\n/ms;
+			push @subjects, $head =~ /^Subject: ([^\r]*)/m ? $1 : '-';
+		}
+		is("@subjects", $spools{$name}, $name);
+		$s->quit;
+	}
 };
 
 case 'lines of any length, with dots and From where a buffer might end' => sub {
@@ -221,13 +300,66 @@ case 'empty lines in front of the first message' => sub {
 	}
 };
 
-case 'Content-Length is not believed' => sub {
-	for my $length (0, 1, 999_999, -1, '99999999999999999999') {
-		my $one = letter(1, header => [ "Content-Length: $length" ]);
-		my $box = gives($one . $next,
-		    text_of($one), $next_wire);
-		leaves($box, 1, $next);
+sub planted {
+	my ($body, @header) = @_;
+	return letter(1, header => \@header, body => $body);
+}
+
+case 'Content-Length that proves itself: no message begins in the text' => sub {
+	my $body = "Nice weather.\n\n$plant";
+	my $n = length $body;
+
+	for my $value ($n, $n + 1, "  $n\t") {	# with the empty line, or without
+		my $one = planted($body, "Content-Length: $value");
+		leaves(gives($one . $next, text_of($one), $next_wire), 1, $next);
+		leaves(gives($next . $one, $next_wire, text_of($one)), 1, $one);
 	}
+	my $one = planted($body, "content-length: $n") =~ s/\n\z//r;
+	gives($one, wire($one =~ s/\A.*\n//r));
+};
+
+case 'Content-Length of a message larger than any buffer' => sub {
+	my $body = "first\n\n$plant\n" . alnum(600_000);
+	my $one = planted($body, 'Content-Length: ' . length $body);
+
+	leaves(gives($one . $next, text_of($one), $next_wire), 1, $next);
+	leaves(gives($next . $one . $next, $next_wire, text_of($one), $next_wire),
+	    2, $next . $next);
+};
+
+case 'Content-Length twice: one of them may be right' => sub {
+	my $body = "Nice weather.\n\n$plant";
+
+	for my $wrong (0, 3, 1_000_000) {
+		my @fields = map { "Content-Length: $_" } $wrong, length $body;
+		for my $header (\@fields, [ reverse @fields ]) {
+			my $one = planted($body, @$header);
+			gives($one . $next, text_of($one), $next_wire);
+		}
+	}
+};
+
+case 'Content-Length that does not prove itself changes nothing' => sub {
+	my $body = "Nice weather.\n";
+	my $rest = length "\n$plant";
+
+	for my $length (0, 1, 5, length($body) - 1, length($body) + $rest - 1,
+	    length($body) + $rest + 2, 999_999, -1, '99999999999999999999',
+	    '9223372036854775807', '12a', '') {
+		my $one = planted($body, "Content-Length: $length");
+		my $box = gives("$one$plant\n$next", text_of($one),
+		    text_of("$plant\n"), $next_wire);
+		leaves($box, 1, "$plant\n$next");
+	}
+};
+
+# It can take beginnings away, but none comes from it: an agent that quotes From
+# lines quotes those after an empty line.
+case 'Content-Length does not make a From line begin a message' => sub {
+	my $body = "Nice weather.\n${plant}more\n";
+	my $one = planted($body, 'Content-Length: ' . length "Nice weather.\n");
+
+	gives($one . $next, text_of($one), $next_wire);
 };
 
 case 'a header line of a megabyte' => sub {
@@ -298,6 +430,24 @@ case 'the message in which IMAP servers keep their data is not shown' => sub {
 	$s->quit;
 	is($box->spool, $pseudo, 'and all that is left in the end');
 	is($box->login->command('STAT'), '+OK 0 0', 'which is nothing to show');
+};
+
+case 'a message that somebody has sent is shown, whatever it looks like' => sub {
+	my $folder = "From MAILER-DAEMON Sat Jan  3 01:00:00 1996\n%s" .
+	    "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n" .
+	    "X-IMAP: 0820630800 0000000002\n\n%s\n";
+
+	for my $trace ("Received: from x\n", "Return-Path: <>\n",
+	    "Delivered-To: alice\n") {
+		is(box(spool => sprintf($folder, $trace, "text\n") . FX1)
+		    ->login->command('STAT') =~ s/^(\+OK \d+) .*/$1/r, '+OK 3',
+		    $trace =~ s/:.*//sr);
+	}
+	is(box(spool => sprintf($folder, '', alnum(9000)) . FX1)
+	    ->login->command('STAT') =~ s/^(\+OK \d+) .*/$1/r, '+OK 3', 'large');
+	is(box(spool => sprintf($folder, '', alnum(7000)) . FX1)
+	    ->login->command('STAT') =~ s/^(\+OK \d+) .*/$1/r, '+OK 2',
+	    'but folder data with the names of many flags is not');
 };
 
 case 'a message that only resembles it is shown' => sub {

@@ -36,6 +36,12 @@ my %instead = (
 	'a From of another case' => sub { $_[0]->put("FROM x\n" . FX1) },
 	'a line without an end' => sub { $_[0]->put('x') },
 	'the word From alone' => sub { $_[0]->put('From') },
+	'a spool whose line ends are CR' => sub {
+		$_[0]->put(slurp('tests/spools/cr-only.mbox')) },
+	'the same, and a message with LF' => sub {
+		$_[0]->put(slurp('tests/spools/cr-only.mbox') . "\n" . FX1) },
+	'a message without a From line first' => sub {
+		$_[0]->put(slurp('tests/spools/nofrom-first.mbox')) },
 );
 
 for my $what (sort keys %instead) {

@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct mark m;
 	struct piece v[16];
 	uint8_t pieces;
-	struct msgs left = { NULL, 0, 0 };
+	struct msgs left = { .n = 0 };
 	uint64_t area = 0;
 	size_t i;
 

@@ -1,7 +1,7 @@
 /*
  * The scanner against the naive one of the unit test, on any file: both must
  * find the same messages.  The first two bytes of the input say how the file
- * is cut into blocks.
+ * is cut into blocks, the next two where it once ended.
  */
 #define main unit_main
 #include "../unit/scan.c"
@@ -9,22 +9,36 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+enum { HEAD = 4 };
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	static bool compiled;
 	struct buf f = { NULL, 0, 0 };
-	struct msgs want = { NULL, 0, 0 };
-	size_t size, chunk;
+	struct msgs want = { .n = 0 };
+	struct msg abuts = { .flags = MSG_ABUTS };
+	struct msgs old = { .v = &abuts, .n = 1 };
+	struct way w = at_once(&old);
 	int error;
 
-	if (n < 2)
+	if (!compiled)
+		compile();
+	compiled = true;
+	if (n < HEAD)
 		return 0;
-	size = MBOX_LINE + (size_t)data[0] * 16;
-	chunk = 1 + (size_t)data[1] * 64;
-	buf_add(&f, data + 2, n - 2);
-	error = naive(&f, &want);
-	if (!try(&f, BLOCK, BLOCK, NULL, &want, error, "at once") ||
-	    !try(&f, size, chunk, NULL, &want, error, "in parts"))
+	abuts.offset = data[2] * 256u + data[3];
+	if (data[0] % 2 == 0) {
+		old.end = abuts.offset;
+		old.n = 0;
+	}
+	buf_add(&f, data + HEAD, n - HEAD);
+	error = naive(&f, 0, &old, &want);
+	if (!try(&f, w, &want, error, "at once"))
+		abort();
+	w.size = MBOX_LINE + (size_t)data[0] * 16;
+	w.chunk = 1 + (size_t)data[1] * 64;
+	if (!try(&f, w, &want, error, "in parts"))
 		abort();
 	msgs_free(&want);
 	buf_free(&f);

@@ -11,7 +11,7 @@
 static struct msgs
 table(const char *uids)
 {
-	struct msgs t = { NULL, 0, 0 };
+	struct msgs t = { .n = 0 };
 	struct msg m;
 	size_t i;
 
@@ -45,7 +45,7 @@ static void
 twins(const char *then, const char *keep, const char *added,
     const char *want, const char *what)
 {
-	struct msgs old = table(then), now = { NULL, 0, 0 },
+	struct msgs old = table(then), now = { .n = 0 },
 	    more = table(added);
 	struct msg m;
 	char text[80];
