@@ -36,7 +36,7 @@ LIBCRYPT = -lcrypt
 MODULES	= pop_auth.c pop_base64.c pop_board.c pop_body.c pop_check.c \
 	  pop_child.c pop_cred.c pop_dropcopy.c pop_file.c pop_from.c \
 	  pop_index.c pop_io.c pop_journal.c pop_list.c pop_lock.c pop_log.c \
-	  pop_mbox.c pop_md5.c pop_plan.c pop_proxy.c pop_recover.c pop_redo.c \
+	  pop_mbox.c pop_md5.c pop_number.c pop_plan.c pop_proxy.c pop_recover.c pop_redo.c \
 	  pop_scan.c pop_send.c pop_survey.c pop_tls.c pop_twin.c \
 	  pop_updt.c pop_xmit.c pop_xtnd.c pop_xuidl.c
 SRC	= popper.c $(MODULES)

@@ -46,6 +46,7 @@ struct journal {
 	struct head h;
 	struct mark m;
 	struct plan st;
+	struct numbers numbers;	/* of duplicates, where base is 0 */
 	bool filled;		/* grow() has begun */
 	uint64_t end;		/* of the room that it has */
 };
@@ -66,8 +67,11 @@ int jrn_witness(int fd, const struct head *h, uint64_t *sum);
 int jrn_text_there(int work, const struct journal *j, int which);
 int jrn_text_ready(int work, const struct journal *j);
 
-/* Makes the sector say nothing, durably. */
-int jrn_void(int work, uint64_t at);
+/*
+ * Makes the sector say nothing, or the first one nothing but the numbers of
+ * duplicates, durably.  done: what was to be deleted is gone.
+ */
+int jrn_void(int work, uint64_t at, bool done);
 
 /* Where the step that begins at piece i ends, and the bytes it writes. */
 size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);

@@ -45,9 +45,10 @@ struct msg {
 	uint64_t offset;	/* of its From_ line in the spool, bytes */
 	uint64_t length;	/* up to the next From_ line, bytes */
 	uint64_t octets;	/* on the wire */
-	uint64_t check;		/* of what its uid is made of; 0: none */
+	uint64_t check;		/* of what its uid is made of; of its body where
+				   it is MSG_DUPLICATE; 0: none */
 	unsigned char uid[UID_LEN];
-	uint32_t twin;		/* 0, or n for the n-th message of this uid */
+	uint32_t number;	/* 0, or n for the n-th message of this uid */
 	uint32_t from;		/* its From_ line, bytes */
 	uint32_t head;		/* From_ line, header, blank line, bytes */
 	uint32_t flags;		/* MSG_... */
@@ -62,6 +63,7 @@ enum {
 	MSG_HIDDEN = 1 << 6,	/* c-client's folder data: not a message */
 	MSG_ABUTS = 1 << 7,	/* begins only because the file once ended there:
 				   without an empty line, or inside a claim */
+	MSG_DUPLICATE = 1 << 11,	/* others had its uid: see pop_twin.c */
 	/* below: this session's marks, never in the index */
 	MSG_DELETED = 1 << 8,
 	MSG_SEEN = 1 << 9,	/* sent whole by RETR */
@@ -106,6 +108,7 @@ struct summary {
 	uint64_t last;		/* highest one that Status: shows as read */
 	uint64_t hidden;	/* 1 if entry 0 is c-client's folder data */
 	uint64_t unread;	/* messages without MSG_READ */
+	uint64_t abutting;	/* entries with MSG_ABUTS */
 };
 
 /* Which entries of a table have been read from the index. */
@@ -210,13 +213,62 @@ int index_part(int work, const struct msgs *t, const struct pages *pg, size_t n,
  */
 int index_behind(int work, uint64_t *of, uint64_t *at);
 
-/* Makes the work file say nothing: neither index nor journal nor mail. */
+/* Makes the work file say nothing but the numbers of duplicates. */
 int index_void(int work);
+
+/*
+ * Whether a change after a scan of the spool would show in its stamp: the work
+ * file was written later than the clock's grain after it.
+ */
+bool index_settled(int work, const struct stamp *st);
 
 /* Fills *st from a stat; adds up a table. */
 void index_stamp(struct stamp *st, const struct stat *sb);
 bool index_same(const struct stamp *a, const struct stamp *b);
 void index_sum(const struct msgs *table, struct summary *sum);
+
+/* ---- pop_number.c: duplicates while there is no index ------------------ */
+
+/* Where the lists of duplicates are: the newer one, and the one before it. */
+struct numbers {
+	char magic[32];
+	struct place {
+		uint64_t at, n, sum;
+	} list[2];
+	uint64_t done;		/* the messages marked as deleted are gone */
+	uint64_t sum;		/* of all the above; last */
+};
+
+/*
+ * Writes the first sector of the work file: n bytes, half a sector at most, and
+ * the locator (NULL, or of no list: none).  0, or -1 with errno.
+ */
+int numbers_write(int work, const void *head, size_t n, struct numbers *l);
+
+/* Reads the locator; one of no list if there is none.  0, or -1 with errno. */
+int numbers_locate(int work, struct numbers *l);
+
+/*
+ * Makes the first sector say nothing but what its locator does.  done: the
+ * messages that were marked as deleted are gone.  0, or -1 with errno.
+ */
+int numbers_settle(int work, bool done);
+
+/*
+ * Writes a list of t's duplicates to an offset that nothing else needs until
+ * the next index, or behind the lists that are there, and notes it as the newer
+ * one.  0, or -1 with errno.
+ */
+int numbers_add(int work, const struct msgs *t, uint64_t at, struct numbers *l);
+
+/* Where the last of the lists ends, or 0. */
+uint64_t numbers_end(const struct numbers *l);
+
+/*
+ * Reads the newest list that is there as a table that has nothing else in it.
+ * 0, or -1.
+ */
+int numbers_read(int work, struct msgs *t);
 
 /* ---- pop_mbox.c: bytes in, message table out; pure --------------------- */
 
@@ -250,6 +302,8 @@ struct scan {
 	struct msg cur;
 	uint64_t begin, pos;	/* where it began; bytes consumed */
 	uint64_t size;		/* where the file ends */
+	uint64_t octets;	/* of the message, where its header is all that
+				   is shown; or 0 */
 	uint64_t bound;		/* a From_ line here begins a message */
 	uint64_t until;		/* and none before here: see mbox_claimed() */
 	uint64_t claim[CLAIMS];	/* Content-Length; then where it leads to */
@@ -338,19 +392,37 @@ int msgs_add(struct msgs *t, const struct msg *m);
 void msgs_free(struct msgs *t);
 
 /*
- * Numbers the messages of equal uid.  old, the table of an earlier session,
- * may be NULL; a message it knows keeps the number it had.
+ * Makes MSG_DUPLICATE those messages of t that share their uid with others, of
+ * t or of another table (which may be NULL).  *n: how many there are.  Where
+ * their check is 0 the digest of their body has to be found: scan_bodies().
+ * 0, or -1 with ENOMEM.
  */
-int mbox_twins(struct msgs *table, const struct msgs *old);
+int mbox_ambiguous(struct msgs *t, const struct msgs *other, size_t *n);
 
 /*
- * For each message of a the place in b of the one with the same identity,
- * or SIZE_MAX: to[0..a->n-1].  0, or -1 with ENOMEM.
+ * Numbers the messages of equal uid.  old, the table of an earlier session, may
+ * be NULL; a message it knows keeps its number, and no other gets one that is
+ * in it.  0, or -1 with ENOMEM.
  */
-int mbox_match(const struct msgs *a, const struct msgs *b, size_t *to);
+int mbox_number(struct msgs *t, const struct msgs *old);
+
+/*
+ * For each message of a the place in b of the one with the same identity, or
+ * SIZE_MAX: to[0..a->n-1].  Where several are the same to the last byte, and b
+ * has fewer than a, there is none if one must be sure which are gone.
+ * 0, or -1 with ENOMEM.
+ */
+int mbox_match(const struct msgs *a, const struct msgs *b, bool sure,
+    size_t *to);
 
 /* Adds the messages that have no such partner in t.  0, or -1 with ENOMEM. */
 int mbox_join(struct msgs *t, const struct msgs *more);
+
+/*
+ * How many line ends a message lacks to be followed by another: its own, and
+ * the empty line.
+ */
+unsigned mbox_lacks(const struct msg *m);
 
 /* The unique-id as text (RFC 1939, 7). */
 void mbox_uid(const struct msg *m, char text[UID_TEXT]);
@@ -387,6 +459,29 @@ int scan_file(int fd, uint64_t size, struct msgs *table,
     const struct msgs *old);
 int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
     const struct msgs *old, note_fn *note, void *arg);
+
+/*
+ * Whether the file has at m's place a message with m's header.  1, 0, or -1
+ * with errno.
+ */
+int scan_same(int fd, const struct msg *m);
+
+/*
+ * Reads the bodies that tell duplicates apart, from..: those of t whose uid is
+ * that of others, in t or in another table, which may be NULL.  *n: how many
+ * there are.  0, or -1 with errno.
+ */
+int scan_bodies(int fd, uint64_t from, struct msgs *t,
+    const struct msgs *other, size_t *n);
+
+/* Whether two messages of one uid have the same body.  1, 0, or -1 with errno. */
+int scan_same_body(int fd, const struct msg *a, int other, const struct msg *b);
+
+/* Whether the text before that place ends with an empty line, LF alone. */
+bool scan_ends_blank(int fd, uint64_t at);
+
+/* Gives t's messages their numbers, as mbox_number() does. */
+int scan_numbers(int fd, struct msgs *t, const struct msgs *old);
 
 /* ---- pop_md5.c --------------------------------------------------------- */
 

@@ -320,7 +320,7 @@ scan_board(struct pop *p, struct board *b)
 	index_stamp(&d->stamp, &sp.st);
 	r = sp.fd == -1 ? -1 : scan_part(sp.fd, 0, d->stamp.size, &d->all,
 	    NULL, note_field, &n);
-	if (r == 0 && (r = mbox_twins(&d->all, NULL)) == 0) {
+	if (r == 0 && (r = scan_numbers(sp.fd, &d->all, NULL)) == 0) {
 		index_sum(&d->all, &d->sum);
 		r = set_maxima(d, &n, b);
 	}
@@ -328,6 +328,7 @@ scan_board(struct pop *p, struct board *b)
 	unlock_spool(p, &sp);
 	file_free(n.ids);
 	d->loaded = r == 0;
+	d->settled = true;	/* it is only read */
 	d->sum.last = 0;
 	(void)snprintf(b->date, sizeof(b->date), "%s", n.date);
 	return r;

@@ -42,8 +42,8 @@ say_trouble(struct pop *p, const char *doing)
 }
 
 /*
- * The table of the spool.  Twins keep the numbers that they had in the last
- * session.
+ * The table of the spool.  Duplicates keep the numbers that they had in the
+ * last session.
  */
 static int
 scan_table(struct pop *p, struct spool *sp)
@@ -52,12 +52,13 @@ scan_table(struct pop *p, struct spool *sp)
 	struct msgs old;
 	int r;
 
-	if (index_read(d->work, &old) == -1)
+	if (index_read(d->work, &old) == -1 &&
+	    numbers_read(d->work, &old) == -1)
 		memset(&old, 0, sizeof(old));
 	r = scan_part(sp->fd, 0, d->stamp.size, &d->all, &old, p->opt.xuidl ?
 	    xuidl_note : NULL, &d->names);
 	if (r == 0)
-		r = mbox_twins(&d->all, &old);
+		r = scan_numbers(sp->fd, &d->all, &old);
 	if (r == 0)
 		r = xuidl_settle(&d->names, &d->all);
 	msgs_free(&old);
@@ -83,6 +84,7 @@ scan_spool(struct pop *p, struct spool *sp)
 	if (index_write(d->work, &d->stamp, &d->all, &d->pages) == -1 ||
 	    (p->opt.xuidl && xuidl_write(d->work, &d->names) == -1))
 		pop_warn(p, "index: cannot save it");	/* next time, then */
+	d->settled = index_settled(d->work, &d->stamp);
 	pop_log(p, LV_DEBUG, "scan user=%s messages=%zu bytes=%llu", p->who,
 	    d->all.n, (unsigned long long)d->stamp.size);
 	return 0;
@@ -95,7 +97,8 @@ know(struct pop *p)
 	struct drop *d = &p->drop;
 
 	xuidl_free(&d->names);
-	return index_head(d->work, &d->stamp, &d->sum) &&
+	d->settled = index_head(d->work, &d->stamp, &d->sum);
+	return d->settled &&
 	    (!p->opt.xuidl || xuidl_read(d->work, &d->names) == 0);
 }
 
@@ -315,10 +318,24 @@ take_place(struct drop *d, struct msg *m, const struct msg *now)
 	m->offset = now->offset;
 	m->length = now->length;
 	m->octets = now->octets;
+	m->check = now->check;
 	m->from = now->from;
 	m->head = now->head;
 	m->flags = (now->flags & ~(uint32_t)MSG_HIDDEN) |
 	    (m->flags & MSG_HIDDEN) | marks;
+}
+
+int
+drop_match(struct drop *d, int fd, struct msgs *now, size_t *to)
+{
+	size_t n;
+
+	/* what the copy has of a duplicate tells it from the others */
+	if (scan_bodies(fd, 0, now, &d->all, &n) == -1 ||
+	    scan_bodies(d->copy, d->copy == -1 ? UINT64_MAX : d->copied,
+	    &d->all, now, &n) == -1)
+		return -1;
+	return mbox_match(&d->all, now, true, to);
 }
 
 /*
@@ -340,14 +357,14 @@ find_again(struct pop *p, struct spool *sp)
 	if (scan_file(sp->fd, (uint64_t)sp->st.st_size, &now, &d->all) == -1)
 		return -1;
 	if ((to = malloc((d->all.n + 1) * sizeof(*to))) != NULL &&
-	    mbox_match(&d->all, &now, to) == 0) {
+	    drop_match(d, sp->fd, &now, to) == 0) {
 		for (i = 0; i < d->all.n; i++)
 			if (to[i] == SIZE_MAX)
 				d->all.v[i].flags |= MSG_GONE;
 			else
 				take_place(d, &d->all.v[i], &now.v[to[i]]);
 		close_copy(d);
-		d->moved = true;
+		d->moved = d->settled = true;
 		index_stamp(&d->stamp, &sp->st);
 		r = 0;
 	}
@@ -356,15 +373,42 @@ find_again(struct pop *p, struct spool *sp)
 	return r;
 }
 
+/*
+ * Whether the table tells where message m is in the spool: an equal stamp is a
+ * hint.  1, 0, or -1 with errno.
+ */
+static int
+is_true(const struct drop *d, const struct spool *sp, const struct msg *m)
+{
+	struct stamp now;
+
+	index_stamp(&now, &sp->st);
+	if (!index_same(&now, &d->stamp) || !d->settled)
+		return 0;
+	return d->moved || sp->fd == -1 ? 1 : scan_same(sp->fd, m);
+}
+
+/* Whether the copy has message m where the table says. */
+static bool
+in_copy(const struct drop *d, const struct msg *m)
+{
+	char s[5];
+
+	return d->copy != -1 && m->offset >= d->copied &&
+	    file_read(d->copy, s, sizeof(s), m->offset) == 0 &&
+	    memcmp(s, "From ", sizeof(s)) == 0;
+}
+
 static int
 copy_locked(struct pop *p, struct spool *sp, const struct msg *m)
 {
 	struct drop *d = &p->drop;
-	struct stamp now;
 	uint64_t from = m->offset, to;
+	int r;
 
-	index_stamp(&now, &sp->st);
-	if (!index_same(&now, &d->stamp)) {
+	if ((r = is_true(d, sp, m)) == -1)
+		return -1;
+	if (r == 0 || (d->copy != -1 && from >= d->copied)) {
 		if (find_again(p, sp) == -1)
 			return -1;
 		from = 0;		/* once, and all of it */
@@ -384,7 +428,7 @@ drop_text(struct pop *p, const struct msg *m)
 	int i, r = -1;
 
 	for (i = 0; i < TRIES && r == -1; i++) {
-		if (d->copy != -1 && m->offset >= d->copied)
+		if (in_copy(d, m))
 			return OK;
 		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
 			break;

@@ -96,6 +96,8 @@ static void
 add_up(const struct msg *m, size_t n, struct summary *sum)
 {
 	for (; n > 0; n--, m++) {
+		if (m->flags & MSG_ABUTS)
+			sum->abutting++;
 		if (m->flags & MSG_HIDDEN) {
 			sum->hidden++;
 			continue;
@@ -122,8 +124,8 @@ index_sum(const struct msgs *t, struct summary *sum)
  * filesystems.  So the work file, written while the spool was locked, on the
  * same filesystem and so by the same clock, must be later than the spool.
  */
-static bool
-settled(int work, const struct stamp *st)
+bool
+index_settled(int work, const struct stamp *st)
 {
 	struct stat sb;
 
@@ -138,7 +140,7 @@ index_head(int work, const struct stamp *now, struct summary *sum)
 	struct head h;
 
 	if (!head_read(work, &h) || !index_same(&h.stamp, now) ||
-	    !settled(work, now))
+	    !index_settled(work, now))
 		return false;
 	*sum = h.sum;
 	return true;
@@ -365,10 +367,11 @@ write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
  */
 static int
 write_head(int work, const struct stamp *st, const struct msgs *t,
-    const struct pages *pg, const struct summary *all)
+    const struct pages *pg, const struct summary *all, struct numbers *numbers)
 {
 	struct head h;
-	uint64_t keep = (pages_end(pg->at, t->n) + PAGE - 1) / PAGE * PAGE;
+	uint64_t end = pages_end(pg->at, t->n), lists = numbers_end(numbers);
+	uint64_t keep = ((end > lists ? end : lists) + PAGE - 1) / PAGE * PAGE;
 	const struct timespec ms = { 0, 1000000 };
 	struct stat sb;
 	int i;
@@ -383,23 +386,40 @@ write_head(int work, const struct stamp *st, const struct msgs *t,
 	h.sums_sum = file_sum(pg->sum, pg->n * sizeof(*pg->sum), 2);
 	h.entry_size = sizeof(struct msg);
 	h.head_sum = head_sum(&h);
-	if (fstat(work, &sb) == -1 || ((uint64_t)sb.st_size > keep &&
-	    ftruncate(work, (off_t)keep) == -1))
+	if (fstat(work, &sb) == -1)
 		return -1;
 	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
-		if (file_write(work, &h, sizeof(h), 0) == -1)
+		if (numbers_write(work, &h, sizeof(h), numbers) == -1)
 			return -1;
-		if (settled(work, st) || st->ctime % SECOND == 0)
+		if (index_settled(work, st) || st->ctime % SECOND == 0)
 			break;
 		(void)nanosleep(&ms, NULL);
 	}
-	return 0;
+	return (uint64_t)sb.st_size > keep ? ftruncate(work, (off_t)keep) : 0;
+}
+
+/*
+ * The work file says nothing from now on but where the duplicates' numbers are,
+ * and that durably: if there are any, pages may be written over the old lists.
+ */
+static int
+keep_numbers(int work, const struct msgs *t, uint64_t end, struct numbers *l)
+{
+	if (numbers_locate(work, l) == -1 ||
+	    numbers_add(work, t, end, l) == -1 ||
+	    (l->list[0].n > 0 && file_sync(work) == -1))
+		return -1;
+	memset(&l->list[1], 0, sizeof(l->list[1]));
+	if (numbers_write(work, "", 0, l) == -1)
+		return -1;
+	return l->list[0].n > 0 ? file_sync(work) : 0;
 }
 
 int
 index_write(int work, const struct stamp *st, const struct msgs *t,
     struct pages *pg)
 {
+	struct numbers numbers;
 	struct summary all;
 
 	memset(&all, 0, sizeof(all));
@@ -409,9 +429,10 @@ index_write(int work, const struct stamp *st, const struct msgs *t,
 	pg->at = (SECTOR + pg->n * sizeof(*pg->sum) + SECTOR - 1) / SECTOR *
 	    SECTOR;
 	pg->sum = malloc(pg->n * sizeof(*pg->sum) + 1);
-	if (pg->sum != NULL && index_void(work) == 0 &&
+	if (pg->sum != NULL &&
+	    keep_numbers(work, t, pages_end(pg->at, t->n), &numbers) == 0 &&
 	    write_pages(work, t, pg, 0, &all) == 0 &&
-	    write_head(work, st, t, pg, &all) == 0)
+	    write_head(work, st, t, pg, &all, &numbers) == 0)
 		return 0;
 	pages_free(pg);
 	return -1;
@@ -458,15 +479,16 @@ index_cut(int work, const struct stamp *st, const struct msgs *t,
 {
 	const struct msgs part = { .v = t->v, .n = n, .room = n,
 	    .key = t->key };
+	struct numbers numbers;
 	struct summary all;
 	size_t k;
 
 	if (before_page(work, t, pg, n, &k, &all) == -1)
 		return -1;
 	pg->n = pages_of(n);
-	return index_void(work) == -1 ||
+	return index_void(work) == -1 || numbers_locate(work, &numbers) == -1 ||
 	    write_pages(work, &part, pg, k, &all) == -1 ||
-	    write_head(work, st, &part, pg, &all) == -1 ? -1 : 0;
+	    write_head(work, st, &part, pg, &all, &numbers) == -1 ? -1 : 0;
 }
 
 int
@@ -486,7 +508,5 @@ index_behind(int work, uint64_t *of, uint64_t *at)
 int
 index_void(int work)
 {
-	static const char nothing[SECTOR];
-
-	return file_write(work, nothing, sizeof(nothing), 0);
+	return numbers_settle(work, false);
 }

@@ -77,9 +77,10 @@ write_sector(int work, const void *p, size_t n, uint64_t at)
 }
 
 int
-jrn_void(int work, uint64_t at)
+jrn_void(int work, uint64_t at, bool done)
 {
-	return write_sector(work, "", 0, at) == -1 ? -1 : file_sync(work);
+	return (at == 0 ? numbers_settle(work, done) :
+	    write_sector(work, "", 0, at)) == -1 ? -1 : file_sync(work);
 }
 
 static int
@@ -95,6 +96,8 @@ static int
 write_head(int work, struct journal *j)
 {
 	j->h.sum = jrn_sum(&j->h, offsetof(struct head, sum));
+	if (j->base == 0)
+		return numbers_write(work, &j->h, sizeof(j->h), &j->numbers);
 	return write_sector(work, &j->h, sizeof(j->h), j->base);
 }
 
@@ -277,7 +280,7 @@ jrn_run(struct pop *p, struct spool *sp, struct journal *j)
 		    fsync(sp->fd) == -1)
 			return -1;
 	}
-	return jrn_void(work, j->h.void_at);
+	return jrn_void(work, j->h.void_at, true);
 }
 
 /* ---- beginning --------------------------------------------------------- */
@@ -333,11 +336,31 @@ plan_for_room(int work, struct journal *j, const struct plan *pl,
 }
 
 /*
+ * The journal takes the index's place: a list of the duplicates in it (now, or
+ * NULL) goes behind the journal.  A full disk may have no room for that; that
+ * mail can be deleted is more important then.
+ */
+static int
+replace_index(int work, struct journal *j, const struct msgs *now)
+{
+	struct stat sb;
+	uint64_t at;
+
+	if (fstat(work, &sb) == -1)
+		return -1;
+	at = (uint64_t)sb.st_size > j->end ? (uint64_t)sb.st_size : j->end;
+	if (now != NULL && numbers_add(work, now, at, &j->numbers) == -1)
+		memset(&j->numbers, 0, sizeof(j->numbers));
+	return numbers_write(work, "", 0, &j->numbers);
+}
+
+/*
  * Writes a journal whose first step's text is in it.  Where another one is
  * in force (turn), the head takes its place only when all else is durable.
  */
 static int
-begin(struct pop *p, struct spool *sp, struct journal *j, bool turn)
+begin(struct pop *p, struct spool *sp, struct journal *j,
+    const struct msgs *now, bool turn)
 {
 	int work = p->drop.work;
 	size_t bytes = j->st.n * sizeof(*j->st.v), end;
@@ -352,7 +375,7 @@ begin(struct pop *p, struct spool *sp, struct journal *j, bool turn)
 	j->h.steps_sum = jrn_sum(j->st.v, bytes);
 	if (jrn_witness(sp->fd, &j->h, &j->h.witness) == -1)
 		return -1;
-	if (!turn && j->base == 0 && index_void(work) == -1)
+	if (!turn && j->base == 0 && replace_index(work, j, now) == -1)
 		return -1;
 	if (file_write(work, j->st.v, bytes, j->h.steps_at) == -1)
 		return -1;
@@ -392,7 +415,7 @@ abandon(struct spool *sp, int work, struct journal *j)
 	if (!j->filled || (fstat(sp->fd, &sb) == 0 &&
 	    ((uint64_t)sb.st_size > j->h.new_size ||
 	    ftruncate(sp->fd, (off_t)j->h.old_size) == 0)))
-		(void)jrn_void(work, j->base);
+		(void)jrn_void(work, j->base, false);
 	errno = saved;
 	return -1;
 }
@@ -414,6 +437,26 @@ find_room(int work, struct journal *j, const struct plan *pl, uint64_t area)
 	    plan_for_room(work, j, pl, (uint64_t)sb.st_size, UINT64_MAX);
 }
 
+/*
+ * Room for a journal that takes no other's place.  The lists of duplicates stay
+ * where they are, if there is room behind them.
+ */
+static int
+first_room(int work, struct journal *j, const struct plan *pl)
+{
+	uint64_t area = j->base + HEAD_ROOM, lists;
+
+	if (j->base == 0 && numbers_locate(work, &j->numbers) == -1)
+		return -1;
+	lists = numbers_end(&j->numbers);
+	if (lists > area &&
+	    plan_for_room(work, j, pl, lists, UINT64_MAX) == 0)
+		return 0;
+	if (lists > area)
+		memset(&j->numbers, 0, sizeof(j->numbers));
+	return plan_for_room(work, j, pl, area, UINT64_MAX);
+}
+
 int
 journal_cut(struct spool *sp, const struct plan *pl, bool *begun)
 {
@@ -426,8 +469,9 @@ journal_cut(struct spool *sp, const struct plan *pl, bool *begun)
 }
 
 static int
-apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
-    uint64_t area, uint64_t void_at, bool *begun)
+apply(struct pop *p, struct spool *sp, const struct plan *pl,
+    const struct msgs *now, uint64_t base, uint64_t area, uint64_t void_at,
+    bool *begun)
 {
 	int work = p->drop.work, r;
 	bool turn = area > 0;
@@ -450,10 +494,10 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
 	j.h.ino = (uint64_t)sp->st.st_ino;
 	j.h.old_size = pl->old_size;
 	j.h.new_size = pl->new_size;
-	if ((turn ? find_room(work, &j, pl, area) : plan_for_room(work, &j, pl,
-	    base + HEAD_ROOM, UINT64_MAX)) == -1)
+	if ((turn ? find_room(work, &j, pl, area) :
+	    first_room(work, &j, pl)) == -1)
 		return -1;
-	r = begin(p, sp, &j, turn);
+	r = begin(p, sp, &j, now, turn);
 	if (r == 0 && turn)
 		r = ftruncate(work, (off_t)j.end);
 	if (r == 0 && !turn)
@@ -470,9 +514,9 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl, uint64_t base,
 
 int
 journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
-    uint64_t base, uint64_t area, bool *begun)
+    const struct msgs *now, uint64_t base, uint64_t area, bool *begun)
 {
-	return apply(p, sp, pl, base, area, 0, begun);
+	return apply(p, sp, pl, now, base, area, 0, begun);
 }
 
 /*
@@ -492,7 +536,8 @@ jrn_close_gap(struct pop *p, struct spool *sp, const struct journal *j,
 	plan_begin(&pl, size, dst);
 	r = plan_add(&pl, SRC_SPOOL, src, size - src, true);
 	if (r == 0)
-		r = apply(p, sp, &pl, j->base, UINT64_MAX, void_at, &begun);
+		r = apply(p, sp, &pl, NULL, j->base, UINT64_MAX, void_at,
+		    &begun);
 	plan_free(&pl);
 	return r;
 }

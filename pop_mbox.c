@@ -123,7 +123,8 @@ known(struct scan *s, const struct msg *m)
 		return NULL;
 	x = &old->v[s->at_old];
 	return x->offset == m->offset && x->length == m->length &&
-	    x->octets == m->octets && x->check == m->check ? x : NULL;
+	    x->octets == m->octets && x->check == m->check &&
+	    !(x->flags & MSG_DUPLICATE) ? x : NULL;
 }
 
 /* Adds the octets of the body as digits: what is kept has room for them. */
@@ -185,7 +186,8 @@ end_message(struct scan *s)
 			m->flags |= s->empty;
 			m->octets -= 2;
 		}
-		body = m->octets - s->head_octets;
+		body = (s->octets > 0 ? s->octets : m->octets) -
+		    s->head_octets;
 	}
 	if (s->status != 1)
 		m->flags &= ~(uint32_t)MSG_RO;

@@ -121,6 +121,7 @@ int
 journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
 {
 	char s[SECTOR];
+	struct numbers l;
 	struct stat sb;
 	ssize_t n;
 	bool found;
@@ -129,7 +130,9 @@ journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
 	if ((n = file_some(work, s, sizeof(s), 0)) == -1)
 		return -1;
 	*kind = WORK_ALIEN;
-	if (is_void(s, (size_t)n))
+	if (is_void(s, (size_t)n) || (n == sizeof(s) &&
+	    is_void(s, sizeof(s) / 2) && numbers_locate(work, &l) == 0 &&
+	    l.list[0].n > 0))
 		*kind = WORK_EMPTY;
 	else if (n >= 13 && memcmp(s, "popper index ", 13) == 0)
 		*kind = WORK_INDEX;
@@ -157,58 +160,34 @@ static int
 plan_whole(struct plan *pl, const struct msg *m)
 {
 	int r = plan_add(pl, SRC_WORK, m->offset, m->length, true);
-	bool ended = m->flags & MSG_TAIL || (m->head == m->length &&
-	    !(m->flags & MSG_NOBLANK));
+	unsigned i, n = mbox_lacks(m);
 
-	if (r == 0 && (m->flags & MSG_NOEOL || m->from == m->length))
-		r = plan_add(pl, SRC_LF, 0, 1, false);
-	if (r == 0 && !ended)
+	for (i = 0; i < n && r == 0; i++)
 		r = plan_add(pl, SRC_LF, 0, 1, false);
 	return r;
 }
 
-/*
- * Whether two messages of one uid have the same body: a torn one may have kept
- * its length.  Bodies of other lengths differ in line ends at most.
- */
+/* Finds the digests by which duplicates in two files are told apart. */
 static int
-same_body(int work, const struct msg *a, int spool, const struct msg *b)
+tell_apart(int fd, struct msgs *t, int other_fd, struct msgs *other)
 {
-	uint64_t n = a->length - a->head - (a->flags & MSG_TAIL), at = 0;
-	uint64_t m = b->length - b->head - (b->flags & MSG_TAIL);
-	char x[4096], y[4096];
-	size_t some;
+	size_t n;
 
-	for (; n == m && at < n; at += some) {
-		some = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
-		if (file_read(work, x, some, a->offset + a->head + at) == -1 ||
-		    file_read(spool, y, some, b->offset + b->head + at) == -1)
-			return -1;
-		if (memcmp(x, y, some) != 0)
-			return 0;
-	}
-	return 1;
+	if (scan_bodies(fd, 0, t, other, &n) == -1)
+		return -1;
+	return scan_bodies(other_fd, 0, other, t, &n);
 }
 
 /*
- * Whether the spool holds the message m of the work file: its partner among
- * those of the same uid, or another one of them.  1, 0, or -1 with errno.
+ * Whether the spool holds the message m of the work file, which has that
+ * partner there: a torn one may have kept its length.  1, 0, or -1 with errno.
  */
 static int
 holds(int work, const struct msg *m, int spool, const struct msgs *t,
     size_t partner)
 {
-	size_t i;
-	int r;
-
-	if (partner == SIZE_MAX)
-		return 0;
-	if ((r = same_body(work, m, spool, &t->v[partner])) != 0)
-		return r;
-	for (i = 0; i < t->n && r == 0; i++)
-		if (memcmp(t->v[i].uid, m->uid, UID_LEN) == 0)
-			r = same_body(work, m, spool, &t->v[i]);
-	return r;
+	return partner == SIZE_MAX ? 0 :
+	    scan_same_body(work, m, spool, &t->v[partner]);
 }
 
 /*
@@ -216,8 +195,8 @@ holds(int work, const struct msg *m, int spool, const struct msgs *t,
  * An update that died half-way had written some of them back.
  */
 static int
-plan_merge(int work, const struct msgs *left, const struct spool *sp,
-    const struct msgs *spool, struct plan *pl)
+plan_merge(int work, struct msgs *left, const struct spool *sp,
+    struct msgs *spool, struct plan *pl)
 {
 	size_t *to, i;
 	int r, have;
@@ -225,7 +204,9 @@ plan_merge(int work, const struct msgs *left, const struct spool *sp,
 	plan_begin(pl, (uint64_t)sp->st.st_size, 0);
 	if ((to = malloc((left->n + 1) * sizeof(*to))) == NULL)
 		return -1;
-	r = mbox_match(left, spool, to);
+	r = tell_apart(work, left, sp->fd, spool);
+	if (r == 0)
+		r = mbox_match(left, spool, false, to);
 	for (i = 0; i < left->n && r == 0; i++) {
 		have = holds(work, &left->v[i], sp->fd, spool, to[i]);
 		if (have == -1)
@@ -249,7 +230,7 @@ plan_merge(int work, const struct msgs *left, const struct spool *sp,
  */
 static int
 merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
-    const struct msgs *left, uint64_t area)
+    struct msgs *left, uint64_t area)
 {
 	struct msgs mail = { .n = 0 }, spool = { .n = 0 };
 	struct plan pl;
@@ -258,6 +239,8 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 
 	plan_begin(&pl, 0, 0);
 	r = scan_file(p->drop.work, end, &mail, NULL);
+	if (r == 0)
+		r = tell_apart(p->drop.work, &mail, p->drop.work, left);
 	if (r == 0)
 		r = mbox_join(&mail, left);
 	if (r == 0)
@@ -270,8 +253,8 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 		if (left->n == 0)
 			r = journal_behind(p->drop.work, end, &base);
 		if (r == 0)
-			r = journal_apply(p, sp, &pl, base, left->n == 0 ? 0 :
-			    area, &begun);
+			r = journal_apply(p, sp, &pl, NULL, base,
+			    left->n == 0 ? 0 : area, &begun);
 	}
 	plan_free(&pl);
 	msgs_free(&mail);
@@ -304,7 +287,8 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 	if (r == 0 && sp->fd != -1)
 		r = fsync(sp->fd);
 	if (r == 0)
-		r = index_void(p->drop.work);
+		r = kind == WORK_JOURNAL ? jrn_void(p->drop.work, 0, true) :
+		    index_void(p->drop.work);
 	if (r == 0)
 		r = file_sync(p->drop.work);
 	return r;

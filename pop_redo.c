@@ -75,7 +75,8 @@ jrn_load(int work, uint64_t base, struct journal *j)
 		r = mark_read(work, base, j->h.serial, &j->m);
 	if (r == 0)
 		errno = ENOENT;		/* never synced: never begun */
-	if (r != 1 || fstat(work, &sb) == -1)
+	if (r != 1 || fstat(work, &sb) == -1 ||
+	    (base == 0 && numbers_locate(work, &j->numbers) == -1))
 		return -1;
 	j->st.old_size = j->h.old_size;
 	j->st.new_size = j->h.new_size;
@@ -162,17 +163,6 @@ fill_end(int fd, uint64_t at, uint64_t limit)
 	return limit;
 }
 
-/* Whether text that ends there ends with an empty line. */
-static bool
-ends_blank(int fd, uint64_t at)
-{
-	char s[3];
-
-	return at >= sizeof(s) && file_read(fd, s, sizeof(s), at - sizeof(s))
-	    == 0 && s[2] == '\n' && (s[1] == '\n' ||
-	    (s[1] == '\r' && s[0] == '\n'));
-}
-
 /* Whether every message that is still to be moved stands where it stood. */
 static int
 sources_stand(int fd, int work, const struct journal *j)
@@ -234,7 +224,7 @@ take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
 	if (end == size)
 		return ftruncate(sp->fd, (off_t)old) == -1 ? -1 :
 		    fsync(sp->fd);
-	if (!close || end == old || !ends_blank(sp->fd, old) ||
+	if (!close || end == old || !scan_ends_blank(sp->fd, old) ||
 	    begins_message(sp->fd, end) != 1)
 		return 0;
 	return jrn_close_gap(p, sp, j, old, end, size, j->base);

@@ -126,3 +126,130 @@ scan_file(int fd, uint64_t size, struct msgs *table, const struct msgs *old)
 {
 	return scan_part(fd, 0, size, table, old, NULL, NULL);
 }
+
+int
+scan_same(int fd, const struct msg *m)
+{
+	char room[MBOX_LINE + PAGE];
+	struct msgs t = { .n = 0 };
+	struct scan s;
+	int r;
+
+	mbox_begin(&s, &t, NULL, m->offset, m->offset + m->head);
+	s.octets = m->octets;
+	r = feed(fd, m->offset, m->offset + m->head, &s, room, PAGE);
+	if (r == 0 && (r = mbox_end(&s)) == -1 && errno == EILSEQ)
+		r = 0;
+	if (r == 0)
+		r = t.n == 1 && t.v[0].offset == m->offset &&
+		    memcmp(t.v[0].uid, m->uid, UID_LEN) == 0;
+	msgs_free(&t);
+	return r;
+}
+
+bool
+scan_ends_blank(int fd, uint64_t at)
+{
+	char s[2];
+
+	return at >= sizeof(s) && file_read(fd, s, sizeof(s), at - sizeof(s))
+	    == 0 && s[0] == '\n' && s[1] == '\n';
+}
+
+/* ---- bodies -------------------------------------------------------------- */
+
+static uint64_t
+body_bytes(const struct msg *m)
+{
+	return m->length - m->head - (m->flags & MSG_TAIL);
+}
+
+/* The digest of a body, never 0. */
+static int
+body_digest(int fd, const struct msg *m, char *block, uint64_t *digest)
+{
+	uint64_t n = body_bytes(m), at = m->offset + m->head;
+	unsigned char d[UID_LEN];
+	struct md5 md5;
+	size_t some;
+
+	md5_begin(&md5);
+	for (; n > 0; n -= some, at += some) {
+		some = n < BLOCK ? (size_t)n : BLOCK;
+		if (file_read(fd, block, some, at) == -1)
+			return -1;
+		md5_add(&md5, block, some);
+	}
+	md5_end(&md5, d);
+	memcpy(digest, d, sizeof(*digest));
+	if (*digest == 0)
+		*digest = 1;
+	return 0;
+}
+
+int
+scan_bodies(int fd, uint64_t from, struct msgs *t, const struct msgs *other,
+    size_t *n)
+{
+	char *block = NULL;
+	struct msg *m;
+	int r;
+
+	r = mbox_ambiguous(t, other, n);
+	if (r == 0 && *n > 0 && (block = file_block(BLOCK)) == NULL)
+		r = -1;
+	for (m = t->v; r == 0 && *n > 0 && m < t->v + t->n; m++)
+		if (m->flags & MSG_DUPLICATE && m->check == 0 &&
+		    m->offset >= from)
+			r = body_digest(fd, m, block, &m->check);
+	file_free(block);
+	return r;
+}
+
+int
+scan_same_body(int fd, const struct msg *a, int other, const struct msg *b)
+{
+	uint64_t n = body_bytes(a), at = 0;
+	char x[4 * PAGE], y[4 * PAGE];
+	size_t some;
+
+	if (n != body_bytes(b))		/* the line ends differ, no more */
+		return 1;
+	for (; at < n; at += some) {
+		some = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
+		if (file_read(fd, x, some, a->offset + a->head + at) == -1 ||
+		    file_read(other, y, some, b->offset + b->head + at) == -1)
+			return -1;
+		if (memcmp(x, y, some) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+/* Whether t's messages are old's first ones, none of them a duplicate. */
+static bool
+all_known(const struct msgs *t, const struct msgs *old)
+{
+	size_t i;
+
+	if (old == NULL || t->n > old->n)
+		return false;
+	for (i = 0; i < t->n; i++)
+		if (old->v[i].flags & MSG_DUPLICATE ||
+		    t->v[i].offset != old->v[i].offset ||
+		    memcmp(t->v[i].uid, old->v[i].uid, UID_LEN) != 0)
+			return false;
+	return true;
+}
+
+int
+scan_numbers(int fd, struct msgs *t, const struct msgs *old)
+{
+	size_t n;
+
+	if (all_known(t, old))		/* sorting takes longer */
+		return 0;
+	if (scan_bodies(fd, 0, t, old, &n) == -1)
+		return -1;
+	return n == 0 ? 0 : mbox_number(t, old);
+}

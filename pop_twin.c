@@ -1,7 +1,7 @@
 /*
- * Tables of messages, and messages that are alike: which entries of two tables
- * are the same message, and what tells twins in one maildrop apart.  Pure, as
- * pop_mbox.c.
+ * Tables of messages: which entries of two tables are the same message, and
+ * what tells duplicates apart, which have the same From_ line, header and size.
+ * Pure, as pop_mbox.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,19 +37,35 @@ msgs_free(struct msgs *t)
 	memset(t, 0, sizeof(*t));
 }
 
+/* The digest of a duplicate's body, 0 if there is none. */
+static uint64_t
+body_of(const struct msg *m)
+{
+	return m->flags & MSG_DUPLICATE ? m->check : 0;
+}
+
 static int
-by_uid_and_place(const void *a, const void *b)
+by_place(const void *a, const void *b)
+{
+	const struct msg *x = *(const struct msg *const *)a;
+	const struct msg *y = *(const struct msg *const *)b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static int
+by_identity(const void *a, const void *b)
 {
 	const struct msg *x = *(const struct msg *const *)a;
 	const struct msg *y = *(const struct msg *const *)b;
 	int c = memcmp(x->uid, y->uid, UID_LEN);
 
-	if (c != 0)
-		return c;
-	return (x->offset > y->offset) - (x->offset < y->offset);
+	if (c == 0)
+		c = (body_of(x) > body_of(y)) - (body_of(x) < body_of(y));
+	return c != 0 ? c : by_place(a, b);
 }
 
-/* The entries of a table by uid, twins in the order of the file. */
+/* The entries of a table by identity, then by place. */
 static struct msg **
 sorted(const struct msgs *t)
 {
@@ -60,117 +76,154 @@ sorted(const struct msgs *t)
 		return NULL;
 	for (i = 0; i < t->n; i++)
 		v[i] = &t->v[i];
-	qsort(v, t->n, sizeof(*v), by_uid_and_place);
+	qsort(v, t->n, sizeof(*v), by_identity);
 	return v;
 }
 
-/* Where the run of one uid that begins at i ends. */
-static size_t
-run_end(struct msg *const *v, size_t i, size_t n)
-{
-	size_t e = i + 1;
-
-	while (e < n && memcmp(v[i]->uid, v[e]->uid, UID_LEN) == 0)
-		e++;
-	return e;
-}
-
-/*
- * Pairs the na twins at a with the nb at b: first those that stand where they
- * stood, then the others in their order.  pair[i]: the place in b of a[i].
- */
-static void
-pair_twins(struct msg *const *a, size_t na, struct msg *const *b, size_t nb,
-    size_t *pair, bool *taken)
-{
-	size_t i = 0, j = 0;
-
-	while (i < na && j < nb)
-		if (a[i]->offset == b[j]->offset &&
-		    a[i]->length == b[j]->length) {
-			taken[j] = true;
-			pair[i++] = j++;
-		} else if (a[i]->offset < b[j]->offset)
-			i++;
-		else
-			j++;
-	for (i = j = 0; i < na; i++) {
-		if (pair[i] != SIZE_MAX)
-			continue;
-		while (j < nb && taken[j])
-			j++;
-		if (j == nb)
-			return;
-		pair[i] = j++;
-	}
-}
-
-/* Two sorted tables, and the pairs of one against the other. */
+/* Two tables by identity, and the run of one uid in each. */
 struct both {
 	struct msg **a, **b;
 	size_t na, nb;
-	size_t *pair;		/* of a[i], a place in b, or SIZE_MAX */
+	size_t i, ie;		/* a[i..ie-1] */
+	size_t j, je;		/* b[j..je-1], which may be empty */
 };
 
 static void
 both_free(struct both *x)
 {
-	free(x->a);
-	free(x->b);
-	free(x->pair);
+	file_free(x->a);
+	file_free(x->b);
 }
 
 static int
 both_make(struct both *x, const struct msgs *a, const struct msgs *b)
 {
-	bool *taken;
-	size_t i, j, k, ie, je;
-	int c;
-
 	memset(x, 0, sizeof(*x));
 	x->na = a->n;
 	x->nb = b->n;
 	x->a = sorted(a);
 	x->b = sorted(b);
-	x->pair = malloc((a->n + 1) * sizeof(*x->pair));
-	taken = calloc(b->n + 1, sizeof(*taken));
-	if (x->a == NULL || x->b == NULL || x->pair == NULL || !taken) {
-		free(taken);
-		both_free(x);
-		errno = ENOMEM;
-		return -1;
-	}
-	for (i = 0; i < x->na; i++)
-		x->pair[i] = SIZE_MAX;
-	for (i = j = 0; i < x->na && j < x->nb;) {
-		c = memcmp(x->a[i]->uid, x->b[j]->uid, UID_LEN);
-		ie = c <= 0 ? run_end(x->a, i, x->na) : i;
-		je = c >= 0 ? run_end(x->b, j, x->nb) : j;
-		if (c == 0) {
-			pair_twins(x->a + i, ie - i, x->b + j, je - j,
-			    x->pair + i, taken + j);
-			for (k = i; k < ie; k++)
-				if (x->pair[k] != SIZE_MAX)
-					x->pair[k] += j;
-		}
-		i = ie;
-		j = je;
-	}
-	free(taken);
-	return 0;
+	if (x->a != NULL && x->b != NULL)
+		return 0;
+	both_free(x);
+	errno = ENOMEM;
+	return -1;
+}
+
+static size_t
+run_end(struct msg *const *v, size_t i, size_t n, const unsigned char *uid)
+{
+	while (i < n && memcmp(v[i]->uid, uid, UID_LEN) == 0)
+		i++;
+	return i;
+}
+
+/* Goes on to the next uid of a; false after the last. */
+static bool
+next_run(struct both *x)
+{
+	const unsigned char *uid;
+
+	x->i = x->ie;
+	x->j = x->je;
+	if (x->i == x->na)
+		return false;
+	uid = x->a[x->i]->uid;
+	x->ie = run_end(x->a, x->i, x->na, uid);
+	while (x->j < x->nb && memcmp(x->b[x->j]->uid, uid, UID_LEN) < 0)
+		x->j++;
+	x->je = run_end(x->b, x->j, x->nb, uid);
+	return true;
+}
+
+/* Whether v[i..end-1], a run of one uid, has more than one or once had. */
+static bool
+many(struct msg *const *v, size_t i, size_t end)
+{
+	return end - i > 1 || (i < end && v[i]->flags & MSG_DUPLICATE);
 }
 
 int
-mbox_match(const struct msgs *a, const struct msgs *b, size_t *to)
+mbox_ambiguous(struct msgs *t, const struct msgs *other, size_t *n)
 {
+	static const struct msgs none;
 	struct both x;
 	size_t i;
 
+	*n = 0;
+	if (both_make(&x, t, other == NULL ? &none : other) == -1)
+		return -1;
+	while (next_run(&x))
+		for (i = x.i; (many(x.a, x.i, x.ie) || many(x.b, x.j, x.je)) &&
+		    i < x.ie; i++) {
+			++*n;
+			if (x.a[i]->flags & MSG_DUPLICATE)
+				continue;
+			x.a[i]->flags |= MSG_DUPLICATE;
+			x.a[i]->check = 0;
+		}
+	both_free(&x);
+	return 0;
+}
+
+/* Where the messages that are the same as v[i], to the last byte, end. */
+static size_t
+same_end(struct msg *const *v, size_t i, size_t end)
+{
+	uint64_t body = body_of(v[i]);
+
+	while (i < end && body_of(v[i]) == body)
+		i++;
+	return i;
+}
+
+/*
+ * Pairs the messages of one uid.  Place proves nothing: those that have the
+ * same body are taken in their order.
+ */
+static void
+pair_run(const struct both *x, bool sure, const struct msg *const *base,
+    size_t *to)
+{
+	size_t i = x->i, j = x->j, ie, je, k;
+
+	if (x->ie - i == 1 && x->je - j == 1 && (body_of(x->a[i]) == 0 ||
+	    body_of(x->b[j]) == 0)) {	/* there is but one */
+		to[x->a[i] - base[0]] = (size_t)(x->b[j] - base[1]);
+		return;
+	}
+	while (i < x->ie && j < x->je) {
+		ie = same_end(x->a, i, x->ie);
+		je = same_end(x->b, j, x->je);
+		if (body_of(x->a[i]) != body_of(x->b[j])) {
+			if (body_of(x->a[i]) < body_of(x->b[j]))
+				i = ie;
+			else
+				j = je;
+			continue;
+		}
+		if (body_of(x->a[i]) != 0 && (!sure || je - j >= ie - i))
+			for (k = 0; k < ie - i && k < je - j; k++)
+				to[x->a[i + k] - base[0]] =
+				    (size_t)(x->b[j + k] - base[1]);
+		i = ie;
+		j = je;
+	}
+}
+
+int
+mbox_match(const struct msgs *a, const struct msgs *b, bool sure, size_t *to)
+{
+	const struct msg *const base[2] = { a->v, b->v };
+	struct both x;
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		to[i] = SIZE_MAX;
 	if (both_make(&x, a, b) == -1)
 		return -1;
-	for (i = 0; i < x.na; i++)
-		to[x.a[i] - a->v] = x.pair[i] == SIZE_MAX ? SIZE_MAX :
-		    (size_t)(x.b[x.pair[i]] - b->v);
+	while (next_run(&x))
+		pair_run(&x, sure, base, to);
 	both_free(&x);
 	return 0;
 }
@@ -183,7 +236,7 @@ mbox_join(struct msgs *t, const struct msgs *more)
 
 	if ((to = malloc((more->n + 1) * sizeof(*to))) == NULL)
 		return -1;
-	r = mbox_match(more, t, to);
+	r = mbox_match(more, t, false, to);
 	for (i = 0; i < more->n && r == 0; i++)
 		if (to[i] == SIZE_MAX)
 			r = msgs_add(t, &more->v[i]);
@@ -194,70 +247,65 @@ mbox_join(struct msgs *t, const struct msgs *more)
 static uint32_t
 number(const struct msg *m)
 {
-	return m->twin == 0 ? 1 : m->twin;
-}
-
-/* Numbers one run of twins: those known as they were, new ones above all. */
-static void
-number_run(struct both *x, size_t i, size_t ie, size_t *j)
-{
-	uint32_t top = 0;
-	size_t k;
-	int c = -1;
-
-	while (*j < x->nb &&
-	    (c = memcmp(x->b[*j]->uid, x->a[i]->uid, UID_LEN)) < 0)
-		++*j;
-	for (; *j < x->nb && c == 0; ++*j) {
-		if ((c = memcmp(x->b[*j]->uid, x->a[i]->uid, UID_LEN)) != 0)
-			break;
-		if (number(x->b[*j]) > top)
-			top = number(x->b[*j]);
-	}
-	for (k = i; k < ie; k++)
-		if (x->pair[k] != SIZE_MAX)
-			x->a[k]->twin = x->b[x->pair[k]]->twin;
-		else
-			x->a[k]->twin = ++top == 1 ? 0 : top;
+	return m->number == 0 ? 1 : m->number;
 }
 
 /*
- * Gives each message of t the number that the one at its place in old has, and
- * tells whether that is all there is to do: sorting takes longer.
+ * Numbers one run of duplicates: those that have a number keep it, the others
+ * come after all that were given, in the order of the file.
  */
-static bool
-all_in_place(struct msgs *t, const struct msgs *old)
+static void
+number_run(const struct both *x, const bool *known, const struct msg *base)
 {
-	size_t i, j = 0;
+	uint32_t top = 0;
+	size_t k;
 
-	for (i = 0; i < t->n; i++) {
-		while (j < old->n && old->v[j].offset < t->v[i].offset)
-			j++;
-		if (j == old->n || old->v[j].offset != t->v[i].offset ||
-		    memcmp(old->v[j].uid, t->v[i].uid, UID_LEN) != 0)
-			return false;
-		t->v[i].twin = old->v[j].twin;
-	}
-	return true;
+	for (k = x->j; k < x->je; k++)
+		if (number(x->b[k]) > top)
+			top = number(x->b[k]);
+	qsort(x->a + x->i, x->ie - x->i, sizeof(*x->a), by_place);
+	for (k = x->i; k < x->ie; k++)
+		if (!known[x->a[k] - base])
+			x->a[k]->number = ++top == 1 ? 0 : top;
 }
 
 int
-mbox_twins(struct msgs *t, const struct msgs *old)
+mbox_number(struct msgs *t, const struct msgs *old)
 {
 	static const struct msgs none;
 	struct both x;
-	size_t i, ie, j = 0;
+	size_t *to, i;
+	bool *known;
+	int r = -1;
 
-	if (old != NULL && all_in_place(t, old))
-		return 0;
-	if (both_make(&x, t, old == NULL ? &none : old) == -1)
-		return -1;
-	for (i = 0; i < x.na; i = ie) {
-		ie = run_end(x.a, i, x.na);
-		number_run(&x, i, ie, &j);
+	if (old == NULL)
+		old = &none;
+	to = malloc((old->n + 1) * sizeof(*to));
+	known = calloc(t->n + 1, sizeof(*known));
+	if (to != NULL && known != NULL && mbox_match(old, t, true, to) == 0 &&
+	    both_make(&x, t, old) == 0) {
+		for (i = 0; i < old->n; i++)
+			if (to[i] != SIZE_MAX) {
+				t->v[to[i]].number = old->v[i].number;
+				known[to[i]] = true;
+			}
+		while (next_run(&x))
+			number_run(&x, known, t->v);
+		both_free(&x);
+		r = 0;
 	}
-	both_free(&x);
-	return 0;
+	file_free(to);
+	file_free(known);
+	return r;
+}
+
+unsigned
+mbox_lacks(const struct msg *m)
+{
+	if (m->flags & MSG_NOEOL || m->from == m->length)
+		return 2;
+	return m->flags & MSG_TAIL || (m->head == m->length &&
+	    !(m->flags & MSG_NOBLANK)) ? 0 : 1;
 }
 
 void
@@ -271,7 +319,7 @@ mbox_uid(const struct msg *m, char text[UID_TEXT])
 		text[2 * i + 1] = hex[m->uid[i] & 15];
 	}
 	text[2 * UID_LEN] = '\0';
-	if (m->twin > 1)
+	if (m->number > 1)
 		(void)snprintf(text + 2 * UID_LEN, UID_TEXT - 2 * UID_LEN,
-		    ".%lu", (unsigned long)m->twin);
+		    ".%lu", (unsigned long)m->number);
 }

@@ -17,6 +17,9 @@ enum { HEAD_MOST = 1 << 20 };	/* a larger header keeps its Status */
 struct change {
 	int fd;			/* the spool */
 	bool status;		/* Status: lines are written */
+	bool ends;		/* and the empty lines after messages */
+	bool extra;		/* the plan has either: text that is not moved */
+	bool odd;		/* the next session must look at the spool */
 	struct msgs *now;	/* the spool, with the session's marks */
 	struct msgs fresh;	/* is that where another program changed it */
 	struct msgs then;	/* what it will be */
@@ -79,6 +82,7 @@ plan_status(struct change *c, const char *head, struct msg *m)
 	m->octets += plan_literal(SRC_STATUS_CRLF).n;
 	m->length += added;
 	m->length -= lost;
+	c->extra = true;
 	m->head += added;
 	m->head -= lost;
 	m->flags |= MSG_READ | MSG_RO;
@@ -102,20 +106,57 @@ plan_message(struct change *c, struct msg *m)
 	return r;
 }
 
+/*
+ * Ends *m, which is planned or stays where it is, as the next From_ line needs
+ * it: with an empty line.
+ */
+static int
+plan_end(struct change *c, struct msg *m)
+{
+	unsigned n = c->ends ? mbox_lacks(m) : 0, i;
+	int r = 0;
+
+	for (i = 0; i < n && r == 0; i++)
+		r = plan_add(&c->plan, SRC_LF, 0, 1, false);
+	if (n == 0)
+		return 0;
+	c->extra = true;
+	if (m->from == m->length)
+		c->odd = true;		/* has its From_ line an end? */
+	m->length += n;
+	if (m->flags & MSG_NOBLANK)
+		m->head += n;
+	else
+		m->flags |= 1;		/* of MSG_TAIL */
+	m->flags &= ~(uint32_t)(MSG_NOEOL | MSG_NOBLANK);
+	return r;
+}
+
+/* The first message that is changed, or that lacks an end before the next. */
+static size_t
+first_planned(const struct change *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->now->n; i++)
+		if (changes(c, &c->now->v[i]) || (c->ends &&
+		    i + 1 < c->now->n && mbox_lacks(&c->now->v[i]) > 0))
+			break;
+	return i;
+}
+
 /* Works out the new spool from the first change on. */
 static int
 make_plan(struct change *c, uint64_t size)
 {
-	struct msg m;
+	struct msg m, *last;
+	size_t i, first = first_planned(c);
 	uint64_t at;
-	size_t i, first;
 
 	msgs_free(&c->then);
 	plan_free(&c->plan);
 	c->removed = 0;
-	for (first = 0; first < c->now->n; first++)
-		if (changes(c, &c->now->v[first]))
-			break;
+	c->extra = false;
 	c->then.key = c->now->key;
 	plan_begin(&c->plan, size, first < c->now->n ?
 	    c->now->v[first].offset : size);
@@ -126,32 +167,54 @@ make_plan(struct change *c, uint64_t size)
 			continue;
 		}
 		at = i < first ? m.offset : c->plan.new_size;
-		if (i >= first && plan_message(c, &m) == -1)
+		if (i >= first && (plan_message(c, &m) == -1 ||
+		    plan_end(c, &m) == -1))
 			return -1;
 		m.offset = at;
 		m.flags &= ~(uint32_t)MSG_MARKS;
+		if (c->ends && i > 0 && mbox_lacks(&c->now->v[i - 1]) > 0)
+			m.flags &= ~(uint32_t)MSG_ABUTS;
 		if (msgs_add(&c->then, &m) == -1)
 			return -1;
 	}
-	return 0;
+	last = c->then.n > 0 ? &c->then.v[c->then.n - 1] : NULL;
+	return first < c->now->n && last != NULL &&
+	    last->offset + last->length == c->plan.new_size ?
+	    plan_end(c, last) : 0;
+}
+
+/*
+ * Whether the spool's message x is to the last byte what the client was sent as
+ * m, as far as the copy tells.  1, 0, or -1 with errno.
+ */
+static int
+as_sent(const struct drop *d, const struct msg *m, int fd, const struct msg *x)
+{
+	return d->copy == -1 || m->offset < d->copied ? 1 :
+	    scan_same_body(d->copy, m, fd, x);
 }
 
 /* Puts the session's marks on a table of the spool as it is now. */
 static int
-carry_marks(const struct msgs *session, struct msgs *now)
+carry_marks(struct drop *d, struct change *c)
 {
+	const struct msg *m = d->all.v;
+	struct msg *x;
 	size_t *to, i;
 	int r;
 
-	if ((to = malloc((session->n + 1) * sizeof(*to))) == NULL)
+	if ((to = malloc((d->all.n + 1) * sizeof(*to))) == NULL)
 		return -1;
-	r = mbox_match(session, now, to);
-	for (i = 0; i < session->n && r == 0; i++)
-		if (to[i] != SIZE_MAX)
-			now->v[to[i]].flags |= session->v[i].flags &
-			    (MSG_DELETED | MSG_SEEN);
+	r = drop_match(d, c->fd, c->now, to);
+	for (i = 0; i < d->all.n && r != -1; i++, m++) {
+		if (to[i] == SIZE_MAX || !(m->flags & (MSG_DELETED | MSG_SEEN)))
+			continue;
+		x = &c->now->v[to[i]];
+		if ((r = as_sent(d, m, c->fd, x)) == 1)
+			x->flags |= m->flags & (MSG_DELETED | MSG_SEEN);
+	}
 	file_free(to);
-	return r;
+	return r == -1 ? -1 : 0;
 }
 
 /*
@@ -191,10 +254,10 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 		return -1;
 	if (c->plan.n == 0 && c->plan.new_size == size)
 		return 0;
-	r = journal_apply(p, sp, &c->plan, 0, 0, begun);
-	if (r == -1 && !*begun && no_room(errno) && c->status) {
+	r = journal_apply(p, sp, &c->plan, c->now, 0, 0, begun);
+	if (r == -1 && !*begun && no_room(errno) && c->extra) {
 		pop_warn(p, "update: leaving out Status");
-		c->status = false;
+		c->status = c->ends = false;
 		return apply(p, sp, c, begun);
 	}
 	return r;
@@ -218,6 +281,8 @@ settle(struct pop *p, struct spool *sp, const struct change *c,
 		memset(&sb, 0, sizeof(sb));
 	index_stamp(st, &sb);
 	st->size = c->plan.new_size;
+	if (c->odd)
+		st->ino = 0;
 }
 
 static void
@@ -249,14 +314,15 @@ first_change(const struct change *c, const struct drop *d)
 }
 
 /*
- * Whether all messages from first on are deleted and none before it changes:
- * then *sum is what will be left.
+ * Whether all messages from first on are deleted and none before it changes or
+ * lacks its end: then *sum is what will be left.
  */
 static bool
 can_cut(const struct drop *d, size_t first, struct summary *sum)
 {
 	return d->pages.n > 0 && first + d->ndeleted == d->all.n &&
-	    index_part(d->work, &d->all, &d->pages, first, sum) == 0;
+	    index_part(d->work, &d->all, &d->pages, first, sum) == 0 &&
+	    sum->abutting == 0;
 }
 
 /*
@@ -271,6 +337,9 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	struct stamp st;
 	int r;
 
+	if (d->all.v[first].offset > 0 &&
+	    !scan_ends_blank(sp->fd, d->all.v[first].offset))
+		return 1;
 	c->removed = d->all.n - first;
 	plan_begin(&c->plan, d->stamp.size, d->all.v[first].offset);
 	if ((r = journal_cut(sp, &c->plan, begun)) != 0)
@@ -296,9 +365,32 @@ look_again(struct pop *p, struct spool *sp, struct change *c)
 	if (index_rest(d->work, &d->all, &d->pages) == -1 ||
 	    scan_file(sp->fd, (uint64_t)sp->st.st_size, c->now, &d->all) ==
 	    -1 ||
-	    mbox_twins(c->now, &d->all) == -1)
+	    carry_marks(d, c) == -1)
 		return -1;
-	return carry_marks(&d->all, c->now);
+	return scan_numbers(sp->fd, c->now, &d->all);
+}
+
+/*
+ * Whether the session's table is true where the change touches the spool.  The
+ * stamp is a hint: so each message to be removed or rewritten must have the
+ * header that the table knows, and each to be moved must begin as one.
+ * 1, 0, or -1 with errno.
+ */
+static int
+table_is_true(const struct change *c, size_t first)
+{
+	const struct msg *m, *end = c->now->v + c->now->n;
+	char from[5];
+	int r = 1;
+
+	for (m = &c->now->v[first]; m < end && r == 1; m++)
+		if (changes(c, m))
+			r = scan_same(c->fd, m);
+		else if (file_read(c->fd, from, sizeof(from), m->offset) == -1)
+			r = errno == EIO ? -1 : 0;
+		else
+			r = memcmp(from, "From ", sizeof(from)) == 0;
+	return r;
 }
 
 static int
@@ -307,16 +399,17 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 {
 	struct drop *d = &p->drop;
 	struct stamp st;
-	int r = 0;
+	int r = 0, known;
 
 	index_stamp(&st, &sp->st);
-	if (d->moved || !index_same(&st, &d->stamp))
-		r = look_again(p, sp, c);
-	else if (left != NULL) {
+	known = d->moved || !d->settled || !index_same(&st, &d->stamp) ? 0 :
+	    table_is_true(c, first);
+	if (known == 1 && left != NULL) {
 		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
 			return r;
 		r = index_rest(d->work, &d->all, &d->pages);
-	}
+	} else if (known != 1)
+		r = known == -1 ? -1 : look_again(p, sp, c);
 	if (r == 0)
 		r = apply(p, sp, c, begun);
 	if (r == 0)
@@ -343,6 +436,7 @@ updt_maildrop(struct pop *p, bool *begun)
 		return 0;
 	memset(&c, 0, sizeof(c));
 	c.status = !p->opt.nostatus;
+	c.ends = true;
 	c.now = &d->all;
 	if ((first = first_change(&c, d)) == d->all.n)
 		return 0;

@@ -97,6 +97,7 @@ struct drop {
 	struct pages pages;	/* n is 0 where the index is not of it */
 	struct names names;	/* with -U */
 	bool loaded;		/* there is a table, of which pages tells */
+	bool settled;		/* the stamp would show any change since the scan */
 	bool moved;		/* another program rewrote the spool: the table
 				   now gives places in the copy */
 	bool nodotlock;		/* the directory forbids it: said once */
@@ -420,6 +421,13 @@ enum result drop_text(struct pop *p, const struct msg *m);
 /* The same for m alone: NO also if another program has removed it. */
 enum result drop_copy(struct pop *p, const struct msg *m);
 
+/*
+ * For each of the session's messages its place in now, a new table of the
+ * spool fd: to[i], SIZE_MAX where it is gone or nobody can tell which it is.
+ * 0, or -1 with errno.
+ */
+int drop_match(struct drop *d, int fd, struct msgs *now, size_t *to);
+
 /* ---- pop_updt.c, pop_recover.c: UPDATE, and what became of it ----------- */
 
 /*
@@ -449,6 +457,7 @@ int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
 
 /*
  * Makes the spool what the plan says, through a journal in the work file.
+ * now: the table of the spool, whose duplicates must keep their numbers, or NULL.
  * base: where the journal's head goes, 0 or behind a left-over's text; area: 0,
  * or it takes over from a journal in force, and what it is made of ends there in
  * the work file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with
@@ -456,7 +465,7 @@ int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
  * session goes on.
  */
 int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
-    uint64_t base, uint64_t area, bool *begun);
+    const struct msgs *now, uint64_t base, uint64_t area, bool *begun);
 
 /*
  * The same for a plan that only cuts, without a journal.  1: that cannot be,

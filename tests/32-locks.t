@@ -271,7 +271,7 @@ for my $what (['the first half of a rewriting', letter(1)],
 for my $case ([ 'all go', [ 'DELE 1', 'DELE 2' ], pread64 => 1, [] ],
     [ 'one goes', [ 'DELE 1' ], pread64 => 1, [ 2 ] ],
     [ 'one goes', [ 'DELE 1' ], fdatasync => 1, [ 2 ] ],
-    [ 'one has been read', [ 'RETR 1' ], pread64 => 2, [ 1, 2 ] ],
+    [ 'one has been read', [ 'RETR 1' ], pread64 => 3, [ 1, 2 ] ],
     [ 'one has been read', [ 'RETR 1' ], fdatasync => 1, [ 1, 2 ] ]) {
 	my ($name, $commands, $call, $n, $left) = @$case;
 

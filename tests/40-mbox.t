@@ -129,7 +129,7 @@ case 'no line end at the end of the file: one is sent and counted' => sub {
 	my $last = $next =~ s/\n\n\z//r;
 	my $box = gives(letter(1) . $last,
 	    text_of(letter(1)), $next_wire);
-	leaves($box, 1, $last);
+	leaves($box, 1, $next);
 	gives($last, $next_wire);
 	gives("${separator}Subject: a", "Subject: a\r\n\r\n");
 };

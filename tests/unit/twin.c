@@ -1,32 +1,39 @@
 /*
  * Which entries of two tables are the same message, and the numbers of those
- * that are alike (pop_twin.c).
+ * that share a unique-id (pop_twin.c).
  */
 #include <string.h>
 
 #include "maildrop.h"
 #include "tap.h"
 
-/* A table from a word: each letter a message of that unique-id. */
+/*
+ * A table from a word: each lower-case letter is a message of that unique-id,
+ * and the capital letter after it, if there is one, the digest of its body.
+ */
 static struct msgs
-table(const char *uids)
+table(const char *word)
 {
 	struct msgs t = { .n = 0 };
 	struct msg m;
-	size_t i;
+	const char *p;
 
-	for (i = 0; uids[i] != '\0'; i++) {
+	for (p = word; *p != '\0'; p++) {
 		memset(&m, 0, sizeof(m));
-		memset(m.uid, uids[i], UID_LEN);
-		m.offset = i * 100;
+		memset(m.uid, *p, UID_LEN);
+		m.offset = (uint64_t)t.n * 100;
 		m.length = 100;
+		if (p[1] >= 'A' && p[1] <= 'Z') {
+			m.flags = MSG_DUPLICATE;
+			m.check = (uint64_t)*++p;
+		}
 		if (msgs_add(&t, &m) == -1)
 			abort();
 	}
 	return t;
 }
 
-/* Letters of the table with the twin number behind each that has one. */
+/* The unique-ids of a table, each with the number it has, if any. */
 static void
 show(const struct msgs *t, char *to, size_t room)
 {
@@ -34,105 +41,121 @@ show(const struct msgs *t, char *to, size_t room)
 
 	to[0] = '\0';
 	for (i = 0; i < t->n && n < room; i++)
-		n += (size_t)(t->v[i].twin == 0 ?
+		n += (size_t)(t->v[i].number == 0 ?
 		    snprintf(to + n, room - n, "%c", t->v[i].uid[0]) :
 		    snprintf(to + n, room - n, "%c%u", t->v[i].uid[0],
-		    t->v[i].twin));
+		    t->v[i].number));
 }
 
-/* Numbers the twins of then, removes those marked -, numbers now. */
+/* Numbers one table, then another that the first is the past of. */
 static void
-twins(const char *then, const char *keep, const char *added,
-    const char *want, const char *what)
+numbers(const char *then, const char *now, const char *want, const char *what)
 {
-	struct msgs old = table(then), now = { .n = 0 },
-	    more = table(added);
-	struct msg m;
+	struct msgs old = table(then), t = table(now);
 	char text[80];
-	size_t i;
 
-	if (mbox_twins(&old, NULL) == -1)
+	if (mbox_number(&old, NULL) == -1 || mbox_number(&t, &old) == -1)
 		abort();
-	for (i = 0; i < old.n + more.n; i++) {
-		m = i < old.n ? old.v[i] : more.v[i - old.n];
-		m.twin = 0;
-		if (i >= old.n)
-			m.offset += old.n * 100;
-		if ((i >= old.n || keep[i] == '+') && msgs_add(&now, &m) == -1)
-			abort();
-	}
-	if (mbox_twins(&now, &old) == -1)
-		abort();
-	show(&now, text, sizeof(text));
+	show(&t, text, sizeof(text));
 	if (!ok(strcmp(text, want) == 0, "%s", what))
 		note("%s, not %s", text, want);
 	msgs_free(&old);
-	msgs_free(&now);
-	msgs_free(&more);
-}
-
-static void
-fresh(const char *uids, const char *want)
-{
-	struct msgs t = table(uids);
-	char text[80];
-
-	if (mbox_twins(&t, NULL) == -1)
-		abort();
-	show(&t, text, sizeof(text));
-	ok(strcmp(text, want) == 0, "numbers of %s", uids);
 	msgs_free(&t);
 }
 
+static void
+fresh(const char *word, const char *want)
+{
+	numbers("", word, want, word);
+}
+
+/* Which messages of t are duplicates, t alone and beside another table. */
+static void
+ambiguous(const char *word, const char *other, const char *want)
+{
+	struct msgs t = table(word), x = table(other);
+	char text[80];
+	size_t i, n, marked = 0;
+
+	if (mbox_ambiguous(&t, other[0] == '\0' ? NULL : &x, &n) == -1)
+		abort();
+	for (i = 0; i < t.n; i++) {
+		text[i] = t.v[i].flags & MSG_DUPLICATE ? '+' : '-';
+		marked += text[i] == '+';
+	}
+	text[i] = '\0';
+	ok(strcmp(text, want) == 0 && n == marked, "duplicates of %s beside "
+	    "'%s': %s", word, other, text);
+	msgs_free(&t);
+	msgs_free(&x);
+}
+
 /*
- * Pairs random tables: each entry at most once, only with its like, and as
- * many pairs as there can be; what stands where it stood is its own pair.
+ * Pairs two tables.  want: for each message of the first the digit of its
+ * partner's place in the second, or -.
  */
 static void
-matches(void)
+pairs(const char *a, const char *b, bool sure, const char *want,
+    const char *what)
 {
+	struct msgs x = table(a), y = table(b);
+	char text[80];
+	size_t to[40], i;
+
+	if (mbox_match(&x, &y, sure, to) == -1)
+		abort();
+	for (i = 0; i < x.n; i++)
+		text[i] = to[i] == SIZE_MAX ? '-' : (char)('0' + to[i]);
+	text[i] = '\0';
+	if (!ok(strcmp(text, want) == 0, "%s", what))
+		note("%s, not %s", text, want);
+	msgs_free(&x);
+	msgs_free(&y);
+}
+
+/*
+ * Pairs random tables of messages with digests: each entry at most once, only
+ * with its equal, in order, and as many pairs as there can be.
+ */
+static void
+random_pairs(void)
+{
+	static const char *const kind[] = { "aA", "aB", "bA", "bC" };
 	struct msgs a, b;
-	size_t to[40], i, j, pairs, can, na, nb;
-	char x[40], y[40], uid;
+	size_t to[40], na[4], nb[4], i, j, got, can;
+	char x[80], y[80];
 	uint64_t seed = 11;
 	unsigned wrong = 0, k;
-	bool taken[40];
 
 	for (k = 0; k < 5000; k++) {
-		na = below(&seed, 20);
-		nb = below(&seed, 20);
-		for (i = 0; i < na; i++)
-			x[i] = (char)('a' + below(&seed, 6));
-		for (i = 0; i < nb; i++)
-			y[i] = i < na && below(&seed, 2) ? x[i] :
-			    (char)('a' + below(&seed, 6));
-		x[na] = y[nb] = '\0';
+		x[0] = y[0] = '\0';
+		memset(na, 0, sizeof(na));
+		memset(nb, 0, sizeof(nb));
+		for (i = below(&seed, 20); i > 0; i--) {
+			na[j = below(&seed, 4)]++;
+			memcpy(x + strlen(x), kind[j], 3);
+		}
+		for (i = below(&seed, 20); i > 0; i--) {
+			nb[j = below(&seed, 4)]++;
+			memcpy(y + strlen(y), kind[j], 3);
+		}
 		a = table(x);
 		b = table(y);
-		if (mbox_match(&a, &b, to) == -1)
+		if (mbox_match(&a, &b, false, to) == -1)
 			abort();
-		memset(taken, 0, sizeof(taken));
-		for (pairs = i = 0; i < na; i++) {
-			if (i < nb && x[i] == y[i])
-				wrong += to[i] != i;
+		for (got = i = 0; i < a.n; i++) {
 			if (to[i] == SIZE_MAX)
 				continue;
-			pairs++;
-			wrong += to[i] >= nb || taken[to[i]] ||
-			    y[to[i]] != x[i];
-			if (to[i] < nb)
-				taken[to[i]] = true;
+			got++;
+			wrong += memcmp(y + 2 * to[i], x + 2 * i, 2) != 0;
+			for (j = 0; j < i; j++)
+				wrong += to[j] == to[i] || (to[j] > to[i] &&
+				    to[j] != SIZE_MAX &&
+				    memcmp(x + 2 * j, x + 2 * i, 2) == 0);
 		}
-		for (can = 0, uid = 'a'; uid < 'g'; uid++) {
-			size_t inx = 0, iny = 0;
-
-			for (j = 0; j < na; j++)
-				inx += x[j] == uid;
-			for (j = 0; j < nb; j++)
-				iny += y[j] == uid;
-			can += inx < iny ? inx : iny;
-		}
-		wrong += pairs != can;
+		for (can = i = 0; i < 4; i++)
+			can += na[i] < nb[i] ? na[i] : nb[i];
+		wrong += got != can;
 		msgs_free(&a);
 		msgs_free(&b);
 	}
@@ -145,19 +168,38 @@ main(void)
 	struct msg m;
 	char text[UID_TEXT];
 
+	ambiguous("abc", "", "---");
+	ambiguous("aba", "", "+-+");
+	ambiguous("ab", "bb", "-+");
+	ambiguous("ab", "bA", "-+");
+	ambiguous("ab", "bBc", "-+");
+
+	pairs("abc", "cxa", true, "2-0", "a uid that is there once");
+	pairs("aAaB", "aBaA", true, "10", "bodies tell them apart");
+	pairs("aAaB", "aB", true, "-0", "one is gone: the other is not it");
+	pairs("aAaA", "aA", true, "--", "equal ones: which is gone?");
+	pairs("aAaA", "aA", false, "0-", "or that does not matter");
+	pairs("aAaA", "aAaAaA", true, "01", "equal ones, and one more");
+	pairs("aA", "aB", true, "-", "the same header, another body");
+	pairs("a", "aAaB", true, "-", "nothing known of its body: which is it?");
+	pairs("aa", "aAaB", true, "--", "nor of two");
+	random_pairs();
+
 	fresh("", "");
 	fresh("abc", "abc");
-	fresh("aab", "aa2b");
-	fresh("abaaba", "aba2a3b2a4");
-	twins("aab", "-++", "", "a2b", "the twin of a removed one keeps its "
+	fresh("aAaBb", "aa2b");
+	fresh("aAbAaBaAbBaC", "aba2a3b2a4");
+	numbers("aAaBb", "aBb", "a2b", "one is removed, the other keeps its "
 	    "number");
-	twins("aaa", "+-+", "", "aa3", "so do those around a removed one");
-	twins("aab", "++-", "a", "aa2a3", "a new twin takes no number that is "
-	    "another's");
-	twins("ab", "-+", "a", "ba", "one that comes again, alone, has the "
-	    "number it had");
-	twins("abc", "+++", "cba", "abcc2b2a2", "new ones behind old ones");
-	matches();
+	numbers("aAaBaC", "aAaC", "aa3", "so do those around a removed one");
+	numbers("aAaB", "aBaA", "a2a", "they changed places");
+	numbers("aAaBb", "aAaBbaC", "aa2ba3", "a new one takes no number that "
+	    "is another's");
+	numbers("aAaB", "aBaC", "a2a3", "nor one that was");
+	numbers("aAaA", "aA", "a3", "nobody knows which is gone");
+	numbers("ab", "ba", "ba", "one that is there once has the number it "
+	    "had");
+	numbers("a", "aAaB", "a2a3", "which of them was the only one?");
 
 	memset(&m, 0, sizeof(m));
 	m.uid[0] = 0xab;
@@ -165,9 +207,9 @@ main(void)
 	mbox_uid(&m, text);
 	ok(strcmp(text, "ab000000000000000000000000000001") == 0,
 	    "a unique-id as text");
-	m.twin = UINT32_MAX;
+	m.number = UINT32_MAX;
 	mbox_uid(&m, text);
 	ok(strcmp(text, "ab000000000000000000000000000001.4294967295") == 0,
-	    "that of a twin");
+	    "that of a duplicate");
 	return tap_end();
 }

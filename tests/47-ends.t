@@ -1,0 +1,147 @@
+# A spool that does not end in an empty line: what comes next does not run into
+# its last message, and UPDATE leaves it with one.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Popper;
+
+my ($one, $two, $three) = map { letter($_) } 1 .. 3;
+
+# Such ends: of the last line, no line end, or no empty line after it.
+my %end = (
+	'no line end' => $one =~ s/\n\n\z//r,
+	'a line end, but no empty line' => $one =~ s/\n\z//r,
+	'no end of a header' => "From x\@example.org Sat Jan  3 01:05:34 1996\n" .
+	    "Subject: a",
+);
+
+# What a message of such an end is when it has one.
+sub whole { return $_[0] =~ s/\n*\z/\n\n/r }
+
+# What RETR sends of one: where there is no body, an empty line ends the header.
+sub sent { return text_of($_[0]) =~ s/\A[^\n]*\n\z/$&\r\n/r }
+
+# What RETR must send of a spool's messages.
+sub shown {
+	my ($s, @letters) = @_;
+	my $n = 0;
+
+	is_deeply([ map { scalar $s->text("RETR $_") } sort { $a <=> $b }
+	    keys %{ $s->list } ], [ map { sent($_) } @letters ],
+	    scalar @letters . ' messages');
+}
+
+for my $end (sort keys %end) {
+	my $last = $end{$end};
+
+	case "$end, and then mail: two messages, at each session" => sub {
+		my $box = box(spool => $last);
+
+		$box->login->quit;
+		$box->append($two);
+		for (1, 2) {
+			my $s = $box->login(args => ['-s']);
+			shown($s, whole($last), $two);
+			$s->quit;
+		}
+		# the known end is not forgotten when more comes
+		$box->append($three);
+		my $s = $box->login(args => ['-s']);
+		shown($s, whole($last), $two, $three);
+		$s->quit;
+		is($box->spool, $last . $two . $three, 'the spool');
+	};
+
+	for my $gone (1 .. 3) {
+		case "$end, and then mail, and DELE $gone" => sub {
+			my $box = box(spool => $last);
+			my @letters = (whole($last), $two, $three);
+
+			$box->login->quit;
+			$box->append($two);
+			$box->append($three);
+			my $s = $box->login(args => ['-s']);
+			my $uid = $s->uidl;
+			$s->command("DELE $gone");
+			$s->quit;
+			splice @letters, $gone - 1, 1;
+			is($box->spool, join('', @letters), 'the others, each with an end');
+			# as any program reads it
+			unlink $box->work;
+			$s = $box->login(args => ['-s']);
+			shown($s, @letters);
+			is_deeply([ sort values %{ $s->uidl } ], [ sort map { $uid->{$_} }
+			    grep { $_ != $gone } 1 .. 3 ], 'under their names');
+		};
+	}
+
+	case "$end, and mail comes during the session: DELE 1" => sub {
+		my $box = box(spool => $last);
+		my $s = $box->login;
+
+		$s->command('DELE 1');
+		$box->append($two);
+		$s->quit;
+		is($box->spool, $two, 'the new one stays, and it alone');
+	};
+
+	case "$end, and mail comes during the session: RETR 1" => sub {
+		my $box = box(spool => $last);
+		my $s = $box->login(args => ['-s']);
+
+		$box->append($two);
+		is(scalar $s->text('RETR 1'), sent(whole($last)), 'RETR 1');
+		$s->quit;
+		is($box->spool, $last . $two, 'the spool');
+		shown($box->login(args => ['-s']), whole($last), $two);
+	};
+
+	case "$end: UPDATE leaves an empty line" => sub {
+		my $box = box(spool => $two . $last);
+		my $s = $box->login(args => ['-s']);
+
+		$s->command('DELE 1');
+		$s->quit;
+		is($box->spool, whole($last), 'the spool');
+		$box->append($three);
+		shown($box->login, whole($last), $three);
+	};
+
+	case "$end of what is left when the newest is deleted" => sub {
+		my $box = box(spool => $last);
+
+		$box->login->quit;
+		$box->append($two);
+		my $s = $box->login(args => ['-s']);
+		$s->command('DELE 2');
+		$s->quit;
+		is($box->spool, whole($last), 'the spool');
+	};
+
+	case "$end, and no room for one: DELE and Status are done without" => sub {
+		needs('root');
+		my $box = box(spool => $two . $last);
+
+		$box->mount(64) or plan skip_all => 'no file system of its own';
+		my $s = $box->login;
+		$s->text('RETR 1');
+		my $fill = $box->mail . '/fill';
+		system("head -c 100000 /dev/zero >$fill 2>/dev/null");
+		$s->command('DELE 1');
+		like($s->quit, qr/^\+OK/, 'QUIT');
+		shown($box->login(args => ['-s']), whole($last));
+	};
+}
+
+# The end of a session's spool is no boundary where the text goes on otherwise.
+case 'a line that goes on where the file ended' => sub {
+	my $box = box(spool => $one . ($two =~ s/\n\n\z//r));
+
+	$box->login->quit;
+	$box->append(" and more\n\n");
+	shown($box->login, $one, $two =~ s/\n\n\z/ and more\n\n/r);
+};
+
+done_testing;
