@@ -177,11 +177,19 @@ drop_unlock(struct drop *d)
 	d->work = -1;
 }
 
-static void
-close_copy(struct drop *d)
+/*
+ * Truncating the file gives its blocks back at once: XFS may do so only some
+ * time after close(2), and an UPDATE on a full disk needs them.
+ */
+void
+drop_close_copy(struct drop *d)
 {
-	if (d->copy != -1)
-		(void)close(d->copy);
+	if (d->copy == -1)
+		return;
+	if (ftruncate(d->copy, 0) == -1) {
+		/* close(2) gives them back too */
+	}
+	(void)close(d->copy);
 	d->copy = -1;
 }
 
@@ -194,7 +202,7 @@ drop_close(struct drop *d)
 	free(d->maxima);
 	d->maxima = NULL;
 	drop_unlock(d);
-	close_copy(d);
+	drop_close_copy(d);
 	if (d->dir != -1)
 		(void)close(d->dir);
 	d->dir = -1;
@@ -287,7 +295,7 @@ copy_range(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 	struct drop *d = &p->drop;
 
 	if (d->copy != -1 && file_reserve(d->copy, from, to - from) == -1) {
-		close_copy(d);		/* no room there: begin elsewhere */
+		drop_close_copy(d);		/* no room there: begin elsewhere */
 		to = d->stamp.size;
 	}
 	if (d->copy == -1) {
@@ -363,7 +371,7 @@ find_again(struct pop *p, struct spool *sp)
 				d->all.v[i].flags |= MSG_GONE;
 			else
 				take_place(d, &d->all.v[i], &now.v[to[i]]);
-		close_copy(d);
+		drop_close_copy(d);
 		d->moved = d->settled = true;
 		index_stamp(&d->stamp, &sp->st);
 		r = 0;
@@ -437,7 +445,7 @@ drop_text(struct pop *p, const struct msg *m)
 		if (r == -1 && errno != EAGAIN)
 			break;
 		if (r == -1)
-			close_copy(d);
+			drop_close_copy(d);
 	}
 	return r == -1 ? say_trouble(p, "copy") : OK;
 }

@@ -404,12 +404,15 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	index_stamp(&st, &sp->st);
 	known = d->moved || !d->settled || !index_same(&st, &d->stamp) ? 0 :
 	    table_is_true(c, first);
+	if (known != 1)
+		r = known == -1 ? -1 : look_again(p, sp, c);
+	/* a copy that shares the spool's blocks makes writing need more */
+	drop_close_copy(d);
 	if (known == 1 && left != NULL) {
 		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
 			return r;
 		r = index_rest(d->work, &d->all, &d->pages);
-	} else if (known != 1)
-		r = known == -1 ? -1 : look_again(p, sp, c);
+	}
 	if (r == 0)
 		r = apply(p, sp, c, begun);
 	if (r == 0)

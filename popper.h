@@ -406,6 +406,13 @@ void drop_unlock(struct drop *d);
 void drop_close(struct drop *d);
 
 /*
+ * Closes the temporary copy; the next request for text makes a new one.  While a
+ * clone of the spool exists, overwriting a block of the spool takes a free block
+ * of the disk, so the copy is closed before the spool is changed.
+ */
+void drop_close_copy(struct drop *d);
+
+/*
  * Makes the whole table of messages readable, or entry i of it (STAT needs
  * neither).  0, or -1 with errno; the maildrop can then not be served.
  */

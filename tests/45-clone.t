@@ -53,4 +53,30 @@ case 'a clone is what the spool was when it was made' => sub {
 	$s->quit;
 };
 
+# While the clone is there, each block that UPDATE overwrites needs a new one.
+for my $read ('RETR 2', undef) {
+	my $name = defined $read ? "$read, then " : '';
+
+	case "${name}not one free block: deleting works [RFC 1939 6]" => sub {
+		my @letters = map { letter($_, body => alnum(40_000)) } 1 .. 6;
+		my $box = xfs_box(@letters);
+
+		$box->login(args => ['-s'])->quit;	# an index
+		my $s = $box->login(args => ['-s']);
+		is($s->text($read), text_of($letters[1]), $read) if defined $read;
+		$box->fill;
+		$s->dialog(<<~'END');
+			C: DELE 1
+			S: +OK Message 1 has been deleted.
+			C: DELE 3
+			S: +OK Message 3 has been deleted.
+			C: QUIT
+			S: +OK popper at * signing off.
+			-- closed
+			END
+		is($s->wait, 0, 'exit status');
+		ok($box->spool eq join('', @letters[1, 3 .. 5]), 'the spool');
+	};
+}
+
 done_testing;

@@ -385,6 +385,19 @@ sub mount {
 	return 1;
 }
 
+# Takes all the room of the mail's own file system; free() gives it back.
+sub fill {
+	my ($self) = @_;
+	my $filler = $self->mail . '/filler';
+
+	for my $size (16 << 20, 1 << 20, 1 << 16, 1 << 12) {
+		1 while system("fallocate -o \$(stat -c %s $filler 2>/dev/null || echo 0)"
+		    . " -l $size $filler 2>/dev/null") == 0;
+	}
+}
+
+sub free { return unlink $_[0]->mail . '/filler' }
+
 sub session {
 	my ($self, %arg) = @_;
 	return Popper::Session->new($self, %arg);
@@ -856,6 +869,10 @@ ino, mode, uid, gid, nlink, size, mtime and so on of a spool, by name.
 
 Puts the mail on a file system of that size, in memory or made by that program;
 false where that cannot be.
+
+=item fill, free
+
+Takes all the room of such a file system, to the last block; gives it back.
 
 =back
 
