@@ -69,7 +69,8 @@ int jrn_text_ready(int work, const struct journal *j);
 
 /*
  * Makes the sector say nothing, or the first one nothing but the numbers of
- * duplicates, durably.  done: what was to be deleted is gone.
+ * duplicates, durably; if that fails, it stays as it was.  done: what was to be
+ * deleted is gone.
  */
 int jrn_void(int work, uint64_t at, bool done);
 

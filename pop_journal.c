@@ -76,11 +76,27 @@ write_sector(int work, const void *p, size_t n, uint64_t at)
 	return file_write(work, sector, sizeof(sector), at);
 }
 
+/*
+ * If the sync fails, the disk may have the old sector and the system's memory
+ * the new one.  The next session must not believe that nothing is there, so the
+ * sector is written back.
+ */
 int
 jrn_void(int work, uint64_t at, bool done)
 {
-	return (at == 0 ? numbers_settle(work, done) :
-	    write_sector(work, "", 0, at)) == -1 ? -1 : file_sync(work);
+	char was[SECTOR];
+	ssize_t n;
+	int saved;
+
+	if ((n = file_some(work, was, sizeof(was), at)) == -1 || (at == 0 ?
+	    numbers_settle(work, done) : write_sector(work, "", 0, at)) == -1)
+		return -1;
+	if (file_sync(work) == 0)
+		return 0;
+	saved = errno;
+	(void)file_write(work, was, (size_t)n, at);
+	errno = saved;
+	return -1;
 }
 
 static int
@@ -401,21 +417,33 @@ fresh_serial(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/*
- * Nothing has been moved yet, and nothing will be: the spool gets its old
- * size back, and the journal counts no more.  Never 0: the errno is the
- * caller's answer.
- */
+/* Takes the fill away again, durably; mail behind it may keep it. */
 static int
-abandon(struct spool *sp, int work, struct journal *j)
+unfill(struct spool *sp, const struct journal *j)
 {
 	struct stat sb;
+
+	if (!j->filled)
+		return 0;
+	if (fstat(sp->fd, &sb) == -1)
+		return -1;
+	if ((uint64_t)sb.st_size > j->h.new_size)
+		return 0;
+	return ftruncate(sp->fd, (off_t)j->h.old_size) == -1 ? -1 :
+	    fsync(sp->fd);
+}
+
+/*
+ * Nothing has been moved yet, and nothing will be: the spool gets its old
+ * size back, and the journal is made void.  If that cannot be done, the next
+ * session decides.  Never 0: the errno is the caller's answer.
+ */
+static int
+abandon(struct spool *sp, int work, struct journal *j, bool *begun)
+{
 	int saved = errno;
 
-	if (!j->filled || (fstat(sp->fd, &sb) == 0 &&
-	    ((uint64_t)sb.st_size > j->h.new_size ||
-	    ftruncate(sp->fd, (off_t)j->h.old_size) == 0)))
-		(void)jrn_void(work, j->base, false);
+	*begun = unfill(sp, j) == -1 || jrn_void(work, j->base, false) == -1;
 	errno = saved;
 	return -1;
 }
@@ -503,7 +531,7 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl,
 	if (r == 0 && !turn)
 		r = grow(sp, work, &j);
 	if (r == -1 && !turn)
-		r = abandon(sp, work, &j);
+		r = abandon(sp, work, &j, begun);
 	if (r == 0) {
 		*begun = true;
 		r = jrn_run(p, sp, &j);

@@ -287,10 +287,7 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 	if (r == 0 && sp->fd != -1)
 		r = fsync(sp->fd);
 	if (r == 0)
-		r = kind == WORK_JOURNAL ? jrn_void(p->drop.work, 0, true) :
-		    index_void(p->drop.work);
-	if (r == 0)
-		r = file_sync(p->drop.work);
+		r = jrn_void(p->drop.work, 0, kind == WORK_JOURNAL);
 	return r;
 }
 

@@ -99,6 +99,43 @@ jrn_load(int work, uint64_t base, struct journal *j)
 	return -1;
 }
 
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * After a sync that failed, or of a session that was killed before it, what is
+ * read here may be in the system's memory alone, and no sync writes what the
+ * system takes for written.  So everything that recovery relies on is written
+ * again first: head, marks, steps, texts, and mail that is to be put back.
+ */
+static int
+write_again(int work, const struct journal *j)
+{
+	const struct piece *x;
+	uint64_t end = j->base + HEAD_ROOM;
+	struct stat sb;
+	int i;
+
+	if (fstat(work, &sb) == -1)
+		return -1;
+	end = later(end, j->h.steps_at + j->st.n * sizeof(*j->st.v));
+	for (i = 0; i < 2; i++)
+		if (j->m.text[i].step != 0)
+			end = later(end, j->h.text_at[i] + j->m.text[i].len);
+	for (x = j->st.v; x < j->st.v + j->st.n; x++)
+		if (x->kind == SRC_WORK)
+			end = later(end, x->src + x->len);
+	if (end > (uint64_t)sb.st_size)
+		end = (uint64_t)sb.st_size;
+	if (end > j->base && file_copy(work, j->base, work, j->base,
+	    end - j->base) == -1)
+		return -1;
+	return file_sync(work);
+}
+
 /* ---- may it go on? ----------------------------------------------------- */
 
 int
@@ -208,6 +245,17 @@ judge_growing(int fd, struct journal *j, uint64_t size)
 }
 
 /*
+ * Sets the size that the spool has once more: after a failed sync the disk may
+ * have another one.  The caller syncs it.
+ */
+static int
+set_size(struct spool *sp, uint64_t size)
+{
+	return (uint64_t)sp->st.st_size != size ? 0 :
+	    ftruncate(sp->fd, (off_t)size);
+}
+
+/*
  * Nothing is done, and nobody was told that anything is.  But the spool may
  * have its fill, or some of it: that goes away again, and mail that has come
  * behind it moves up, where a journal may be written for that.
@@ -217,8 +265,10 @@ take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
 {
 	uint64_t old = j->h.old_size, size = (uint64_t)sp->st.st_size, end;
 
-	if (sp->fd == -1 || size <= old || j->h.new_size <= old)
+	if (sp->fd == -1)
 		return 0;
+	if (size <= old || j->h.new_size <= old)
+		return set_size(sp, old);
 	end = fill_end(sp->fd, old, size < j->h.new_size ? size :
 	    j->h.new_size);
 	if (end == size)
@@ -376,12 +426,15 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 
 	if (jrn_load(work, base, &j) == -1)
 		return errno == ENOENT ? 0 : -1;
+	if (write_again(work, &j) == -1) {
+		plan_free(&j.st);
+		return -1;
+	}
 	switch (judge(sp, work, &j)) {
 	case GO_ON:
 		pop_log(p, LV_NOTICE, "recover user=%s: finishing an update "
 		    "that was cut off", p->who);
-		/* what a killed session wrote may not be on the disk yet */
-		r = file_sync(work) == -1 ? -1 : jrn_run(p, sp, &j);
+		r = jrn_run(p, sp, &j);
 		break;
 	case NOT_BEGUN:
 		if ((r = add_sources(work, &j, left, area)) == 0 &&
@@ -389,6 +442,7 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 			r = left->n > 0;
 		break;
 	case FINISHED:
+		r = set_size(sp, j.h.new_size);
 		break;
 	case UNKNOWN:
 		r = -1;

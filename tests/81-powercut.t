@@ -7,6 +7,9 @@
 #
 # Then the same with one sync taken out of the record: that must be noticed,
 # or the test could not fail.
+#
+# And a sync fails: what was written before it may be in the system's memory
+# alone, where the next session reads it, and no later sync writes it.
 
 use strict;
 use warnings;
@@ -43,23 +46,37 @@ sub bytes { return $_[0] =~ s/\\x([0-9a-f]{2})/chr hex $1/ger }
 # The calls of one session that change or sync the spool or the working file.
 sub recorded {
 	my ($box, @commands) = @_;
+	return session_of($box, undef, @commands, sub {
+		die 'QUIT was not answered'
+		    unless $_[0] =~ /signing off\.\r\n\z/;
+	});
+}
+
+# The same with something that happens to a call, and a check of what is said.
+sub session_of {
+	my ($box, $inject, @commands) = @_;
 	my $trace = $box->dir . '/strace';
+	my $check = pop @commands;
+
+	unlink $trace;
 	my $s = $box->session(trace => 0, greeting => 0, under => [
 	    strace($trace, '-y', '-xx', '-s', 1 << 20, '-e',
 	    'trace=pwrite64,pwritev,write,writev,ftruncate,fallocate,fsync,fdatasync,'
-	    . 'copy_file_range,sync_file_range') ]);
+	    . 'copy_file_range,sync_file_range',
+	    defined $inject ? ('-e', "inject=$inject") : ()) ]);
 	my @tape;
 
 	$s->send('USER alice', 'PASS s3cret', @commands, 'QUIT');
-	die 'QUIT was not answered' unless $s->slurp =~ /signing off\.\r\n\z/;
+	$check->($s->slurp);
 	$s->wait;
 	for (straced($trace)) {
 		my ($call, $path, $args, $result) =
 		    /^\d+ +(\w+)\(\d+<([^>]*)>,? ?(.*)\) += (-?\d+)/ or next;
 		my $name = bytes($path) =~ /\/mail\/(alice|\.alice\.pop)\z/
 		    ? $1 : next;
-		next if $result < 0;
-		my $op = { file => $name eq 'alice' ? 'spool' : 'work' };
+		next if $result < 0 && $call !~ /sync/;
+		my $op = { file => $name eq 'alice' ? 'spool' : 'work',
+		    call => $call, failed => $result < 0 };
 		if ($call eq 'pwrite64') {
 			my ($data, $n, $at) = $args =~ /^"(.*)", (\d+), (\d+)\z/
 			    or die "cannot read: $_";
@@ -106,49 +123,51 @@ sub apply {
 	}
 }
 
-# What the disk certainly has in front of call n, and what it may have, in the
-# order of the calls: pieces that are on the disk or not.
+# The calls before call n, in pieces and in their order; those that are marked as
+# open are on the disk or not.  The first sync after a call decides.
 sub in_front_of {
-	my ($base, $tape, $n) = @_;
-	my %disk = %$base;
-	my (%synced, @open);
+	my ($tape, $n) = @_;
+	my (%next, @synced, @pieces);
 
 	for my $i (reverse 0 .. $n - 1) {
 		my $op = $tape->[$i];
-		$synced{$op->{file}} //= $i if $op->{do} eq 'sync';
+		$next{$op->{file}} = !$op->{failed} if $op->{do} eq 'sync';
+		$synced[$i] = $next{$op->{file}};
 	}
 	for my $i (0 .. $n - 1) {
 		my $op = $tape->[$i];
-		if ($i <= ($synced{$op->{file}} // -1)) {
-			apply(\%disk, $op);
+		if ($synced[$i]) {
+			push @pieces, $op;
 		} elsif ($op->{do} eq 'write') {
 			my ($at, $data) = @$op{qw(at data)};
 			while (length $data) {
 				my $some = $SECTOR - $at % $SECTOR;
-				push @open, { %$op, at => $at,
+				push @pieces, { %$op, open => 1, at => $at,
 				    data => substr $data, 0, $some, '' };
 				$at += $some;
 			}
 		} elsif ($op->{do} ne 'sync') {
-			push @open, $op;
+			push @pieces, { %$op, open => 1 };
 		}
 	}
-	return (\%disk, @open);
+	return @pieces;
 }
 
 # The states to try there: all, where they are few.
 sub states {
-	my ($base, $tape, $n, $random) = @_;
-	my ($disk, @open) = in_front_of($base, $tape, $n);
-	my $all = @open <= $few;
+	my ($base, $tape, $n, $random, $most) = @_;
+	my @pieces = in_front_of($tape, $n);
+	my $open = grep { $_->{open} } @pieces;
+	my $all = $open <= $few;
 	my (@states, %seen);
 
-	for my $k (0 .. ($all ? 2 ** @open : $samples) - 1) {
-		my %is = %$disk;
+	for my $k (0 .. ($all ? 2 ** $open : $most) - 1) {
+		my %is = %$base;
 		my $share = $random->(100);
-		for my $i (0 .. $#open) {
-			apply(\%is, $open[$i])
-			    if $all ? $k >> $i & 1 : $random->(100) < $share;
+		my $i = 0;
+		for my $op (@pieces) {
+			apply(\%is, $op) if !$op->{open} ||
+			    ($all ? $k >> $i++ & 1 : $random->(100) < $share);
 		}
 		push @states, \%is unless $seen{"$is{spool}\0\0$is{work}"}++;
 	}
@@ -212,17 +231,19 @@ sub wrong {
 	return 'the spool has ' . join ', ', $spool =~ /^Subject: (.*)/mg;
 }
 
-# Power cuts in front of every call and behind the last: what went wrong first,
-# and how many states were tried.
+# Power cuts in front of every call (from one on) and behind the last: what went
+# wrong first, and how many states were tried.
 sub cut {
-	my ($box, $scene, $base, $tape, $seed) = @_;
+	my ($box, $scene, $base, $tape, $seed, $from) = @_;
 	my $random = dice($seed);
 	my $tried = 0;
 
 	# the last calls first: a missing sync shows there
-	for my $n (reverse 0 .. @$tape) {
-		for my $state (states($base, $tape, $n, $random)) {
-			my $sure = $n == @$tape || $scene->{left};
+	for my $n (reverse $from // 0 .. @$tape) {
+		for my $state (states($base, $tape, $n, $random,
+		    defined $from ? 2 : $samples)) {
+			my $sure = ($n == @$tape && !defined $from)
+			    || $scene->{left};
 			my $more = $random->(3) == 0 ? $mail : '';
 			my $bad = eval {
 				wrong($box, $scene, $state, $sure, $more);
@@ -244,6 +265,38 @@ for my $scene (@scenes) {
 		my ($bad, $states) = cut($box, $scene, $base, \@tape, 1);
 		is($bad, '', 'all of it is old, or all of it new');
 		cmp_ok($states, '>', @tape / 2, "$states states of the disk");
+	};
+}
+
+# One sync after the other fails.  The next session goes on, and the power fails
+# while it does or after it.
+for my $scene (@scenes) {
+	case "a sync fails, then the power: $scene->{name}" => sub {
+		needs('strace', 'plain');
+		my ($box, $base, @tape) = begin($scene);
+		my (%nth, @wrong);
+		my $tried = 0;
+
+		for my $call (map { $_->{call} } grep { $_->{do} eq 'sync' } @tape) {
+			my $n = ++$nth{$call};
+			my $said;
+
+			$box->put($base->{spool});
+			$box->put_file($box->work, $base->{work});
+			my @both = session_of($box, "$call:error=EIO:when=$n",
+			    @{ $scene->{commands} }, sub { $said = $_[0] });
+			push @wrong, "$call $n: said $said"
+			    unless $said =~ /^-ERR \[SYS\/TEMP\] [^\r]*\r\n\z/m;
+			my $from = @both;
+			push @both, session_of($box, undef, sub { $said = $_[0] });
+			push @wrong, "then: said $said"
+			    unless $said =~ /signing off\.\r\n\z/;
+			my ($bad, $states) = cut($box, $scene, $base, \@both, $n, $from);
+			push @wrong, "$call $n, then $bad" if $bad ne '';
+			$tried += $states;
+		}
+		is(join("\n", @wrong), '', 'all of it is old, or all of it new');
+		cmp_ok($tried, '>', 30, "$tried states of the disk");
 	};
 }
 

@@ -25,6 +25,7 @@ struct op {
 	enum what what;
 	int file;
 	size_t at, n;		/* SIZE: at is the size */
+	bool failed;		/* SYNC */
 	char *data;
 };
 
@@ -38,6 +39,7 @@ static ino_t inode[FILES];
 static uint64_t limit = UINT64_MAX;	/* size of the work file */
 static size_t out_of_bounds;
 static uint64_t bound;			/* of writes to the spool */
+static size_t fail_at, syncs;		/* sync that fails, from 1 on; done */
 
 static int
 which(int fd)
@@ -74,6 +76,7 @@ take_down(enum what what, int fd, size_t at, const void *data, size_t n)
 	x->file = file;
 	x->at = at;
 	x->n = n;
+	x->failed = what == SYNC && syncs == fail_at;
 	x->data = NULL;
 	if (n > 0) {
 		if ((x->data = malloc(n)) == NULL)
@@ -114,15 +117,16 @@ ftruncate(int fd, off_t size)
 int
 fdatasync(int fd)
 {
+	syncs++;
 	take_down(SYNC, fd, 0, NULL, 0);
-	return 0;
+	errno = EIO;
+	return syncs == fail_at ? -1 : 0;
 }
 
 int
 fsync(int fd)
 {
-	take_down(SYNC, fd, 0, NULL, 0);
-	return 0;
+	return fdatasync(fd);
 }
 
 int
@@ -222,7 +226,10 @@ after_kill(const struct disk *base, const struct tape *t, size_t n, bool half,
 	return true;
 }
 
-/* Whether call i of the first n is on the disk for certain. */
+/*
+ * Whether call i of the first n is on the disk for certain.  The first sync after
+ * it decides: the system forgets what it could not write.
+ */
 static bool
 durable(const struct tape *t, size_t i, size_t n)
 {
@@ -230,7 +237,7 @@ durable(const struct tape *t, size_t i, size_t n)
 
 	for (k = i; k < n; k++)
 		if (t->v[k].what == SYNC && t->v[k].file == t->v[i].file)
-			return true;
+			return !t->v[k].failed;
 	return false;
 }
 
@@ -660,7 +667,7 @@ is_text(const struct buf *b, const struct buf *text, const struct buf *more)
 }
 
 static unsigned states;		/* that recovery was tried on */
-static struct disk base, now, then, mid;
+static struct disk start, base, now, then, mid;
 static struct tape first;
 
 /*
@@ -812,6 +819,134 @@ missed(size_t skip, unsigned samples)
 	tap_mute = false;
 	free(t.v);
 	return !good;
+}
+
+/* ---- syncs that fail --------------------------------------------------- */
+
+/* Adds the first n calls of a tape to another one, which owns nothing. */
+static void
+splice(struct tape *to, const struct tape *from, size_t n)
+{
+	to->v = realloc(to->v, (to->n + n + 1) * sizeof(*to->v));
+	if (to->v == NULL)
+		abort();
+	if (n > 0)
+		memcpy(to->v + to->n, from->v, n * sizeof(*to->v));
+	to->n += n;
+}
+
+/*
+ * The calls up to from are those of a session in which a sync failed; the others
+ * recovered from what it left in the system's memory, and found end.  Power cuts
+ * in and after that.
+ */
+static bool
+cuts_after(const struct tape *t, size_t from, const struct buf *end,
+    unsigned samples, const char *when, size_t which_one)
+{
+	uint64_t seed = 4711 + which_one;
+	unsigned k;
+	bool good = true;
+	size_t n;
+
+	for (n = from; n <= t->n && good; n++)
+		for (k = 0; k < samples && good; k++) {
+			(void)after_cut(&base, t, n, UINT64_MAX, &seed, &now);
+			good = all_whole(&now, when, which_one) &&
+			    recovers(&now, false, left_over(), NULL, when,
+			    which_one);
+			/* a session that changed nothing promises nothing */
+			if (good && n == t->n && n > from && !is_text(&now.f[SPOOL], end,
+			    NULL)) {
+				note("%s: %s %zu: not what was shown before",
+				    sc->name, when, which_one);
+				good = false;
+			}
+		}
+	return good;
+}
+
+/* The next session after a failed sync, and power cuts in and after it. */
+static bool
+next_session(struct tape *all, struct disk *d, unsigned samples,
+    const char *when, size_t which_one)
+{
+	struct tape t = { NULL, 0, 0 };
+	size_t from = all->n;
+	bool good;
+
+	good = all_whole(d, when, which_one) && recovers(d, false,
+	    left_over(), &t, when, which_one);
+	splice(all, &t, t.n);
+	good = good && cuts_after(all, from, &d->f[SPOOL], samples, when,
+	    which_one);
+	tape_free(&t);
+	return good;
+}
+
+/* Each sync of the update fails. */
+static bool
+bad_syncs(unsigned samples)
+{
+	struct tape t = { NULL, 0, 0 }, all = { NULL, 0, 0 };
+	struct disk d = { { { NULL, 0, 0 }, { NULL, 0, 0 } } };
+	bool good = true, done = false;
+	size_t i;
+	int r;
+
+	for (i = 1; good && !done; i++) {
+		copy_disk(&d, &start);
+		syncs = 0;
+		fail_at = i;
+		r = left_over() ? recover(&d, &t) : update(&d, &t);
+		done = syncs < i;
+		fail_at = 0;
+		if (!left_over())
+			get_disk(&d);
+		if (!done && r == 0) {
+			note("%s: sync %zu fails, and that is not said",
+			    sc->name, i);
+			good = false;
+		}
+		all.n = 0;
+		splice(&all, &t, t.n);
+		if (good && !done)
+			good = next_session(&all, &d, samples, "bad sync", i);
+		tape_free(&t);
+	}
+	free(all.v);
+	free_disk(&d);
+	return good;
+}
+
+/* A kill here and there; then each sync of the recovery fails. */
+static bool
+bad_recoveries(unsigned samples)
+{
+	struct tape t = { NULL, 0, 0 }, all = { NULL, 0, 0 };
+	struct disk d = { { { NULL, 0, 0 }, { NULL, 0, 0 } } };
+	size_t n, i, step = first.n / 6 + 1;
+	bool good = true, done;
+
+	for (n = step / 2; n < first.n && good; n += step)
+		for (i = 1, done = false; good && !done; i++) {
+			(void)after_kill(&base, &first, n, false, &d);
+			syncs = 0;
+			fail_at = i;
+			(void)recover(&d, &t);
+			done = syncs < i;
+			fail_at = 0;
+			all.n = 0;
+			splice(&all, &first, n);
+			splice(&all, &t, t.n);
+			if (!done)
+				good = next_session(&all, &d, samples,
+				    "kill, then bad sync", n * 1000 + i);
+			tape_free(&t);
+		}
+	free(all.v);
+	free_disk(&d);
+	return good;
 }
 
 /* ---- other programs ---------------------------------------------------- */
@@ -1046,7 +1181,7 @@ static void
 play(const struct scene *scene, bool forge)
 {
 	unsigned samples = TAP_MANY(scene->large ? 8 : 40);
-	size_t i, syncs = 0, needed = 0;
+	size_t i, nsyncs = 0, needed = 0;
 	bool good;
 	char list[256] = "";
 	int r;
@@ -1054,6 +1189,7 @@ play(const struct scene *scene, bool forge)
 	sc = scene;
 	make_scene();
 	make_disk(&base);
+	copy_disk(&start, &base);
 	copy_disk(&then, &base);
 	if (left_over())
 		r = recover(&then, &first);
@@ -1076,6 +1212,15 @@ play(const struct scene *scene, bool forge)
 	good = cuts(samples, !scene->large);
 	ok(good, "%s: power cuts, %u recoveries", sc->name, states);
 	states = 0;
+	good = bad_syncs(samples / 4);
+	ok(good, "%s: syncs fail, then power cuts, %u recoveries", sc->name,
+	    states);
+	states = 0;
+	good = scene->large || bad_recoveries(samples / 8);
+	if (states > 0)
+		ok(good, "%s: syncs of recoveries fail, %u recoveries",
+		    sc->name, states);
+	states = 0;
 	good = strangers();
 	ok(good, "%s: other programs between, %u recoveries", sc->name,
 	    states);
@@ -1090,17 +1235,18 @@ play(const struct scene *scene, bool forge)
 	for (i = 0; i < first.n; i++) {
 		if (first.v[i].what != SYNC)
 			continue;
-		syncs++;
+		nsyncs++;
 		if (!missed(i, 60))
 			continue;
 		needed++;
 		(void)snprintf(list + strlen(list), sizeof(list) -
-		    strlen(list), " %zu", syncs);
+		    strlen(list), " %zu", nsyncs);
 	}
-	ok(needed > 0, "%s: %zu syncs; not without number%s", sc->name, syncs,
+	ok(needed > 0, "%s: %zu syncs; not without number%s", sc->name, nsyncs,
 	    list);
 	tape_free(&first);
 	free_disk(&base);
+	free_disk(&start);
 }
 
 int
