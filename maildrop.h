@@ -21,6 +21,9 @@
 enum {
 	BLOCK = 256 * 1024,	/* files are read and written so much a time */
 	PAGE = 4096,
+	MEMORY_MOST = 4 << 20,	/* of mail text, where no disk has room: most
+				   messages fit, and any local user can fill
+				   TMPDIR, so that all sessions need it */
 	UID_LEN = 16,		/* MD5 */
 	UID_TEXT = 48,		/* 32 hex digits, a dot, a number and a NUL */
 	UIDL_MOST = 70		/* RFC 1939, 7: a unique-id has no more */
@@ -467,11 +470,11 @@ int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 int scan_same(int fd, const struct msg *m);
 
 /*
- * Reads the bodies that tell duplicates apart, from..: those of t whose uid is
- * that of others, in t or in another table, which may be NULL.  *n: how many
- * there are.  0, or -1 with errno.
+ * Reads the bodies that tell duplicates apart, as far as the file has them, which
+ * is from..to: those of t whose uid is that of others, in t or in another table,
+ * which may be NULL.  *n: how many there are.  0, or -1 with errno.
  */
-int scan_bodies(int fd, uint64_t from, struct msgs *t,
+int scan_bodies(int fd, uint64_t from, uint64_t to, struct msgs *t,
     const struct msgs *other, size_t *n);
 
 /* Whether two messages of one uid have the same body.  1, 0, or -1 with errno. */
@@ -539,9 +542,14 @@ int file_sync(int fd);
 
 /*
  * An unnamed file with room for n bytes from an offset on: in dir, else in
- * TMPDIR, else in memory.
+ * TMPDIR.  file_memory() has it in memory, and only up to MEMORY_MOST bytes;
+ * the caller sees to it that the file does not get larger.  -1 with errno.
  */
 int file_unnamed(int dir, uint64_t at, uint64_t n);
+int file_memory(uint64_t at, uint64_t n);
+
+/* Whether an errno says that there is no room. */
+bool file_no_room(int e);
 
 /* Copies a whole file if that costs no writing (a reflink).  0 or -1. */
 int file_clone(int from, int to);

@@ -35,6 +35,9 @@ say_trouble(struct pop *p, const char *doing)
 		    "format; tell the administrator.");
 	}
 	pop_warn(p, "%s", doing);
+	if (file_no_room(errno))
+		return pop_err(p, "[SYS/TEMP] There is no room on the server "
+		    "for that now; try again later.");
 	if (errno == EPERM || errno == EACCES)
 		return pop_err(p, "[SYS/PERM] The maildrop is not a plain "
 		    "file of its user; tell the administrator.");
@@ -288,30 +291,86 @@ drop_entry(struct pop *p, size_t i)
 
 /* ---- the temporary copy ------------------------------------------------ */
 
-/* Has the bytes from..to of the spool in the copy, at the same places. */
+/* How many bytes of a message a part of it has. */
+static uint64_t
+part_size(const struct msg *m, enum part part)
+{
+	return part == PART_HEAD ? m->head : m->length;
+}
+
+static bool
+has_part(const struct drop *d, const struct msg *m, enum part part)
+{
+	return d->copy != -1 && m->offset >= d->copied &&
+	    m->offset + part_size(m, part) <= d->copied_end;
+}
+
+/* Puts the bytes from..to of the spool into the copy, at the same places. */
 static int
-copy_range(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
+fill_copy(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 {
 	struct drop *d = &p->drop;
 
-	if (d->copy != -1 && file_reserve(d->copy, from, to - from) == -1) {
-		drop_close_copy(d);		/* no room there: begin elsewhere */
-		to = d->stamp.size;
-	}
-	if (d->copy == -1) {
-		d->copy = file_unnamed(d->dir, from, to - from);
-		d->copied = to;		/* nothing is in it yet */
-	}
-	if (d->copy == -1)
-		return -1;
-	if (file_clone(sp->fd, d->copy) == 0)
-		from = 0;
-	else if (file_copy(sp->fd, from, d->copy, from, to - from) == -1)
+	if (file_copy(sp->fd, from, d->copy, from, to - from) == -1)
 		return -1;
 	d->copied = from;
 	pop_log(p, LV_DEBUG, "copy user=%s from=%llu to=%llu", p->who,
 	    (unsigned long long)from, (unsigned long long)to);
 	return 0;
+}
+
+/*
+ * A new copy with the bytes from..to, wherever there is room for them.  A clone
+ * has all of the spool and needs none.
+ */
+static int
+make_copy(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
+{
+	struct drop *d = &p->drop;
+	int saved;
+
+	drop_close_copy(d);
+	d->copy = file_unnamed(d->dir, 0, 0);
+	if (d->copy != -1 && file_clone(sp->fd, d->copy) == 0) {
+		d->copied = 0;
+		d->copied_end = d->stamp.size;
+		return 0;
+	}
+	if (d->copy == -1 || file_reserve(d->copy, from, to - from) == -1) {
+		drop_close_copy(d);
+		d->copy = file_unnamed(d->dir, from, to - from);
+	}
+	if (d->copy == -1)
+		d->copy = file_memory(from, to - from);
+	if (d->copy == -1)
+		return -1;
+	d->copied = d->copied_end = to;		/* nothing is in it yet */
+	if (fill_copy(p, sp, from, to) == 0)
+		return 0;
+	saved = errno;
+	drop_close_copy(d);
+	errno = saved;
+	return -1;
+}
+
+/*
+ * Has the spool from there on in the copy.  The copy that is there is extended, if
+ * there is room where it is.
+ */
+static int
+copy_from(struct pop *p, struct spool *sp, uint64_t from)
+{
+	struct drop *d = &p->drop;
+
+	if (d->copy != -1 && from >= d->copied)
+		return 0;
+	if (d->copy != -1 &&
+	    file_reserve(d->copy, from, d->copied - from) == 0 &&
+	    fill_copy(p, sp, from, d->copied) == 0)
+		return 0;
+	if (d->copy != -1 && !file_no_room(errno))
+		return -1;
+	return make_copy(p, sp, from, d->stamp.size);
 }
 
 /* Takes over where a message is now; the session's marks stay. */
@@ -339,8 +398,8 @@ drop_match(struct drop *d, int fd, struct msgs *now, size_t *to)
 	size_t n;
 
 	/* what the copy has of a duplicate tells it from the others */
-	if (scan_bodies(fd, 0, now, &d->all, &n) == -1 ||
-	    scan_bodies(d->copy, d->copy == -1 ? UINT64_MAX : d->copied,
+	if (scan_bodies(fd, 0, UINT64_MAX, now, &d->all, &n) == -1 ||
+	    scan_bodies(d->copy, d->copied, d->copy == -1 ? 0 : d->copied_end,
 	    &d->all, now, &n) == -1)
 		return -1;
 	return mbox_match(&d->all, now, true, to);
@@ -383,77 +442,84 @@ find_again(struct pop *p, struct spool *sp)
 
 /*
  * Whether the table tells where message m is in the spool: an equal stamp is a
- * hint.  1, 0, or -1 with errno.
+ * hint, and a copy that should have it proves the opposite.  1, 0, or -1 with
+ * errno.
  */
 static int
-is_true(const struct drop *d, const struct spool *sp, const struct msg *m)
+is_true(const struct drop *d, const struct spool *sp, const struct msg *m,
+    enum part part)
 {
 	struct stamp now;
 
 	index_stamp(&now, &sp->st);
-	if (!index_same(&now, &d->stamp) || !d->settled)
+	if (!index_same(&now, &d->stamp) || !d->settled || has_part(d, m, part))
 		return 0;
-	return d->moved || sp->fd == -1 ? 1 : scan_same(sp->fd, m);
+	return sp->fd == -1 ? 1 : scan_same(sp->fd, m);
 }
 
-/* Whether the copy has message m where the table says. */
+/* Whether the copy has message m, and where the table says. */
 static bool
-in_copy(const struct drop *d, const struct msg *m)
+in_copy(const struct drop *d, const struct msg *m, enum part part)
 {
 	char s[5];
 
-	return d->copy != -1 && m->offset >= d->copied &&
-	    file_read(d->copy, s, sizeof(s), m->offset) == 0 &&
+	return has_part(d, m, part) && file_read(d->copy, s, sizeof(s), m->offset) == 0 &&
 	    memcmp(s, "From ", sizeof(s)) == 0;
 }
 
 static int
-copy_locked(struct pop *p, struct spool *sp, const struct msg *m)
+copy_locked(struct pop *p, struct spool *sp, const struct msg *m,
+    enum part part)
 {
 	struct drop *d = &p->drop;
-	uint64_t from = m->offset, to;
-	int r;
+	int r = m->flags & MSG_GONE ? 1 : is_true(d, sp, m, part);
 
-	if ((r = is_true(d, sp, m)) == -1)
+	if (r == -1 || (r == 0 && find_again(p, sp) == -1))
 		return -1;
-	if (r == 0 || (d->copy != -1 && from >= d->copied)) {
-		if (find_again(p, sp) == -1)
-			return -1;
-		from = 0;		/* once, and all of it */
-	} else if (d->moved)
-		from = 0;
-	to = d->copy == -1 ? d->stamp.size : d->copied;
-	if (sp->fd == -1 || from >= to)
+	if (sp->fd == -1 || m->flags & MSG_GONE)
 		return 0;
-	return copy_range(p, sp, from, to);
+	if (!d->alone) {	/* what was moved is copied once, all of it */
+		if (copy_from(p, sp, d->moved ? 0 : m->offset) == 0)
+			return 0;
+		if (!file_no_room(errno))
+			return -1;
+		d->alone = true;
+	}
+	return make_copy(p, sp, m->offset, m->offset + part_size(m, part));
 }
 
-enum result
-drop_text(struct pop *p, const struct msg *m)
+int
+drop_part(struct pop *p, const struct msg *m, enum part part)
 {
 	struct drop *d = &p->drop;
 	struct spool sp;
 	int i, r = -1;
 
 	for (i = 0; i < TRIES && r == -1; i++) {
-		if (in_copy(d, m))
-			return OK;
+		if (in_copy(d, m, part))
+			return 0;
 		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
 			break;
-		r = lock_undisturbed(p, &sp, copy_locked(p, &sp, m));
+		r = lock_undisturbed(p, &sp, copy_locked(p, &sp, m, part));
 		unlock_spool(p, &sp);
 		if (r == -1 && errno != EAGAIN)
 			break;
 		if (r == -1)
 			drop_close_copy(d);
 	}
-	return r == -1 ? say_trouble(p, "copy") : OK;
+	return r;
 }
 
 enum result
-drop_copy(struct pop *p, const struct msg *m)
+drop_text(struct pop *p, const struct msg *m, enum part part)
 {
-	if (drop_text(p, m) != OK)
+	return drop_part(p, m, part) == -1 ? say_trouble(p, "copy") : OK;
+}
+
+enum result
+drop_copy(struct pop *p, const struct msg *m, enum part part)
+{
+	if (drop_text(p, m, part) != OK)
 		return NO;
 	if (m->flags & MSG_GONE)
 		return pop_err(p, "Another program has removed message %zu.",

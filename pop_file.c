@@ -322,11 +322,26 @@ file_unnamed(int dir, uint64_t at, uint64_t n)
 #endif
 	if (fd == -1)
 		fd = with_room(unnamed_in(tmp), at, n);
-#ifdef POPPER_LINUX
-	if (fd == -1)
-		fd = with_room(memfd_create("popper", MFD_CLOEXEC), at, n);
-#endif
 	return fd;
+}
+
+int
+file_memory(uint64_t at, uint64_t n)
+{
+#ifdef POPPER_LINUX
+	if (n <= MEMORY_MOST)
+		return with_room(memfd_create("popper", MFD_CLOEXEC), at, n);
+#endif
+	(void)at;
+	(void)n;
+	errno = ENOSPC;
+	return -1;
+}
+
+bool
+file_no_room(int e)
+{
+	return e == ENOSPC || e == EDQUOT || e == EFBIG || e == ENOMEM;
 }
 
 int

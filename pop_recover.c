@@ -173,9 +173,9 @@ tell_apart(int fd, struct msgs *t, int other_fd, struct msgs *other)
 {
 	size_t n;
 
-	if (scan_bodies(fd, 0, t, other, &n) == -1)
+	if (scan_bodies(fd, 0, UINT64_MAX, t, other, &n) == -1)
 		return -1;
-	return scan_bodies(other_fd, 0, other, t, &n);
+	return scan_bodies(other_fd, 0, UINT64_MAX, other, t, &n);
 }
 
 /*

@@ -188,8 +188,8 @@ body_digest(int fd, const struct msg *m, char *block, uint64_t *digest)
 }
 
 int
-scan_bodies(int fd, uint64_t from, struct msgs *t, const struct msgs *other,
-    size_t *n)
+scan_bodies(int fd, uint64_t from, uint64_t to, struct msgs *t,
+    const struct msgs *other, size_t *n)
 {
 	char *block = NULL;
 	struct msg *m;
@@ -200,7 +200,7 @@ scan_bodies(int fd, uint64_t from, struct msgs *t, const struct msgs *other,
 		r = -1;
 	for (m = t->v; r == 0 && *n > 0 && m < t->v + t->n; m++)
 		if (m->flags & MSG_DUPLICATE && m->check == 0 &&
-		    m->offset >= from)
+		    m->offset >= from && m->offset + m->length <= to)
 			r = body_digest(fd, m, block, &m->check);
 	file_free(block);
 	return r;
@@ -249,7 +249,7 @@ scan_numbers(int fd, struct msgs *t, const struct msgs *old)
 
 	if (all_known(t, old))		/* sorting takes longer */
 		return 0;
-	if (scan_bodies(fd, 0, t, old, &n) == -1)
+	if (scan_bodies(fd, 0, UINT64_MAX, t, old, &n) == -1)
 		return -1;
 	return n == 0 ? 0 : mbox_number(t, old);
 }

@@ -66,6 +66,8 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 	size_t n, some;
 	bool done = false;
 
+	if (l != NULL && l->lines == 0 && end > m->offset + m->head)
+		end = m->offset + m->head;	/* the copy may end there */
 	for (; at < end && !done && p->out.state == IN_LINE; at += n) {
 		n = l == NULL ? PART - (size_t)(at % PAGE) : PART_TOP;
 		if (n > end - at)
@@ -89,7 +91,7 @@ pop_retr(struct pop *p)
 	struct msg *m;
 	enum result r;
 
-	if ((m = arg_msg(p, 0)) == NULL || drop_copy(p, m) != OK)
+	if ((m = arg_msg(p, 0)) == NULL || drop_copy(p, m, PART_ALL) != OK)
 		return NO;
 	(void)pop_ok(p, "%llu octets", (unsigned long long)m->octets);
 	if ((r = send_text(p, m, NULL)) != OK || p->out.state != IN_LINE)
@@ -110,7 +112,7 @@ pop_top(struct pop *p)
 		return NO;
 	if (!arg_number(p->argv[1], UINT64_MAX, &l.lines))
 		return pop_err(p, "The number of lines must be a number.");
-	if (drop_copy(p, m) != OK)
+	if (drop_copy(p, m, l.lines == 0 ? PART_HEAD : PART_ALL) != OK)
 		return NO;
 	(void)pop_ok(p, "Top of message follows.");
 	return send_text(p, m, &l);

@@ -190,7 +190,8 @@ make_plan(struct change *c, uint64_t size)
 static int
 as_sent(const struct drop *d, const struct msg *m, int fd, const struct msg *x)
 {
-	return d->copy == -1 || m->offset < d->copied ? 1 :
+	return d->copy == -1 || m->offset < d->copied ||
+	    m->offset + m->length > d->copied_end ? 1 :
 	    scan_same_body(d->copy, m, fd, x);
 }
 

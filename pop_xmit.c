@@ -22,7 +22,7 @@ struct parcel {
 	int fd;
 	enum { START, TEXT, CR, DOT, DOT_CR, END } where;
 	int error;			/* why it cannot be written, or 0 */
-	uint64_t size, limit;		/* bytes */
+	uint64_t size, limit, room;	/* bytes; room: of a file in memory */
 	size_t n;
 	char buf[16 * 1024];
 };
@@ -30,8 +30,11 @@ struct parcel {
 static void
 spill(struct parcel *x)
 {
-	if (x->size <= x->limit && x->error == 0 &&
-	    file_write(x->fd, x->buf, x->n, x->size) == -1)
+	if (x->size > x->limit || x->error != 0)
+		;			/* all the rest is only counted */
+	else if (x->size + x->n > x->room)
+		x->error = ENOSPC;
+	else if (file_write(x->fd, x->buf, x->n, x->size) == -1)
 		x->error = errno;
 	x->size += x->n;
 	x->n = 0;
@@ -229,7 +232,12 @@ xtnd_xmit(struct pop *p)
 	}
 	memset(x, 0, sizeof(*x));
 	x->limit = p->opt.parcel;
+	x->room = UINT64_MAX;
 	if ((x->fd = file_unnamed(p->drop.dir, 0, 0)) == -1) {
+		x->fd = file_memory(0, 0);
+		x->room = MEMORY_MOST;
+	}
+	if (x->fd == -1) {
 		pop_warn(p, "xmit: temporary file");
 		return pop_err(p, "[SYS/TEMP] There is no room for a message"
 		    " now.");

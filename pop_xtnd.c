@@ -105,11 +105,14 @@ list_field(struct pop *p, struct str name, struct msg *only)
 	    n++) {
 		if (m->flags & (MSG_DELETED | MSG_GONE))
 			continue;
-		if (read_head(p, m, &room, &size, &head) == -1) {
+		if (drop_part(p, m, PART_HEAD) == -1 || (!(m->flags &
+		    MSG_GONE) && read_head(p, m, &room, &size, &head) == -1)) {
 			pop_warn(p, "xlst: temporary copy");
 			free(room);
 			return CUT;
 		}
+		if (m->flags & MSG_GONE)	/* that was found just now */
+			continue;
 		f = find_field(head, name);
 		pop_print_number(p, list_number(p, m));
 		pop_put(p, " ", 1);
@@ -144,7 +147,8 @@ xtnd_xlst(struct pop *p)
 	    (m = list_msg(p, n)) == NULL))
 		return pop_err(p, "That message does not exist.");
 	if (p->drop.sum.count > 0 &&
-	    drop_text(p, m != NULL ? m : list_msg(p, 1)) != OK)
+	    drop_text(p, m != NULL ? m : list_msg(p, 1), PART_HEAD) !=
+	    OK)
 		return NO;
 	return list_field(p, name, m);
 }

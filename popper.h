@@ -90,7 +90,8 @@ struct drop {
 	char name[256];		/* DIR/name is the spool */
 	int work;		/* .name.pop: session lock, index, journal */
 	int copy;		/* the temporary copy, -1 before it is made */
-	uint64_t copied;	/* the copy holds the spool from here on */
+	uint64_t copied, copied_end;	/* the part of the spool that it has */
+	bool alone;		/* it has one message: there is no more room */
 	struct stamp stamp;	/* the spool that the table describes */
 	struct summary sum;
 	struct msgs all;	/* hidden one included; see drop_load() */
@@ -419,14 +420,21 @@ void drop_close_copy(struct drop *d);
 int drop_load(struct pop *p);
 int drop_entry(struct pop *p, size_t i);
 
-/*
- * Makes sure that the text from message m on is in the temporary copy, each
- * message at its offset.  Returns OK, or NO after a reply.
- */
-enum result drop_text(struct pop *p, const struct msg *m);
+/* How much of a message is needed. */
+enum part { PART_HEAD, PART_ALL };
 
-/* The same for m alone: NO also if another program has removed it. */
-enum result drop_copy(struct pop *p, const struct msg *m);
+/*
+ * Makes sure that the text of m is in the temporary copy, at its offset; and that
+ * of all messages after it, unless there is only room for one.  So the text of
+ * another message may be gone after it.  0, or -1 with errno.
+ */
+int drop_part(struct pop *p, const struct msg *m, enum part part);
+
+/* The same with a reply: OK, or NO. */
+enum result drop_text(struct pop *p, const struct msg *m, enum part part);
+
+/* The same: NO also if another program has removed the message. */
+enum result drop_copy(struct pop *p, const struct msg *m, enum part part);
 
 /*
  * For each of the session's messages its place in now, a new table of the
