@@ -157,6 +157,9 @@ void plan_begin(struct plan *pl, uint64_t old_size, uint64_t first);
 /* Adds a piece behind the others.  0, or -1 with ENOMEM. */
 int plan_add(struct plan *pl, enum src kind, uint64_t src, uint64_t len,
     bool begins_message);
+
+/* Adds n line ends: see mbox_lacks().  0, or -1 with ENOMEM. */
+int plan_ends(struct plan *pl, unsigned n);
 void plan_free(struct plan *pl);
 
 /* The bytes of a source that is no file: "Status: RO" and the like. */

@@ -28,7 +28,9 @@ static const char mark_magic[32] = MARK_MAGIC;
 enum {
 	WITNESS = 65536,
 	TEXT_MOST = 16 << 20,		/* few syncs, little room */
-	TEXT_LEAST = 4 << 10
+	TEXT_LEAST = 4 << 10,
+	SPARE = 128 << 10		/* moves up to 64 MB of mail that came: see
+					   reserve() */
 };
 
 uint64_t
@@ -301,10 +303,52 @@ jrn_run(struct pop *p, struct spool *sp, struct journal *j)
 
 /* ---- beginning --------------------------------------------------------- */
 
+/* Whether a step reads the spool: then it must not begin in vain. */
+static bool
+moves_spool(const struct plan *st)
+{
+	size_t i;
+
+	for (i = 0; i < st->n; i++)
+		if (st->v[i].kind == SRC_SPOOL)
+			return true;
+	return false;
+}
+
+/*
+ * Reserves the journal's place, and behind it what recovery will need, since the
+ * disk may be full by then.  A journal in its own right gets as much as there is
+ * of the room for moving up mail that came, and for all texts once more, which
+ * may have to go back into the spool.  One that follows another (turn) needs the
+ * growth of the spool, which gets these blocks as soon as they are given back; one
+ * that only adds to the spool may try without.
+ */
+static int
+reserve(int work, const struct journal *j, uint64_t texts, bool turn)
+{
+	uint64_t n = j->end - j->base, more = texts + SPARE;
+
+	if (turn) {
+		more = j->h.new_size > j->h.old_size ? j->h.new_size -
+		    j->h.old_size + PAGE : 0;
+		if (file_reserve(work, j->base, n + more) == 0)
+			return 0;
+		return moves_spool(&j->st) ? -1 :
+		    file_reserve(work, j->base, n);
+	}
+	for (; more >= PAGE; more /= 2) {
+		if (file_reserve(work, j->base, n + more) == 0)
+			return 0;
+		if (!file_no_room(errno))
+			return -1;
+	}
+	return file_reserve(work, j->base, n);
+}
+
 /* Lays the journal out in area..limit, and reserves that on the disk. */
 static int
 lay_out(int work, struct journal *j, uint64_t area, uint64_t limit,
-    uint64_t room)
+    uint64_t room, bool turn)
 {
 	uint64_t at = jrn_aligned(area, SECTOR), bytes;
 	unsigned texts = 0;
@@ -325,13 +369,13 @@ lay_out(int work, struct journal *j, uint64_t area, uint64_t limit,
 		errno = ERANGE;		/* smaller steps take long */
 		return -1;
 	}
-	return file_reserve(work, j->base, at - j->base);
+	return reserve(work, j, texts > 1 ? 2 * room : texts * room, turn);
 }
 
 /* As large steps as there is room for; a full disk has room for direct ones. */
 static int
 plan_for_room(int work, struct journal *j, const struct plan *pl,
-    uint64_t area, uint64_t limit)
+    uint64_t area, uint64_t limit, bool turn)
 {
 	uint64_t room, moved = 0;
 	size_t i;
@@ -341,7 +385,7 @@ plan_for_room(int work, struct journal *j, const struct plan *pl,
 	for (room = moved < TEXT_MOST ? moved : TEXT_MOST;;
 	    room = room > TEXT_LEAST ? room / 2 : 0) {
 		if (plan_steps(pl, room, &j->st) == 0) {
-			if (lay_out(work, j, area, limit, room) == 0)
+			if (lay_out(work, j, area, limit, room, turn) == 0)
 				return 0;
 			plan_free(&j->st);
 		}
@@ -448,21 +492,38 @@ abandon(struct spool *sp, int work, struct journal *j, bool *begun)
 	return -1;
 }
 
+/* Where the journal that is in force ends, and all that pl takes from there. */
+static uint64_t
+end_in_force(const struct journal *j, const struct plan *pl)
+{
+	uint64_t end = j->h.text_at[1], texts = 0;
+	size_t i;
+
+	for (i = 0; i < j->st.n; i++)
+		texts += (j->st.v[i].flags & PIECE_TEXT) != 0;
+	if (texts > 1)
+		end += j->h.text_at[1] - j->h.text_at[0];
+	for (i = 0; i < pl->n; i++)
+		if (pl->v[i].kind == SRC_WORK &&
+		    pl->v[i].src + pl->v[i].len > end)
+			end = pl->v[i].src + pl->v[i].len;
+	return end;
+}
+
 /*
  * Room in the work file: behind what a new journal is made of, in front of the
- * steps of the one in force; or behind that.  So they take turns, and the file
- * does not grow with each that cannot be carried out.
+ * steps of the one in force; or behind that, where it has reserved some.  So they
+ * take turns, and the file does not grow with each that cannot be carried out.
  */
 static int
-find_room(int work, struct journal *j, const struct plan *pl, uint64_t area)
+find_room(int work, struct journal *j, const struct plan *pl, uint64_t area,
+    uint64_t end)
 {
 	uint64_t steps = j->h.steps_at;
-	struct stat sb;
 
-	if (area < steps && plan_for_room(work, j, pl, area, steps) == 0)
+	if (area < steps && plan_for_room(work, j, pl, area, steps, true) == 0)
 		return 0;
-	return fstat(work, &sb) == -1 ? -1 :
-	    plan_for_room(work, j, pl, (uint64_t)sb.st_size, UINT64_MAX);
+	return plan_for_room(work, j, pl, end, UINT64_MAX, true);
 }
 
 /*
@@ -478,11 +539,11 @@ first_room(int work, struct journal *j, const struct plan *pl)
 		return -1;
 	lists = numbers_end(&j->numbers);
 	if (lists > area &&
-	    plan_for_room(work, j, pl, lists, UINT64_MAX) == 0)
+	    plan_for_room(work, j, pl, lists, UINT64_MAX, false) == 0)
 		return 0;
 	if (lists > area)
 		memset(&j->numbers, 0, sizeof(j->numbers));
-	return plan_for_room(work, j, pl, area, UINT64_MAX);
+	return plan_for_room(work, j, pl, area, UINT64_MAX, false);
 }
 
 int
@@ -503,6 +564,7 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl,
 {
 	int work = p->drop.work, r;
 	bool turn = area > 0;
+	uint64_t end = 0;
 	struct journal j;
 
 	*begun = false;
@@ -512,6 +574,7 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl,
 	if (turn) {
 		if (jrn_load(work, base, &j) == -1)
 			return -1;
+		end = end_in_force(&j, pl);
 		plan_free(&j.st);
 	} else {
 		memset(&j, 0, sizeof(j));
@@ -522,7 +585,7 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl,
 	j.h.ino = (uint64_t)sp->st.st_ino;
 	j.h.old_size = pl->old_size;
 	j.h.new_size = pl->new_size;
-	if ((turn ? find_room(work, &j, pl, area) :
+	if ((turn ? find_room(work, &j, pl, area, end) :
 	    first_room(work, &j, pl)) == -1)
 		return -1;
 	r = begin(p, sp, &j, now, turn);

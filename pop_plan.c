@@ -68,6 +68,16 @@ plan_add(struct plan *pl, enum src kind, uint64_t src, uint64_t len,
 	return append(pl, &x);
 }
 
+int
+plan_ends(struct plan *pl, unsigned n)
+{
+	int r = 0;
+
+	for (; n > 0 && r == 0; n--)
+		r = plan_add(pl, SRC_LF, 0, 1, false);
+	return r;
+}
+
 struct str
 plan_literal(enum src kind)
 {

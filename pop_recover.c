@@ -155,18 +155,6 @@ journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
 
 /* ---- putting mail back ------------------------------------------------- */
 
-/* A message as the next one's From_ line needs it: an empty line behind. */
-static int
-plan_whole(struct plan *pl, const struct msg *m)
-{
-	int r = plan_add(pl, SRC_WORK, m->offset, m->length, true);
-	unsigned i, n = mbox_lacks(m);
-
-	for (i = 0; i < n && r == 0; i++)
-		r = plan_add(pl, SRC_LF, 0, 1, false);
-	return r;
-}
-
 /* Finds the digests by which duplicates in two files are told apart. */
 static int
 tell_apart(int fd, struct msgs *t, int other_fd, struct msgs *other)
@@ -191,31 +179,55 @@ holds(int work, const struct msg *m, int spool, const struct msgs *t,
 }
 
 /*
- * Plans left's messages in front of the spool: those that it does not hold.
- * An update that died half-way had written some of them back.
+ * Adds left's messages to the plan: those that the spool does not hold.  An
+ * update that died half-way had written some of them back.
  */
 static int
-plan_merge(int work, struct msgs *left, const struct spool *sp,
+plan_missing(int work, struct msgs *left, const struct spool *sp,
     struct msgs *spool, struct plan *pl)
 {
+	const struct msg *m = left->v;
 	size_t *to, i;
 	int r, have;
 
-	plan_begin(pl, (uint64_t)sp->st.st_size, 0);
 	if ((to = malloc((left->n + 1) * sizeof(*to))) == NULL)
 		return -1;
 	r = tell_apart(work, left, sp->fd, spool);
 	if (r == 0)
 		r = mbox_match(left, spool, false, to);
-	for (i = 0; i < left->n && r == 0; i++) {
-		have = holds(work, &left->v[i], sp->fd, spool, to[i]);
+	for (i = 0; i < left->n && r == 0; i++, m++) {
+		have = holds(work, m, sp->fd, spool, to[i]);
 		if (have == -1)
 			r = -1;
-		else if (have == 0 && !(left->v[i].flags & MSG_HIDDEN))
-			r = plan_whole(pl, &left->v[i]);
+		else if (have == 0 && !(m->flags & MSG_HIDDEN)) {
+			r = plan_add(pl, SRC_WORK, m->offset, m->length, true);
+			if (r == 0)
+				r = plan_ends(pl, mbox_lacks(m));
+		}
 	}
 	file_free(to);
-	if (pl->n == 0)
+	return r;
+}
+
+/*
+ * Plans them in front of the spool; or behind it, which moves nothing of it and so
+ * needs the least room in the work file.
+ */
+static int
+plan_merge(int work, struct msgs *left, const struct spool *sp,
+    struct msgs *spool, bool front, struct plan *pl)
+{
+	uint64_t size = (uint64_t)sp->st.st_size;
+	size_t i;
+	int r = 0;
+
+	plan_begin(pl, size, front ? 0 : size);
+	if (!front && spool->n > 0)
+		r = plan_ends(pl,
+		    mbox_lacks(&spool->v[spool->n - 1]));
+	if (r == 0)
+		r = plan_missing(work, left, sp, spool, pl);
+	if (!front || pl->n == 0)
 		return r;
 	for (i = 0; i < spool->n && r == 0; i++)
 		r = plan_add(pl, SRC_SPOOL, spool->v[i].offset,
@@ -234,7 +246,7 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 {
 	struct msgs mail = { .n = 0 }, spool = { .n = 0 };
 	struct plan pl;
-	bool begun;
+	bool begun = false;
 	int r;
 
 	plan_begin(&pl, 0, 0);
@@ -246,7 +258,7 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 	if (r == 0)
 		r = scan_file(sp->fd, (uint64_t)sp->st.st_size, &spool, NULL);
 	if (r == 0)
-		r = plan_merge(p->drop.work, &mail, sp, &spool, &pl);
+		r = plan_merge(p->drop.work, &mail, sp, &spool, true, &pl);
 	if (r == 0 && pl.n > 0) {
 		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
 		    "from .%s.pop", p->who, p->who);
@@ -255,6 +267,14 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 		if (r == 0)
 			r = journal_apply(p, sp, &pl, NULL, base,
 			    left->n == 0 ? 0 : area, &begun);
+		if (r == -1 && !begun && file_no_room(errno)) {
+			plan_free(&pl);
+			r = plan_merge(p->drop.work, &mail, sp, &spool, false,
+			    &pl);
+			if (r == 0)
+				r = journal_apply(p, sp, &pl, NULL, base,
+				    left->n == 0 ? 0 : area, &begun);
+		}
 	}
 	plan_free(&pl);
 	msgs_free(&mail);

@@ -113,11 +113,10 @@ plan_message(struct change *c, struct msg *m)
 static int
 plan_end(struct change *c, struct msg *m)
 {
-	unsigned n = c->ends ? mbox_lacks(m) : 0, i;
-	int r = 0;
+	unsigned n = c->ends ? mbox_lacks(m) : 0;
 
-	for (i = 0; i < n && r == 0; i++)
-		r = plan_add(&c->plan, SRC_LF, 0, 1, false);
+	if (plan_ends(&c->plan, n) == -1)
+		return -1;
 	if (n == 0)
 		return 0;
 	c->extra = true;
@@ -129,7 +128,7 @@ plan_end(struct change *c, struct msg *m)
 	else
 		m->flags |= 1;		/* of MSG_TAIL */
 	m->flags &= ~(uint32_t)(MSG_NOEOL | MSG_NOBLANK);
-	return r;
+	return 0;
 }
 
 /* The first message that is changed, or that lacks an end before the next. */
