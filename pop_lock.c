@@ -15,7 +15,11 @@
 
 #include "popper.h"
 
-enum { RETRY_MS = 50, NAME_ROOM = 256 + 16 };
+enum {
+	RETRY_MS = 50,
+	NAME_ROOM = 256 + 16,
+	OWN_LOCK = S_IXUSR	/* in the mode of a lock file: popper's */
+};
 
 static int
 kernel_lock(int fd, short type)
@@ -39,14 +43,14 @@ lock_session(int work)
 	return kernel_lock(work, F_WRLCK);
 }
 
-/* What the two calls that need the directory's group work on. */
+/* What the calls that need the directory's group work on. */
 struct dotlock {
 	int dir;
 	uid_t uid;
 	bool create;			/* the spool as well */
 	const char *spool;
-	char hitch[NAME_ROOM], lock[NAME_ROOM];
-	ino_t ino;			/* of the lock that we made */
+	char lock[NAME_ROOM];
+	int fd;				/* of the lock that we made */
 };
 
 static void
@@ -57,50 +61,36 @@ dotlock_names(struct pop *p, struct dotlock *d)
 	d->uid = p->uid;
 	d->spool = p->drop.name;
 	(void)snprintf(d->lock, sizeof(d->lock), "%s.lock", d->spool);
-	(void)snprintf(d->hitch, sizeof(d->hitch), ".%s.lk", d->spool);
 }
 
 /*
- * name.lock is made by link(2) with everything already in it.  The second
- * line tells our own from others': whoever holds the session lock knows that
- * a popper that left one behind is dead.  Only he makes the hitching post, so
- * its name can be fixed, and one left behind is simply used up.
+ * O_EXCL makes name.lock in one step, also over NFS since version 3, so there
+ * is no temporary name that another user could take before us.  The lock file
+ * is known as popper's by its mode: no other program makes one that its owner
+ * may execute.  Text could be lost in a crash or for want of room; a mode comes
+ * with the name.
  */
 static int
 dotlock_make(void *arg)
 {
 	struct dotlock *d = arg;
 	char text[48];
-	struct stat sb;
-	int fd, n, saved, r;
+	int fd, n;
 
+	d->fd = openat(d->dir, d->lock, O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0644 | OWN_LOCK);
+	if (d->fd == -1)
+		return -1;
+	/* for people and for programs that look whether the process lives */
 	n = snprintf(text, sizeof(text), "%ld\npopper\n", (long)getpid());
-	if (unlinkat(d->dir, d->hitch, 0) == -1 && errno != ENOENT)
-		return -1;
-	fd = openat(d->dir, d->hitch, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd == -1)
-		return -1;
-	/* on a full disk it stays empty: then it is stale by its age only */
-	(void)file_write(fd, text, (size_t)n, 0);
-	r = linkat(d->dir, d->hitch, d->dir, d->lock, 0);
-	/* over NFS the answer may be lost although the link was made */
-	if (fstat(fd, &sb) == 0) {
-		d->ino = sb.st_ino;
-		if (r == -1 && sb.st_nlink == 2)
-			r = 0;
-	}
-	saved = errno;
-	(void)unlinkat(d->dir, d->hitch, 0);
-	(void)close(fd);
-	errno = saved;
-	if (r == 0 && d->create) {
+	(void)file_write(d->fd, text, (size_t)n, 0);
+	if (d->create) {
 		fd = openat(d->dir, d->spool, O_WRONLY | O_CREAT | O_EXCL |
 		    O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd != -1)
 			(void)close(fd);
 	}
-	return r;
+	return 0;
 }
 
 static int
@@ -112,34 +102,18 @@ dotlock_remove(void *arg)
 }
 
 /*
- * Whether name.lock, as sb shows it, was left behind by a dead process.  One
- * of ours may still have its hitching post as a second link.
+ * Whether a dead process left name.lock behind, as sb shows it.  One of ours is
+ * that: whoever holds the session lock knows that the popper that made it has
+ * ended.
  */
 static bool
-dotlock_stale(struct dotlock *d, const struct stat *sb)
+dotlock_stale(const struct dotlock *d, const struct stat *sb)
 {
-	char text[48];
-	struct stat now;
-	ssize_t n = -1;
-	int fd;
-
 	if (!S_ISREG(sb->st_mode))
 		return false;
 	if (time(NULL) - sb->st_mtim.tv_sec > STALE_LOCK)
 		return true;
-	if (sb->st_uid != d->uid)
-		return false;
-	fd = openat(d->dir, d->lock, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-	    O_CLOEXEC);
-	if (fd == -1)
-		return false;
-	if (fstat(fd, &now) == 0 && now.st_ino == sb->st_ino)
-		n = file_some(fd, text, sizeof(text) - 1, 0);
-	(void)close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	return strstr(text, "\npopper\n") != NULL;
+	return sb->st_uid == d->uid && sb->st_mode & OWN_LOCK;
 }
 
 /* 0: there is no name.lock (any more); -1 with EAGAIN: somebody's. */
@@ -165,8 +139,7 @@ static int
 dotlock_take(struct pop *p, struct dotlock *d, struct spool *sp)
 {
 	if (auth_as_spool(p, dotlock_make, d) == 0) {
-		sp->dotlock = true;
-		sp->lockino = d->ino;
+		sp->lockfd = d->fd;
 		return 0;
 	}
 	if (errno == EEXIST)
@@ -201,8 +174,7 @@ lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 
 	dotlock_names(p, &d);
 	d.create = create;
-	sp->fd = -1;
-	sp->dotlock = false;
+	sp->fd = sp->lockfd = -1;
 	if (dotlock_clear(p, &d) == -1)
 		return -1;
 	if (how == SPOOL_WRITE && dotlock_take(p, &d, sp) == -1)
@@ -260,7 +232,7 @@ undisturbed(struct pop *p, struct spool *sp)
 	struct stat sb;
 
 	dotlock_names(p, &d);
-	if (!sp->dotlock && fstatat(d.dir, d.lock, &sb,
+	if (sp->lockfd == -1 && fstatat(d.dir, d.lock, &sb,
 	    AT_SYMLINK_NOFOLLOW) == 0)
 		return false;
 	if (sp->fd == -1)
@@ -282,27 +254,42 @@ lock_undisturbed(struct pop *p, struct spool *sp, int r)
 	return ok ? r : -1;
 }
 
+/*
+ * Removes our name.lock.  While it is open no other file can have its inode
+ * number.  Between looking and removing it cannot become another's, since
+ * nobody may take away a lock file that was touched a moment ago.
+ */
+static void
+dotlock_give_back(struct pop *p, struct spool *sp)
+{
+	struct dotlock d;
+	struct stat mine, sb;
+	bool same;
+
+	dotlock_names(p, &d);
+	same = fstat(sp->lockfd, &mine) == 0 && fstatat(d.dir, d.lock, &sb,
+	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_dev == mine.st_dev &&
+	    sb.st_ino == mine.st_ino;
+	(void)close(sp->lockfd);
+	sp->lockfd = -1;
+	if (!same)
+		pop_log(p, LV_NOTICE, "lock user=%s: %s is no longer mine",
+		    p->who, d.lock);
+	else if (auth_as_spool(p, dotlock_remove, &d) == -1)
+		pop_warn(p, "lock: cannot remove %s", d.lock);
+}
+
 /* Closing the one descriptor of the file ends the kernel's lock. */
 void
 unlock_spool(struct pop *p, struct spool *sp)
 {
-	struct dotlock d;
-	struct stat sb;
 	int saved = errno;
 
 	if (sp->fd != -1)
 		(void)close(sp->fd);
 	sp->fd = -1;
-	if (sp->dotlock) {
-		dotlock_names(p, &d);
-		if (fstatat(d.dir, d.lock, &sb, AT_SYMLINK_NOFOLLOW) == -1 ||
-		    sb.st_ino != sp->lockino)
-			pop_log(p, LV_NOTICE, "lock user=%s: %s is no longer "
-			    "mine", p->who, d.lock);
-		else if (auth_as_spool(p, dotlock_remove, &d) == -1)
-			pop_warn(p, "lock: cannot remove %s", d.lock);
-	}
-	sp->dotlock = false;
+	if (sp->lockfd != -1)
+		dotlock_give_back(p, sp);
 	errno = saved;
 }
 
@@ -311,9 +298,7 @@ lock_touch(struct pop *p, struct spool *sp)
 {
 	struct dotlock d;
 
-	if (!sp->dotlock)
-		return;
 	dotlock_names(p, &d);
-	if (utimensat(d.dir, d.lock, NULL, AT_SYMLINK_NOFOLLOW) == -1)
+	if (sp->lockfd != -1 && futimens(sp->lockfd, NULL) == -1)
 		pop_warn(p, "lock: cannot refresh %s", d.lock);
 }

@@ -113,8 +113,7 @@ struct drop {
 /* The locked spool: from lock_spool() to unlock_spool(). */
 struct spool {
 	int fd;			/* -1 where there is no file: empty */
-	bool dotlock;		/* we made name.lock */
-	ino_t lockino;		/* and this is it */
+	int lockfd;		/* the name.lock that we made, or -1 */
 	struct stat st;		/* of fd, under the lock */
 };
 

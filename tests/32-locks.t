@@ -299,6 +299,85 @@ for my $case ([ 'all go', [ 'DELE 1', 'DELE 2' ], pread64 => 1, [] ],
 	};
 }
 
+# QUIT after DELE 1, stopped while it has its locks; then SINCE is called and
+# QUIT goes on.
+sub stopped_quit {
+	my ($box, $since, @args) = @_;
+	my $trace = $box->dir . '/strace';
+
+	$box->login->quit;
+	my $s = $box->session(args => \@args, greeting => 0, under => [
+	    strace($trace, '-P', $box->work, '-e', 'trace=fdatasync',
+	    '-e', 'inject=fdatasync:signal=STOP:when=1') ]);
+	$s->send('USER alice', 'PASS s3cret', 'DELE 1', 'QUIT');
+	ok(stops($trace), 'QUIT has its locks');
+	$since->();
+	$s->kill('CONT');
+	like($s->slurp, qr/^\+OK [^\r\n]* signing off\.\r\n\z/m, 'QUIT');
+	$s->wait;
+	unlike($box->spool, qr/one/, 'the message is gone');
+}
+
+case 'a name like that of a temporary file, taken by another user' => sub {
+	needs('root', 'strace');
+	my $box = box();
+
+	chown 0, 0, $box->mail;
+	chmod 01777, $box->mail;
+	for my $name ('.alice.lk', '.alice.lock') {
+		$box->put_file($box->mail . "/$name", '');
+		chown 1, 1, $box->mail . "/$name";
+	}
+	stopped_quit($box, sub { ok(-e $box->dotlock, 'the lock file is made') });
+	ok(!-e $box->dotlock, 'and removed');
+	unlike($box->log, qr/cannot make/, 'nothing to complain of');
+};
+
+case 'a lock file that another program puts in the place of ours stays' => sub {
+	needs('strace');
+	my $box = box();
+	my (@new, @was);
+
+	stopped_quit($box, sub {
+		unlink $box->dotlock or die "unlink: $!";
+		$box->put_file($box->dotlock, "1\n");
+		@new = (stat $box->dotlock)[1, 9];
+	});
+	is(join(' ', (stat $box->dotlock)[1, 9]), "@new", 'as it was');
+	like($box->log, qr/ lock user=alice: alice\.lock is no longer mine$/m,
+	    'the log');
+};
+
+# The N-th call that this session makes so, for strace to inject something.
+sub call_number {
+	my ($box, $like, @commands) = @_;
+	my $trace = $box->dir . '/calls';
+	my $s = $box->session(greeting => 0, under => [ strace($trace) ]);
+
+	$s->send('USER alice', 'PASS s3cret', @commands);
+	$s->slurp;
+	$s->wait;
+	my @lines = straced($trace);
+	my ($at) = grep { $lines[$_] =~ $like } 0 .. $#lines;
+	unlink $trace;
+	return @{ (points(@lines[0 .. $at]))[-1] };
+}
+
+case 'a lock file that a killed popper left is taken away at once' => sub {
+	needs('strace');
+	my @quit = ('DELE 1', 'QUIT');
+	my ($call, $n) = call_number(box(), qr/pwrite64\(.*\\npopper\\n"/, @quit);
+	my $box = box();
+	my $s = $box->session(greeting => 0, under => [ strace($box->dir . '/kill',
+	    '-e', "inject=$call:signal=KILL:when=$n") ]);
+	$s->send('USER alice', 'PASS s3cret', @quit);
+	$s->slurp;
+	$s->wait;
+	is(slurp($box->dotlock), '', 'it left one, and nothing in it');
+	is($box->login(args => ['-w', 0])->command('STAT'), '+OK 2 48', 'the next login');
+	ok(!-e $box->dotlock, 'it is gone');
+};
+
 case 'a spool directory that allows no dotlock: the kernel lock is enough' => sub {
 	needs('root');
 	my $box = box();

@@ -19,9 +19,8 @@ my %fault = (
 	'read,pread64' => [qw(EIO)],
 	'fstat,?newfstatat' => [qw(EIO)],
 	'fcntl' => [qw(ENOLCK EINTR)],
-	'linkat' => [qw(EACCES ENOSPC EEXIST)],
 	'unlinkat' => [qw(EACCES EIO)],
-	'openat' => [qw(EMFILE ENOSPC EIO)],
+	'openat' => [qw(EMFILE ENOSPC EIO EACCES EEXIST)],
 );
 
 for my $calls (sort keys %fault) {

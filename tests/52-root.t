@@ -130,16 +130,16 @@ case 'in 2775 root:mail the update makes a dotlock' => sub {
 	my $box = system_box($name);
 	my $trace = $box->dir . '/strace';
 	my $s = $box->session(passwd => undef, under => [ strace($trace, '-e',
-	    'trace=?link,linkat,?unlink,unlinkat') ]);
+	    'trace=openat,?unlink,unlinkat') ]);
 
 	$s->send("USER $name", 'PASS s3cret', 'DELE 1', 'QUIT');
 	$s->slurp;
 	$s->wait;
 	my @lines = straced($trace);
-	cmp_ok(scalar(grep { /link(at)?\(.*\Q$name.lock\E.* = 0$/ && !/unlink/ }
-	    @lines), '>', 0, 'made');
-	cmp_ok(scalar(grep { /unlink(at)?\(.*\Q$name.lock\E.* = 0$/ } @lines), '>',
-	    0, 'and removed');
+	is(scalar(grep { /openat\(.*"\Q$name.lock\E", \S*O_EXCL.* = \d+$/ } @lines),
+	    1, 'made');
+	is(scalar(grep { /unlink(at)?\(.*"\Q$name.lock\E".* = 0$/ } @lines), 1,
+	    'and removed');
 	ok(!-e $box->dotlock($name), 'it is gone');
 };
 

@@ -85,8 +85,7 @@ sub prepare {
 sub fresh {
 	my ($box, $scene) = @_;
 
-	unlink $box->path, $box->work, $box->dotlock,
-	    $box->mail . '/.alice.lk';
+	unlink $box->path, $box->work, $box->dotlock;
 	$box->put($scene->{old});
 	$box->put_file($box->work, $scene->{left}) if $scene->{left} ne '';
 }

@@ -100,8 +100,7 @@ path(char *to, const char *name)
 static void
 restore(void)
 {
-	static const char *const leftover[] = { ".alice.pop", "alice.lock",
-	    ".alice.lk" };
+	static const char *const leftover[] = { ".alice.pop", "alice.lock" };
 	char name[ROOM];
 	size_t i;
 	int fd;

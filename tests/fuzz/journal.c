@@ -73,6 +73,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	memset(&sp, 0, sizeof(sp));
 	sp.fd = spool;
+	sp.lockfd = -1;
 	if (fstat(spool, &sp.st) == -1)
 		abort();
 	memset(&p, 0, sizeof(p));
