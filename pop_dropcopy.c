@@ -22,6 +22,10 @@ enum { TRIES = 5 };	/* reads that another program may disturb */
 static enum result
 say_trouble(struct pop *p, const char *doing)
 {
+	if (errno == EAGAIN && p->drop.stalelock)
+		return pop_err(p, "[SYS/PERM] The file %s.lock was left behind"
+		    " and cannot be removed; tell the administrator.",
+		    p->drop.name);
 	if (errno == EAGAIN) {
 		pop_log(p, LV_NOTICE, "lock user=%s: spool stays locked",
 		    p->who);

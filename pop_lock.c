@@ -6,8 +6,10 @@
  * Order everywhere: session, then name.lock and fcntl without blocking, all
  * released and tried again together: nobody can wait for us in a circle.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,8 @@
 
 enum {
 	RETRY_MS = 50,
-	NAME_ROOM = 256 + 16,
+	NAME_ROOM = 256 + 32,
+	ASIDE_HEX = 16,		/* digits that end a name of aside_name() */
 	OWN_LOCK = S_IXUSR	/* in the mode of a lock file: popper's */
 };
 
@@ -49,7 +52,7 @@ struct dotlock {
 	uid_t uid;
 	bool create;			/* the spool as well */
 	const char *spool;
-	char lock[NAME_ROOM];
+	char lock[NAME_ROOM], aside[NAME_ROOM];
 	int fd;				/* of the lock that we made */
 };
 
@@ -93,12 +96,18 @@ dotlock_make(void *arg)
 	return 0;
 }
 
-static int
-dotlock_remove(void *arg)
+/*
+ * A lock file is old five minutes after it was last touched.  A time as far in
+ * the future would keep it for ever: no clock set it, or one that is wrong.
+ * Anybody can give a file any time, so differences of times might overflow.
+ */
+bool
+lock_is_old(const struct stat *sb)
 {
-	struct dotlock *d = arg;
+	time_t now = time(NULL), then = sb->st_mtim.tv_sec;
 
-	return unlinkat(d->dir, d->lock, 0);
+	return S_ISREG(sb->st_mode) && (then < now - STALE_LOCK ||
+	    then > now + STALE_LOCK);
 }
 
 /*
@@ -109,11 +118,101 @@ dotlock_remove(void *arg)
 static bool
 dotlock_stale(const struct dotlock *d, const struct stat *sb)
 {
-	if (!S_ISREG(sb->st_mode))
-		return false;
-	if (time(NULL) - sb->st_mtim.tv_sec > STALE_LOCK)
-		return true;
-	return sb->st_uid == d->uid && sb->st_mode & OWN_LOCK;
+	return lock_is_old(sb) || (S_ISREG(sb->st_mode) &&
+	    sb->st_uid == d->uid && sb->st_mode & OWN_LOCK);
+}
+
+/* A name for a lock file on its way out, which others cannot take first. */
+static int
+aside_name(struct dotlock *d)
+{
+	uint64_t random;
+	ssize_t n = -1;
+	int fd, r;
+
+	if ((fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC)) != -1) {
+		n = read(fd, &random, sizeof(random));
+		(void)close(fd);
+	}
+	if (n != (ssize_t)sizeof(random)) {
+		errno = EIO;
+		return -1;
+	}
+	r = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64, d->spool,
+	    ASIDE_HEX, random);
+	return r < 0 || (size_t)r >= sizeof(d->aside) ? -1 : 0;
+}
+
+/*
+ * Removes such files of this maildrop.  A popper that was killed has left one
+ * at most, since each looks for them before it makes one.
+ */
+static void
+aside_sweep(const struct dotlock *d)
+{
+	char prefix[NAME_ROOM];
+	int n = snprintf(prefix, sizeof(prefix), ".%s.lk.", d->spool);
+	int fd = openat(d->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		if (fd != -1)
+			(void)close(fd);
+		return;			/* they are small, and do no harm */
+	}
+	while ((e = readdir(dir)) != NULL)
+		if (strncmp(e->d_name, prefix, (size_t)n) == 0 &&
+		    strlen(e->d_name + n) == ASIDE_HEX && strspn(e->d_name +
+		    n, "0123456789abcdef") == ASIDE_HEX)
+			(void)unlinkat(d->dir, e->d_name, 0);
+	(void)closedir(dir);
+}
+
+/*
+ * Another program may have put its own lock file in the place of the one that
+ * we looked at.  So it is renamed and looked at again, and put back if it is
+ * alive: -1 with EAGAIN.  Where links to other users' files are not allowed
+ * (Linux: protected_hardlinks) only rename(2) can do that.
+ */
+static int
+dotlock_take_away(void *arg)
+{
+	struct dotlock *d = arg;
+	struct stat sb;
+
+	aside_sweep(d);
+	if (renameat(d->dir, d->lock, d->dir, d->aside) == -1)
+		return errno == ENOENT ? 0 : -1;	/* gone already */
+	if (fstatat(d->dir, d->aside, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    dotlock_stale(d, &sb))
+		return unlinkat(d->dir, d->aside, 0);
+	if (linkat(d->dir, d->aside, d->dir, d->lock, 0) == 0 ||
+	    errno == EEXIST)
+		(void)unlinkat(d->dir, d->aside, 0);
+	else
+		(void)renameat(d->dir, d->aside, d->dir, d->lock);
+	errno = EAGAIN;
+	return -1;
+}
+
+static int
+remove_stale(struct pop *p, struct dotlock *d)
+{
+	return aside_name(d) == -1 ? -1 :
+	    auth_as_spool(p, dotlock_take_away, d);
+}
+
+/*
+ * Nobody may take away a lock file that was touched a moment ago, so a young one
+ * of ours cannot become another's between looking and removing.
+ */
+static int
+dotlock_remove(void *arg)
+{
+	struct dotlock *d = arg;
+
+	return unlinkat(d->dir, d->lock, 0);
 }
 
 /* 0: there is no name.lock (any more); -1 with EAGAIN: somebody's. */
@@ -122,13 +221,22 @@ dotlock_clear(struct pop *p, struct dotlock *d)
 {
 	struct stat sb;
 
-	if (fstatat(d->dir, d->lock, &sb, AT_SYMLINK_NOFOLLOW) == -1)
-		return errno == ENOENT ? 0 : -1;
+	if (fstatat(d->dir, d->lock, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (errno != ENOENT)
+			return -1;
+		p->drop.stalelock = false;
+		return 0;
+	}
 	if (p->drop.kind == DROP_USER && dotlock_stale(d, &sb)) {
-		pop_log(p, LV_NOTICE, "lock user=%s: removing stale %s",
-		    p->who, d->lock);
-		if (auth_as_spool(p, dotlock_remove, d) == 0)
+		if (remove_stale(p, d) == 0) {
+			pop_log(p, LV_NOTICE, "lock user=%s: removed stale %s",
+			    p->who, d->lock);
 			return 0;
+		}
+		if (errno != EAGAIN && !p->drop.stalelock) {
+			pop_warn(p, "lock: cannot remove stale %s", d->lock);
+			p->drop.stalelock = true;
+		}
 	}
 	errno = EAGAIN;
 	return -1;
@@ -256,8 +364,7 @@ lock_undisturbed(struct pop *p, struct spool *sp, int r)
 
 /*
  * Removes our name.lock.  While it is open no other file can have its inode
- * number.  Between looking and removing it cannot become another's, since
- * nobody may take away a lock file that was touched a moment ago.
+ * number.
  */
 static void
 dotlock_give_back(struct pop *p, struct spool *sp)
@@ -275,7 +382,8 @@ dotlock_give_back(struct pop *p, struct spool *sp)
 	if (!same)
 		pop_log(p, LV_NOTICE, "lock user=%s: %s is no longer mine",
 		    p->who, d.lock);
-	else if (auth_as_spool(p, dotlock_remove, &d) == -1)
+	else if ((lock_is_old(&sb) ? remove_stale(p, &d) :
+	    auth_as_spool(p, dotlock_remove, &d)) == -1)
 		pop_warn(p, "lock: cannot remove %s", d.lock);
 }
 

@@ -102,6 +102,7 @@ struct drop {
 	bool moved;		/* another program rewrote the spool: the table
 				   now gives places in the copy */
 	bool nodotlock;		/* the directory forbids it: said once */
+	bool stalelock;		/* a stale one cannot be removed: likewise */
 	size_t lowest;		/* no entry before it has a mark */
 	size_t ndeleted;
 	uint64_t deleted_octets;
@@ -518,6 +519,9 @@ int lock_session(int work);
 int lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp);
 int lock_undisturbed(struct pop *p, struct spool *sp, int r);
 void unlock_spool(struct pop *p, struct spool *sp);	/* errno stays */
+
+/* Whether a lock file, as sb shows it, counts as left behind by its time. */
+bool lock_is_old(const struct stat *sb);
 
 /* Says to other programs that a long update is still alive. */
 void lock_touch(struct pop *p, struct spool *sp);

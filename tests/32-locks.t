@@ -116,6 +116,63 @@ case 'a dotlock that somebody left behind long ago does not count' => sub {
 	ok(!-e $box->dotlock, 'and so is the lock');
 };
 
+# Minutes from now, and whether such a lock file counts as left behind.
+for ([ -6, 1 ], [ -4, 0 ], [ 4, 0 ], [ 6, 1 ], [ 60 * 24 * 365, 1 ]) {
+	my ($minutes, $stale) = @$_;
+
+	case "a dotlock that is dated $minutes minutes from now" => sub {
+		my $box = box();
+
+		$box->put_file($box->dotlock, "1\n");
+		utime((time + 60 * $minutes) x 2, $box->dotlock) or die "utime: $!";
+		$box->session(args => ['-w', 0])->dialog($stale ? <<~'STALE' : <<~'END');
+			C: USER alice
+			S: +OK *
+			C: PASS s3cret
+			S: +OK alice has 2 messages (48 octets).
+			STALE
+			C: USER alice
+			S: +OK *
+			C: PASS s3cret
+			S: -ERR [IN-USE] The maildrop is locked by another program; try again later.
+			-- closed
+			END
+		is(-e $box->dotlock ? 0 : 1, $stale, 'whether it is removed');
+		is(scalar(() = $box->log =~ / lock user=alice: removed stale alice\.lock$/mg),
+		    $stale, 'whether the log says so');
+	};
+}
+
+# The lock file is another user's.
+for ([ 01777, 'Operation not permitted' ], [ 0755, 'Permission denied' ]) {
+	my ($mode, $error) = @$_;
+
+	case sprintf('a stale dotlock that cannot be removed, mode %04o', $mode) => sub {
+		needs('root');
+		my $box = box();
+
+		$box->put_file($box->dotlock, '');
+		chown 1, 1, $box->dotlock;
+		utime 1, 1, $box->dotlock or die "utime: $!";
+		chown 0, 0, $box->mail;
+		chmod $mode, $box->mail;
+		$box->session(args => ['-w', 1])->dialog(<<~'END');
+			C: USER alice
+			S: +OK *
+			C: PASS s3cret
+			S: -ERR [SYS/PERM] The file alice.lock was left behind and cannot be removed; tell the administrator.
+			-- closed
+			END
+		is_deeply([ map { s/.*?\]: //r } grep { /lock/ && !/refused/ }
+		    split /\n/, $box->log ],
+		    [ "lock: cannot remove stale alice.lock user=alice: $error" ],
+		    'one line, with the cause');
+		is((stat $box->dotlock)[9], 1, 'the file is as it was');
+		is(join(' ', map { s{.*/}{}r } glob $box->mail . '/{*,.a*}'),
+		    'alice alice.lock .alice.pop', 'and nothing else is there');
+	};
+}
+
 case 'a kernel lock of somebody else: login waits, then says so' => sub {
 	needs('locks');
 	my $box = box();
@@ -376,6 +433,85 @@ case 'a lock file that a killed popper left is taken away at once' => sub {
 	is(slurp($box->dotlock), '', 'it left one, and nothing in it');
 	is($box->login(args => ['-w', 0])->command('STAT'), '+OK 2 48', 'the next login');
 	ok(!-e $box->dotlock, 'it is gone');
+};
+
+# A login with a stale lock file there, to which something happens at a call.
+sub stale_login {
+	my ($like, $what, $then) = @_;
+	my $stale = sub {
+		$_[0]->put_file($_[0]->dotlock, '');
+		utime 1, 1, $_[0]->dotlock or die "utime: $!";
+		return $_[0];
+	};
+	my ($call, $n) = call_number($stale->(box()), $like, 'QUIT');
+	my $box = $stale->(box());
+	my $trace = $box->dir . '/strace';
+	my $s = $box->session(args => ['-w', 0], greeting => 0, under => [
+	    strace($trace, '-e', "inject=$call:signal=$what:when=$n") ]);
+
+	$s->send('USER alice', 'PASS s3cret');
+	if ($what eq 'STOP') {
+		ok(stops($trace), "it stops after $call");
+		$then->($box);
+		$s->kill('CONT');
+	}
+	$s->send('QUIT') if $what eq 'STOP';
+	my (undef, undef, $reply) = split /\r\n/, $s->slurp;
+	$s->wait;
+	return ($box, $reply, $stale);
+}
+
+# The names in the spool directory.
+sub names {
+	my ($box) = @_;
+	opendir my $dir, $box->mail or die 'opendir: ' . $box->mail . ": $!";
+	return join ' ', sort grep { !/^\.\.?$/ } readdir $dir;
+}
+
+# The owner matters: others' files cannot always be linked.
+for my $owner ($> == 0 ? ('root', 'the user') : 'the user') {
+	case "a fresh lock of $owner in the place of a stale one stays" => sub {
+		needs('strace');
+		my @new;
+		my ($box, $reply) = stale_login(qr/stat\w*\(.*"alice\.lock"/, 'STOP', sub {
+			my ($box) = @_;
+			unlink $box->dotlock or die "unlink: $!";
+			$box->put_file($box->dotlock, "1\n");
+			chown 0, 0, $box->dotlock if $owner eq 'root';
+			@new = lstat $box->dotlock;
+		});
+		is($reply, '-ERR [IN-USE] The maildrop is locked by another program;'
+		    . ' try again later.', 'PASS');
+		is(join(' ', (lstat $box->dotlock)[1 .. 7, 9]), "@new[1 .. 7, 9]",
+		    'the lock is as it was');
+		is(names($box), '.alice.pop alice alice.lock', 'and nothing else is there');
+		unlike($box->log, qr/stale/, 'nothing to complain of');
+	};
+}
+
+case 'of two fresh locks the one that has the name stays' => sub {
+	needs('strace');
+	my ($box) = stale_login(qr/rename\w*\(.*"alice\.lock"/, 'STOP', sub {
+		my ($box) = @_;
+		utime time, time, glob $box->mail . '/.alice.lk.*';
+		$box->put_file($box->dotlock, "2\n");
+	});
+	is(slurp($box->dotlock), "2\n", 'the second');
+	is(names($box), '.alice.pop alice alice.lock', 'and nothing else is there');
+};
+
+case 'a popper that is killed while it removes a stale lock leaves no file for ever'
+    => sub {
+	needs('strace');
+	my ($box, undef, $stale) = stale_login(qr/unlink\w*\(.*"\.alice\.lk\./, 'KILL');
+
+	like(names($box), qr/^\.alice\.lk\.[0-9a-f]{16} \.alice\.pop alice$/, 'a file is left');
+	$box->put_file($box->mail . "/.alice.lk$_", '')
+	    for '.pop', '', '.0123456789abcdef0', 'x.0123456789abcdef';
+	$stale->($box);
+	$box->login->quit;
+	is(names($box), '.alice.lk .alice.lk.0123456789abcdef0 .alice.lk.pop'
+	    . ' .alice.lkx.0123456789abcdef .alice.pop alice', 'the next one removes that alone');
 };
 
 case 'a spool directory that allows no dotlock: the kernel lock is enough' => sub {
