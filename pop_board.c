@@ -304,33 +304,47 @@ set_maxima(struct drop *d, struct notes *n, struct board *b)
 	return 0;
 }
 
-/* Scans the board whose file is p->drop's. */
+/* Makes the table of a locked board, and what b says of it. */
 static int
-scan_board(struct pop *p, struct board *b)
+board_table(struct pop *p, struct spool *sp, struct board *b)
 {
 	struct drop *d = &p->drop;
 	struct notes n;
-	struct spool sp;
 	int r;
 
 	memset(&n, 0, sizeof(n));
-	if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
-		return -1;
+	msgs_free(&d->all);		/* of a try that was disturbed */
+	file_free(d->maxima);
+	d->maxima = NULL;
 	errno = ENOENT;
-	index_stamp(&d->stamp, &sp.st);
-	r = sp.fd == -1 ? -1 : scan_part(sp.fd, 0, d->stamp.size, &d->all,
+	index_stamp(&d->stamp, &sp->st);
+	r = sp->fd == -1 ? -1 : scan_part(sp->fd, 0, d->stamp.size, &d->all,
 	    NULL, note_field, &n);
-	if (r == 0 && (r = scan_numbers(sp.fd, &d->all, NULL)) == 0) {
+	if (r == 0 && (r = scan_numbers(sp->fd, &d->all, NULL)) == 0) {
 		index_sum(&d->all, &d->sum);
 		r = set_maxima(d, &n, b);
 	}
-	r = lock_undisturbed(p, &sp, r);
-	unlock_spool(p, &sp);
 	file_free(n.ids);
 	d->loaded = r == 0;
 	d->settled = true;	/* it is only read */
 	d->sum.last = 0;
 	(void)snprintf(b->date, sizeof(b->date), "%s", n.date);
+	return r;
+}
+
+/* Scans the board whose file is p->drop's. */
+static int
+scan_board(struct pop *p, struct board *b)
+{
+	struct spool sp = { .tries = 0 };
+	int r;
+
+	do {
+		if (lock_read(p, &sp) == -1)
+			return -1;
+		r = lock_undisturbed(&sp, board_table(p, &sp, b));
+		unlock_spool(p, &sp);
+	} while (r == -1 && errno == EAGAIN);
 	return r;
 }
 

@@ -16,8 +16,6 @@
 
 #include "popper.h"
 
-enum { TRIES = 5 };	/* reads that another program may disturb */
-
 /* What a client is told when the spool cannot be locked or read. */
 static enum result
 say_trouble(struct pop *p, const char *doing)
@@ -82,7 +80,7 @@ scan_spool(struct pop *p, struct spool *sp)
 	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	d->loaded = false;
-	if (lock_undisturbed(p, sp, scan_table(p, sp)) == -1) {
+	if (lock_undisturbed(sp, scan_table(p, sp)) == -1) {
 		msgs_free(&d->all);
 		return -1;
 	}
@@ -114,19 +112,17 @@ static int
 learn(struct pop *p)
 {
 	struct drop *d = &p->drop;
-	struct spool sp;
-	int i, r;
+	struct spool sp = { .tries = 0 };
+	int r;
 
-	for (i = 0; i < TRIES; i++) {
-		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
+	do {
+		if (lock_read(p, &sp) == -1)
 			return -1;
 		index_stamp(&d->stamp, &sp.st);
 		r = know(p) ? 0 : scan_spool(p, &sp);
 		unlock_spool(p, &sp);
-		if (r == 0 || errno != EAGAIN)
-			return r;
-	}
-	return -1;
+	} while (r == -1 && errno == EAGAIN);
+	return r;
 }
 
 static enum result
@@ -467,7 +463,8 @@ in_copy(const struct drop *d, const struct msg *m, enum part part)
 {
 	char s[5];
 
-	return has_part(d, m, part) && file_read(d->copy, s, sizeof(s), m->offset) == 0 &&
+	return has_part(d, m, part) &&
+	    file_read(d->copy, s, sizeof(s), m->offset) == 0 &&
 	    memcmp(s, "From ", sizeof(s)) == 0;
 }
 
@@ -496,21 +493,19 @@ int
 drop_part(struct pop *p, const struct msg *m, enum part part)
 {
 	struct drop *d = &p->drop;
-	struct spool sp;
-	int i, r = -1;
+	struct spool sp = { .tries = 0 };
+	int r;
 
-	for (i = 0; i < TRIES && r == -1; i++) {
-		if (in_copy(d, m, part))
-			return 0;
-		if (lock_spool(p, SPOOL_READ, false, &sp) == -1)
+	if (in_copy(d, m, part))
+		return 0;
+	do {
+		if (sp.tries > 0)
+			drop_close_copy(d);	/* of what was being changed */
+		if ((r = lock_read(p, &sp)) == -1)
 			break;
-		r = lock_undisturbed(p, &sp, copy_locked(p, &sp, m, part));
+		r = lock_undisturbed(&sp, copy_locked(p, &sp, m, part));
 		unlock_spool(p, &sp);
-		if (r == -1 && errno != EAGAIN)
-			break;
-		if (r == -1)
-			drop_close_copy(d);
-	}
+	} while (r == -1 && errno == EAGAIN);
 	return r;
 }
 

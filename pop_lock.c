@@ -19,6 +19,7 @@
 
 enum {
 	RETRY_MS = 50,
+	READS = 3,		/* that other programs may disturb */
 	NAME_ROOM = 256 + 32,
 	ASIDE_HEX = 16,		/* digits that end a name of aside_name() */
 	OWN_LOCK = S_IXUSR	/* in the mode of a lock file: popper's */
@@ -204,8 +205,8 @@ remove_stale(struct pop *p, struct dotlock *d)
 }
 
 /*
- * Nobody may take away a lock file that was touched a moment ago, so a young one
- * of ours cannot become another's between looking and removing.
+ * Nobody may take away a lock file that was touched a moment ago, so a young
+ * one of ours cannot become another's between looking and removing.
  */
 static int
 dotlock_remove(void *arg)
@@ -215,7 +216,10 @@ dotlock_remove(void *arg)
 	return unlinkat(d->dir, d->lock, 0);
 }
 
-/* 0: there is no name.lock (any more); -1 with EAGAIN: somebody's. */
+/*
+ * 0: there is no name.lock, or no longer; -1 with EAGAIN: another program's.  A
+ * stale one of a board is for those to remove who write there.
+ */
 static int
 dotlock_clear(struct pop *p, struct dotlock *d)
 {
@@ -227,6 +231,8 @@ dotlock_clear(struct pop *p, struct dotlock *d)
 		p->drop.stalelock = false;
 		return 0;
 	}
+	if (p->drop.kind == DROP_BOARD && lock_is_old(&sb))
+		return 0;
 	if (p->drop.kind == DROP_USER && dotlock_stale(d, &sb)) {
 		if (remove_stale(p, d) == 0) {
 			pop_log(p, LV_NOTICE, "lock user=%s: removed stale %s",
@@ -274,7 +280,11 @@ still_there(struct pop *p, const struct spool *sp)
 	    sb.st_ino == sp->st.st_ino;
 }
 
-/* One attempt; on failure everything taken is given back. */
+/*
+ * One attempt; on failure everything taken is given back.  Where we made no
+ * name.lock there may be another's since we looked: its owner may be writing if
+ * it knows no other lock, or waits for ours.
+ */
 static int
 lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 {
@@ -285,7 +295,7 @@ lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 	sp->fd = sp->lockfd = -1;
 	if (dotlock_clear(p, &d) == -1)
 		return -1;
-	if (how == SPOOL_WRITE && dotlock_take(p, &d, sp) == -1)
+	if (how != SPOOL_READ && dotlock_take(p, &d, sp) == -1)
 		return -1;
 	sp->fd = file_open(p->drop.dir, p->drop.name,
 	    how == SPOOL_WRITE ? O_RDWR : O_RDONLY,
@@ -296,7 +306,8 @@ lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 	}
 	if (sp->fd != -1 && kernel_lock(sp->fd, how == SPOOL_WRITE ? F_WRLCK :
 	    F_RDLCK) == 0 && fstat(sp->fd, &sp->st) == 0) {
-		if (still_there(p, sp))
+		if (still_there(p, sp) && (sp->lockfd != -1 ||
+		    dotlock_clear(p, &d) == 0))
 			return 0;
 		errno = EAGAIN;
 	}
@@ -304,16 +315,18 @@ lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
 	return -1;
 }
 
-int
-lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp)
+/* Attempts until one succeeds, or *ms have gone by; what is left of them. */
+static int
+lock_within(struct pop *p, enum lock how, bool create, int64_t *ms,
+    struct spool *sp)
 {
-	struct timespec until, soon;
+	struct timespec begun, soon;
 
-	io_deadline(&until, p->opt.wait);
+	io_deadline(&begun, 0);
 	while (lock_once(p, how, create, sp) == -1) {
 		if (errno != EAGAIN)
 			return -1;
-		if (io_left(&until) <= 0) {
+		if (-io_left(&begun) >= *ms) {
 			errno = EAGAIN;
 			return -1;
 		}
@@ -325,24 +338,53 @@ lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp)
 			return -1;
 		}
 	}
+	*ms += io_left(&begun);
 	return 0;
 }
 
+int
+lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp)
+{
+	int64_t ms = (int64_t)p->opt.wait * 1000;
+
+	return lock_within(p, how, create, &ms, sp);
+}
+
 /*
- * A reader makes no name.lock: it waits until there is none, and asks at the
- * end whether one has come or the file has changed while it read.
+ * A board's readers make no name.lock: no session is the board's own, so one
+ * that was left behind would be nobody's to remove.
+ */
+int
+lock_read(struct pop *p, struct spool *sp)
+{
+	enum lock how = SPOOL_READ;
+
+	if (sp->tries == 0)
+		sp->wait = (int64_t)p->opt.wait * 1000;
+	if (sp->tries == READS) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (++sp->tries == READS && p->drop.kind == DROP_USER)
+		how = SPOOL_READ_ALONE;
+	return lock_within(p, how, false, &sp->wait, sp);
+}
+
+/*
+ * Whether the spool stayed as it was under lock_read() while it was read.  A
+ * name.lock that has come meanwhile says nothing: there was none when the stamp
+ * was taken, under our lock, so its owner has either written since, which
+ * changes the stamp, or not yet.  That goes for programs that know name.lock
+ * alone as well.  One could deceive us only by writing as many bytes as there
+ * were, within one tick of the clock of the change before; no look at name.lock
+ * afterwards would exclude that either, since it may have finished.
  */
 static bool
-undisturbed(struct pop *p, struct spool *sp)
+undisturbed(const struct spool *sp)
 {
-	struct dotlock d;
 	struct stamp before, after;
 	struct stat sb;
 
-	dotlock_names(p, &d);
-	if (sp->lockfd == -1 && fstatat(d.dir, d.lock, &sb,
-	    AT_SYMLINK_NOFOLLOW) == 0)
-		return false;
 	if (sp->fd == -1)
 		return true;
 	if (fstat(sp->fd, &sb) == -1)
@@ -353,10 +395,10 @@ undisturbed(struct pop *p, struct spool *sp)
 }
 
 int
-lock_undisturbed(struct pop *p, struct spool *sp, int r)
+lock_undisturbed(const struct spool *sp, int r)
 {
 	int saved = errno;
-	bool ok = undisturbed(p, sp);
+	bool ok = undisturbed(sp);
 
 	errno = ok ? saved : EAGAIN;
 	return ok ? r : -1;

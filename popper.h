@@ -111,8 +111,10 @@ struct drop {
 	uint32_t *maxima;	/* of a board's messages (RFC 1082) */
 };
 
-/* The locked spool: from lock_spool() to unlock_spool(). */
+/* The locked spool: from lock_spool() or lock_read() to unlock_spool(). */
 struct spool {
+	unsigned tries;		/* lock_read(): so many calls */
+	int64_t wait;		/* ... and what is left of -w, milliseconds */
 	int fd;			/* -1 where there is no file: empty */
 	int lockfd;		/* the name.lock that we made, or -1 */
 	struct stat st;		/* of fd, under the lock */
@@ -500,7 +502,6 @@ int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 
 /* ---- pop_lock.c -------------------------------------------------------- */
 
-enum lock { SPOOL_READ, SPOOL_WRITE };
 
 /*
  * Locks the work file for the session.  0, or -1 with errno: EAGAIN when
@@ -508,16 +509,25 @@ enum lock { SPOOL_READ, SPOOL_WRITE };
  */
 int lock_session(int work);
 
+/* name.lock is waited for; made as well; and a write lock taken. */
+enum lock { SPOOL_READ, SPOOL_READ_ALONE, SPOOL_WRITE };
+
 /*
- * Locks the spool against delivery and other mail programs, waiting up to
- * -w seconds; SPOOL_WRITE makes name.lock as well, SPOOL_READ waits for it to
- * be absent.  With create, a missing spool is made.  0, or -1 with errno:
- * EAGAIN after the wait, EINTR on a signal, EPERM for a file that is not this
- * user's own spool.  What came of reading under SPOOL_READ, r with its errno,
- * counts if lock_undisturbed() gives it back; -1 with EAGAIN: read it again.
+ * Locks the spool against delivery and other mail programs, waiting up to -w
+ * seconds.  With create, a missing spool is made.  0, or -1 with errno: EAGAIN
+ * after the wait, EINTR on a signal, EPERM for a file that is not this user's
+ * own spool.  Readers call lock_read().
  */
 int lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp);
-int lock_undisturbed(struct pop *p, struct spool *sp, int r);
+
+/*
+ * Locks it to read it; sp->tries is 0 at the first call.  What came of reading,
+ * r with its errno, counts if lock_undisturbed() returns it.  -1 with EAGAIN:
+ * unlock it, and try again until lock_read() says EAGAIN.  The last of these
+ * tries makes name.lock; all of them together wait up to -w seconds.
+ */
+int lock_read(struct pop *p, struct spool *sp);
+int lock_undisturbed(const struct spool *sp, int r);
 void unlock_spool(struct pop *p, struct spool *sp);	/* errno stays */
 
 /* Whether a lock file, as sb shows it, counts as left behind by its time. */

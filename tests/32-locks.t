@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use Fcntl;
 use Test::More;
 use Popper;
 
@@ -323,6 +324,100 @@ for my $what (['the first half of a rewriting', letter(1)],
 	};
 }
 
+# An agent has made its lock file and waits for popper's kernel lock.
+for my $what ('login', 'RETR') {
+	case "a lock file that comes while $what reads the spool: the reading counts" => sub {
+		needs('strace');
+		my $box = box();
+		my $trace = $box->dir . '/strace';
+
+		$box->login->quit if $what eq 'RETR';	# an index: the login reads nothing
+		my $s = $box->session(args => ['-w', 0], greeting => 0, under => [
+		    strace($trace, '-P', $box->path, '-e', 'trace=pread64',
+		    '-e', 'inject=pread64:signal=STOP:when=1') ]);
+		$s->send('USER alice', 'PASS s3cret', 'RETR 1');
+		ok(stops($trace), 'it stops');
+		$box->put_file($box->dotlock, "1\n");
+		$s->kill('CONT');
+		$s->reply('a line') for 1 .. 2;
+		is($s->reply('PASS'), '+OK alice has 2 messages (48 octets).', 'PASS');
+		is($s->reply('RETR 1'), $what eq 'RETR' ? '+OK 29 octets' : '-ERR [IN-USE]'
+		    . ' The maildrop is locked by another program; try again later.', 'RETR 1');
+		is($s->rest, "Subject: one\r\n\r\nline1\r\n.dot\r\n", 'its text')
+		    if $what eq 'RETR';
+		is(slurp($box->dotlock), "1\n", 'the lock file stays');
+		$s->close->wait;
+	};
+}
+
+# A session that stops whenever it has read from the spool.
+sub stopping {
+	my ($box, @args) = @_;
+	my $trace = $box->dir . '/strace';
+	my $s = $box->session(args => \@args, greeting => 0, under => [
+	    strace($trace, '-P', $box->path, '-e', 'trace=pread64',
+	    '-e', 'inject=pread64:signal=STOP') ]);
+	my $stopped = 0;
+
+	# whether it stops once more before it ends
+	return ($s, sub {
+		my $said;
+		$stopped++;
+		eventually {
+			$said = () = (slurp($trace) // '') =~ /stopped by SIGSTOP/g;
+			return $said >= $stopped || (slurp($trace) // '') =~ /\+\+\+/;
+		} or die 'it neither stops nor ends';
+		return $said >= $stopped;
+	});
+}
+
+# What an agent does that knows the lock file alone and does not wait.
+sub deliver_by_dotlock {
+	my ($box, $text) = @_;
+
+	sysopen my $lock, $box->dotlock, O_CREAT | O_EXCL | O_WRONLY or return 0;
+	$box->append($text);
+	unlink $box->dotlock or die "unlink: $!";
+	return 1;
+}
+
+case 'mail that comes whenever the spool is read: the last try keeps it out' => sub {
+	needs('strace');
+	my $box = box();
+	my ($s, $stops) = stopping($box, '-w', 0);
+	my @came;
+
+	$s->send('USER alice', 'PASS s3cret', 'QUIT');
+	while ($stops->()) {
+		push @came, deliver_by_dotlock($box, letter(scalar @came));
+		$s->kill('CONT');
+	}
+	like("@came", qr/^1[1 ]* 0[0 ]*$/, 'who knows the lock file alone, at each read');
+	my $n = 2 + grep { $_ } @came;
+	like($s->slurp, qr/^\+OK alice has $n messages \(\d+ octets\)\.\r$/m, 'PASS');
+	$s->wait;
+	ok(!-e $box->dotlock, 'the lock file is gone');
+	ok(deliver_by_dotlock($box, letter(99)), 'and mail comes in again');
+};
+
+case 'a reader waits as long as -w says, however often it must read' => sub {
+	needs('strace');
+	my $box = box();
+	my ($s, $stops) = stopping($box, '-w', 6);
+
+	$box->put_file($box->dotlock, '');
+	$s->send('USER alice', 'PASS s3cret');
+	sleep 5;
+	unlink $box->dotlock or die "unlink: $!";
+	ok($stops->(), 'it reads');
+	$box->append(letter(3));
+	$box->put_file($box->dotlock, '');
+	my $since = now();
+	do { $s->kill('CONT') } while ($stops->());
+	like($s->slurp, qr/^-ERR \[IN-USE\] /m, 'PASS');
+	cmp_ok(now() - $since, '<', 4, 'one second was left');
+};
+
 # At the Nth such call on the spool, or on the work file, QUIT has its locks, and
 # somebody appends who sees none of them.
 for my $case ([ 'all go', [ 'DELE 1', 'DELE 2' ], pread64 => 1, [] ],
@@ -396,8 +491,16 @@ case 'a lock file that another program puts in the place of ours stays' => sub {
 	my (@new, @was);
 
 	stopped_quit($box, sub {
+		# of the same inode number, where the file system gives it again
+		my $ours = (stat $box->dotlock)[1];
 		unlink $box->dotlock or die "unlink: $!";
-		$box->put_file($box->dotlock, "1\n");
+		for my $path (map { $box->dir . "/$_" } 1 .. 100) {
+			$box->put_file($path, "1\n");
+			rename $path, $box->dotlock or die "rename: $!"
+			    if (stat $path)[1] == $ours;
+			last if -e $box->dotlock;
+		}
+		rename $box->dir . '/100', $box->dotlock unless -e $box->dotlock;
 		@new = (stat $box->dotlock)[1, 9];
 	});
 	is(join(' ', (stat $box->dotlock)[1, 9]), "@new", 'as it was');

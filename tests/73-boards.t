@@ -670,6 +670,44 @@ case 'a board that another program has locked: an error, later it opens' => sub 
 	is($s->text('XTND BBOARDS system'), "system 10\r\n", 'then it opens');
 };
 
+case 'a lock file that was left behind does not keep readers from a board' => sub {
+	my ($box, $dir) = host();
+	my $lock = "$dir/system.mbox.lock";
+
+	for my $minutes (-6, 6) {
+		$box->put_file($lock, '');
+		utime((time + 60 * $minutes) x 2, $lock) or die "utime: $!";
+		my $s = $box->login(args => ['-w', 0]);
+		is($s->text('XTND BBOARDS system'), "system 10\r\n", "dated $minutes minutes");
+		ok(-e $lock, 'it is not for them to remove');
+		$s->quit;
+	}
+};
+
+# Stopped while it reads the board.
+for (['a lock file comes', 10, sub { $_[0]->put_file("$_[1]/system.mbox.lock", '') }],
+    ['a message comes', 11, sub { $_[0]->append(posting(3, 11), '../boards/system.mbox') }]) {
+	my ($what, $maxima, $do) = @$_;
+
+	case "$what while a board is read: it opens" => sub {
+		needs('strace');
+		my ($box, $dir) = host();
+		my $trace = $box->dir . '/strace';
+		my $s = $box->login(args => ['-w', 0], under => [ strace($trace,
+		    '-P', "$dir/system.mbox", '-e', 'trace=pread64',
+		    '-e', 'inject=pread64:signal=STOP:when=1') ]);
+
+		$s->send('XTND BBOARDS system');
+		ok(stops($trace), 'it stops');
+		$do->($box, $dir);
+		$s->kill('CONT');
+		is($s->reply('BBOARDS'), '+OK XTND', 'the reply');
+		is($s->rest, "system $maxima\r\n", 'the board');
+		is(scalar(() = $s->text('LIST') =~ /\n/g), $maxima - 8, 'LIST');
+		$s->close->wait;
+	};
+}
+
 # ---- the boards file ------------------------------------------------------
 
 case 'the boards file: blanks, comments and line ends are free' => sub {
