@@ -215,8 +215,9 @@ auth_open_dir(struct pop *p, const struct account *a)
 		return open(p->opt.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
+	    cred_is_lock_name(slash + 1) ||
 	    strlen(path) == sizeof(a->maildrop) - 1) {
-		errno = EINVAL;		/* no path, or one that was cut */
+		errno = EINVAL;		/* no maildrop's path, or cut */
 		return -1;
 	}
 	(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s", slash + 1);

@@ -39,11 +39,23 @@ static const char *const dummies[] = {
 	"$y$j9T$Y0nQ8L.x2kzVtDFOMV4Lk1$", "$6$Y0nQ8L.x2kzV$", "$1$Y0nQ8Lx2$"
 };
 
-/* A name may become part of a path; what could not be one is unknown. */
+bool
+cred_is_lock_name(const char *name)
+{
+	static const char lock[] = ".lock";
+	size_t n = strlen(name), end = sizeof(lock) - 1;
+
+	return n >= end && strcmp(name + n - end, lock) == 0;
+}
+
+/*
+ * A name may become part of a path; what could not be one is unknown.  Those of
+ * other files in the spool directory begin with a dot, or are of lock files.
+ */
 static bool
 name_ok(const char *s)
 {
-	if (s[0] == '\0' || s[0] == '.' || s[0] == '-')
+	if (s[0] == '\0' || s[0] == '.' || s[0] == '-' || cred_is_lock_name(s))
 		return false;
 	for (; *s != '\0'; s++)
 		if ((unsigned char)*s <= 0x20 || *s == 0x7f || *s == '/' ||

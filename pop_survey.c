@@ -131,7 +131,7 @@ check_place(struct check *c, const struct account *a, const char *clean)
 		    "can open", clean, (unsigned long)a->uid);
 	else if (WEXITSTATUS(status) == EINVAL)
 		odd(c, "maildrop %s: must be a full path, to a name without a "
-		    "dot before it", clean);
+		    "dot before it or .lock after it", clean);
 	else
 		odd(c, "maildrop %s: its directory cannot be used by uid %lu: "
 		    "%s", clean, (unsigned long)a->uid,

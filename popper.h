@@ -301,6 +301,9 @@ FILE *cred_open(const char *path, bool secret);
  */
 bool cred_parse(char *line, const char *name, struct account *a);
 
+/* Whether it is the name of a lock file, and so of no account or maildrop. */
+bool cred_is_lock_name(const char *name);
+
 /* Overwrites a password. */
 void cred_forget(void *p, size_t n);
 

@@ -105,6 +105,32 @@ case 'PASS: upper and lower case differ, in name and password' => sub {
 	}
 };
 
+# Their spools would be other files of the spool directory.
+case 'PASS: a name that a lock file or a working file has is no account' => sub {
+	my @names = ('alice.lock', 'x.lock', '.alice', '.alice.pop', '-alice', 'nobody');
+	my @others = ('alice.locks', 'alice.lock.x', 'lock', 'alicelock', 'alice.pop');
+	my $box = box(accounts => { map { $_ => 's3cret' } 'alice',
+	    grep { $_ ne 'nobody' } @names, @others });
+	my $first = $box->login;
+
+	for my $name (@names) {
+		$box->session->dialog(<<~"END", $name);
+			C: USER $name
+			S: +OK Password required for $name.
+			C: PASS s3cret
+			S: -ERR [AUTH] Password supplied for "$name" is incorrect.
+			-- closed
+			END
+	}
+	is_deeply([ $box->log =~ / failed login user=(.*)/g ],
+	    [ map { "$_ addr=local reason=unknown" } @names ], 'the log');
+	is(join(' ', map { s{.*/}{}r } glob $box->mail . '/{*,.[!.]*}'), 'alice .alice.pop',
+	    'the spool directory');
+	for my $name (@others) {
+		is($box->login(user => $name)->command('STAT'), '+OK 0 0', "$name is one");
+	}
+};
+
 case 'PASS: a wrong one is refused and ends the session [RFC 3206 5]' => sub {
 	my $s = box()->session;
 

@@ -41,6 +41,7 @@ case 'a home of mbox=PATH: the maildrop is that file, and is updated there' => s
 
 case 'a home of mbox= without a whole path: refused with a word to the administrator' => sub {
 	for my $home ('mbox=', 'mbox=alice', 'mbox=/tmp/', 'mbox=/tmp/.alice',
+	    'mbox=/tmp/alice.lock',
 	    'mbox=/no/such/place', 'mbox=/' . 'x' x 300) {
 		my $box = box();
 		my $s = $box->session(passwd => home($box, $home));

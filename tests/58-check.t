@@ -80,6 +80,9 @@ my %trouble = (
 	'a maildrop of mbox= that is no full path' => [ sub {
 		listed($_[0], 'spool/bob');
 	    }, [], qr{^mend  maildrop spool/bob: must be a full path}m ],
+	'a maildrop of mbox= that is a lock file' => [ sub {
+		listed($_[0], $_[0]->path . '.lock');
+	    }, [], qr{^mend  maildrop \S+/alice\.lock: must be a full path, to a name without a dot before it or \.lock after it$}m ],
 	'a maildrop of mbox= beside which the user can make no file' => [ sub {
 		my $dir = $_[0]->dir . '/home';
 		mkdir $dir or die $!;
