@@ -31,6 +31,57 @@ odd(struct check *c, const char *fmt, ...)
 		say(c, TO_MEND, "%s", text);
 }
 
+/*
+ * Whether a session of uid can remove a file there: see become() in pop_auth.c
+ * for the group.
+ */
+static bool
+can_remove(const struct stat *dir, const struct stat *file, uid_t uid)
+{
+	if (dir->st_mode & S_ISVTX && dir->st_uid != uid &&
+	    file->st_uid != uid)
+		return false;
+	return dir->st_mode & S_IWOTH ||
+	    (dir->st_mode & S_IWGRP && dir->st_gid != 0) ||
+	    (dir->st_mode & S_IWUSR && dir->st_uid == uid);
+}
+
+/*
+ * The lock file of a spool, which is a name in the spool directory or a path.
+ * One that was left behind keeps the user out if no session can remove it.
+ */
+static void
+check_lock(struct check *c, const char *spool)
+{
+	char name[264], dir[264], clean[4 * sizeof(name)];
+	const char *slash = strrchr(spool, '/');
+	struct stat sb, of_dir, of_spool;
+	double age;
+	uid_t uid;
+
+	(void)snprintf(name, sizeof(name), "%s.lock", spool);
+	(void)snprintf(dir, sizeof(dir), "%.*s", slash == NULL ? 1 :
+	    (int)(slash - spool + 1), slash == NULL ? "." : spool);
+	if (fstatat(c->p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    fstatat(c->p->drop.dir, dir, &of_dir, 0) == -1)
+		return;
+	uid = fstatat(c->p->drop.dir, spool, &of_spool, AT_SYMLINK_NOFOLLOW) ==
+	    0 ? of_spool.st_uid : ANY_OWNER;
+	(void)log_clean(clean, sizeof(clean), name, strlen(name));
+	age = difftime(time(NULL), sb.st_mtim.tv_sec) / 60;
+	if (!S_ISREG(sb.st_mode))
+		odd(c, "lock file %s: not a plain file, of uid %lu: it keeps "
+		    "its user out until it is removed", clean,
+		    (unsigned long)sb.st_uid);
+	else if (lock_is_old(&sb) && !can_remove(&of_dir, &sb, uid))
+		odd(c, "lock file %s: left behind, %.0f minutes %s, of uid %lu:"
+		    " it keeps its user out until it is removed%s", clean,
+		    age < 0 ? -age : age, age < 0 ? "in the future" : "old",
+		    (unsigned long)sb.st_uid, of_dir.st_mode & S_ISVTX ?
+		    "; in mode 1777 any user can make one: chgrp mail, chmod "
+		    "2775" : "");
+}
+
 /* One file of the directory: a maildrop, or what belongs to one. */
 static void
 check_spool(struct check *c, const char *name)
@@ -153,6 +204,8 @@ check_listed(struct check *c, const char *name, const struct account *a)
 		check_owner(c, work, a->uid);
 	else if (!check_place(c, a, clean))
 		return;
+	else
+		check_lock(c, path);
 	if (fstatat(c->p->drop.dir, path, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
 		if (errno != ENOENT)
 			odd(c, "maildrop %s: %s", clean, strerror(errno));
@@ -224,7 +277,7 @@ check_maildrops(struct check *c)
 {
 	int fd = dup(c->p->drop.dir);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
-	const struct dirent *e;
+	struct dirent *e;
 	size_t n;
 
 	if (d == NULL) {
@@ -236,8 +289,10 @@ check_maildrops(struct check *c)
 		if (n > 4 && e->d_name[0] == '.' &&
 		    strcmp(e->d_name + n - 4, ".pop") == 0)
 			check_work(c, e->d_name);
-		else if (e->d_name[0] != '.' && (n < 6 ||
-		    strcmp(e->d_name + n - 5, ".lock") != 0))
+		else if (e->d_name[0] != '.' && cred_is_lock_name(e->d_name)) {
+			e->d_name[n - 5] = '\0';
+			check_lock(c, e->d_name);
+		} else if (e->d_name[0] != '.')
 			check_spool(c, e->d_name);
 	}
 	(void)closedir(d);

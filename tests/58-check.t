@@ -53,6 +53,61 @@ sub listed {
 	chown 0, 0, $box->passwd if $> == 0;
 }
 
+# A lock file in the mail of a box, or beside another maildrop, so many minutes
+# old.
+sub lock_beside {
+	my ($path, $minutes, $uid) = @_;
+
+	open my $fh, '>', "$path.lock" or die $!;
+	close $fh;
+	utime((time - 60 * $minutes) x 2, "$path.lock") or die $!;
+	chown $uid, 0, "$path.lock" if $> == 0;
+}
+
+case 'lock files that keep users out, and those that do not' => sub {
+	needs('root');
+	my $alices = $Popper::uid;
+	my $stays = 'it keeps its user out until it is removed';
+	my $sticky = "$stays; in mode 1777 any user can make one: chgrp mail, chmod 2775";
+
+	# mode and group of the directory, minutes and owner of the lock file
+	for ([ 01777, 0, 4, 4711, undef ],
+	    [ 01777, 0, 66, 4711, "left behind, 66 minutes old, of uid 4711: $sticky" ],
+	    [ 01777, 0, -77, 4711,
+	        "left behind, 77 minutes in the future, of uid 4711: $sticky" ],
+	    [ 01777, 0, 66, $alices, undef ],
+	    [ 02775, 1, 66, 4711, undef ],
+	    [ 02775, 0, 66, 4711, "left behind, 66 minutes old, of uid 4711: $stays" ],
+	    [ 0755, 0, 66, 0, "left behind, 66 minutes old, of uid 0: $stays" ]) {
+		my ($mode, $gid, $minutes, $uid, $line) = @$_;
+		my $box = box();
+
+		chown 0, $gid, $box->mail;
+		chmod $mode, $box->mail;
+		lock_beside($box->path, $minutes, $uid);
+		is(join('', check($box) =~ /^(mend .*\n|ok    maildrops.*\n)/mg),
+		    defined $line ? "mend  lock file alice.lock: $line\n" :
+		    "ok    maildrops: 1\n", sprintf 'mode %04o, group %d: %d minutes, of %d',
+		    $mode, $gid, $minutes, $uid);
+	}
+};
+
+case 'a lock file that is a directory, and one beside a maildrop of mbox=' => sub {
+	my $box = box();
+	my $dir = $box->dir . '/home';
+
+	mkdir $box->dotlock or die $!;
+	like(check($box), qr/^mend  lock file alice\.lock: not a plain file, of uid \d+: it keeps its user out until it is removed$/m,
+	    'a directory');
+	return if $> != 0;
+	mkdir $dir or die $!;
+	chmod 01777, $dir;
+	listed($box, "$dir/bob");
+	lock_beside("$dir/bob", 66, 4711);
+	like(check($box), qr{^mend  lock file \Q$dir\E/bob\.lock: left behind, 66 minutes old, of uid 4711: }m,
+	    'of mbox=');
+};
+
 # What is done to a box, the options, and what is said of it.
 my %trouble = (
 	'no spool directory' => [ sub { rename $_[0]->mail, $_[0]->dir . '/x' },
