@@ -483,7 +483,7 @@ int scan_bodies(int fd, uint64_t from, uint64_t to, struct msgs *t,
 /* Whether two messages of one uid have the same body.  1, 0, or -1 with errno. */
 int scan_same_body(int fd, const struct msg *a, int other, const struct msg *b);
 
-/* Whether the text before that place ends with an empty line, LF alone. */
+/* Whether the text before that place ends with an empty line. */
 bool scan_ends_blank(int fd, uint64_t at);
 
 /* Gives t's messages their numbers, as mbox_number() does. */

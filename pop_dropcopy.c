@@ -194,6 +194,7 @@ drop_close_copy(struct drop *d)
 	}
 	(void)close(d->copy);
 	d->copy = -1;
+	d->cloned = false;
 }
 
 void
@@ -332,6 +333,7 @@ make_copy(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 	drop_close_copy(d);
 	d->copy = file_unnamed(d->dir, 0, 0);
 	if (d->copy != -1 && file_clone(sp->fd, d->copy) == 0) {
+		d->cloned = true;
 		d->copied = 0;
 		d->copied_end = d->stamp.size;
 		return 0;
@@ -452,7 +454,11 @@ is_true(const struct drop *d, const struct spool *sp, const struct msg *m,
 	struct stamp now;
 
 	index_stamp(&now, &sp->st);
-	if (!index_same(&now, &d->stamp) || !d->settled || has_part(d, m, part))
+	if (!index_same(&now, &d->stamp) || !d->settled)
+		return 0;
+	if (m->flags & MSG_GONE)
+		return 1;
+	if (has_part(d, m, part))
 		return 0;
 	return sp->fd == -1 ? 1 : scan_same(sp->fd, m);
 }
@@ -473,7 +479,7 @@ copy_locked(struct pop *p, struct spool *sp, const struct msg *m,
     enum part part)
 {
 	struct drop *d = &p->drop;
-	int r = m->flags & MSG_GONE ? 1 : is_true(d, sp, m, part);
+	int r = is_true(d, sp, m, part);
 
 	if (r == -1 || (r == 0 && find_again(p, sp) == -1))
 		return -1;

@@ -150,10 +150,11 @@ scan_same(int fd, const struct msg *m)
 bool
 scan_ends_blank(int fd, uint64_t at)
 {
-	char s[2];
+	char s[3];
 
 	return at >= sizeof(s) && file_read(fd, s, sizeof(s), at - sizeof(s))
-	    == 0 && s[0] == '\n' && s[1] == '\n';
+	    == 0 && s[2] == '\n' && (s[1] == '\n' ||
+	    (s[1] == '\r' && s[0] == '\n'));
 }
 
 /* ---- bodies -------------------------------------------------------------- */

@@ -406,8 +406,8 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	    table_is_true(c, first);
 	if (known != 1)
 		r = known == -1 ? -1 : look_again(p, sp, c);
-	/* a copy that shares the spool's blocks makes writing need more */
-	drop_close_copy(d);
+	if (d->cloned)		/* while blocks are shared, writing needs more */
+		drop_close_copy(d);
 	if (known == 1 && left != NULL) {
 		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
 			return r;

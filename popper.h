@@ -91,6 +91,7 @@ struct drop {
 	int work;		/* .name.pop: session lock, index, journal */
 	int copy;		/* the temporary copy, -1 before it is made */
 	uint64_t copied, copied_end;	/* the part of the spool that it has */
+	bool cloned;		/* it shares the spool's blocks */
 	bool alone;		/* it has one message: there is no more room */
 	struct stamp stamp;	/* the spool that the table describes */
 	struct summary sum;

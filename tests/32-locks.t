@@ -296,8 +296,7 @@ case 'RETR while the spool is locked: the message, or -ERR' => sub {
 };
 
 # A program that takes no kernel lock is at the spool while popper reads it: it
-# writes FIRST before that, and ALL when popper stands between what it has found
-# in the spool and copying it.
+# writes FIRST before that, and ALL when popper has read it.
 for my $what (['the first half of a rewriting', letter(1)],
     ['more than there will be', letter(1) x 3 . letter(2)]) {
 	my ($title, $first) = @$what;
@@ -309,8 +308,8 @@ for my $what (['the first half of a rewriting', letter(1)],
 
 		$box->login->quit;	# the work file is there
 		my $s = $box->session(greeting => 0, under => [ strace($trace,
-		    '-e', 'trace=fallocate',
-		    '-e', 'inject=fallocate:signal=SIGSTOP:when=1') ]);
+		    '-P', $box->path, '-e', 'trace=pread64',
+		    '-e', 'inject=pread64:signal=SIGSTOP:when=1') ]);
 		$s->send('USER alice', 'PASS s3cret');
 		$s->reply('a line') for 1 .. 3;
 		$box->put($first);
