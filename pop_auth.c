@@ -20,6 +20,126 @@
 
 #include "popper.h"
 
+/* ---- the spool directory --------------------------------------------------- */
+
+enum { LINKS_MOST = 8, TARGET_LEN = 1024 };
+
+static int walk(int from, const char *path, int links);
+
+/* Closes a directory; what went wrong before that stays in errno. */
+static void
+close_dir(int fd)
+{
+	int saved = errno;
+
+	(void)close(fd);
+	errno = saved;
+}
+
+/*
+ * Opens one name in a directory as walk() does.  In a directory with the sticky
+ * bit only root can replace what belongs to root.
+ */
+static int
+walk_name(int dir, const char *name, int links)
+{
+	char target[TARGET_LEN];
+	struct stat sb;
+	ssize_t n;
+	int fd;
+
+	if (fstat(dir, &sb) == -1)
+		return -1;
+	if (sb.st_uid != 0 || (sb.st_mode & (S_IWGRP | S_IWOTH) &&
+	    !(sb.st_mode & S_ISVTX))) {
+		errno = EPERM;
+		return -1;
+	}
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	if (fd != -1 || fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+		return fd;
+	if (!S_ISLNK(sb.st_mode) || sb.st_uid != 0 || links == 0) {
+		errno = EPERM;
+		return -1;
+	}
+	errno = ENAMETOOLONG;
+	n = readlinkat(dir, name, target, sizeof(target));
+	if (n == -1 || (size_t)n == sizeof(target))
+		return -1;
+	target[n] = '\0';
+	return walk(dir, target, links - 1);
+}
+
+/*
+ * Opens a directory as root, name by name, where only root could have put it:
+ * every directory that is passed on the way must belong to root and be closed
+ * to other writers, and a symbolic link must belong to root as well.  The last
+ * directory is not judged.  -1 with errno.
+ */
+static int
+walk(int from, const char *path, int links)
+{
+	char name[256];
+	int next, n, at = openat(from, *path == '/' ? "/" : ".", O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC);
+
+	while (at != -1 && *(path += strspn(path, "/")) != '\0') {
+		n = snprintf(name, sizeof(name), "%.*s",
+		    (int)strcspn(path, "/"), path);
+		errno = ENAMETOOLONG;
+		next = n < 0 || (size_t)n >= sizeof(name) ? -1 :
+		    walk_name(at, name, links);
+		close_dir(at);
+		at = next;
+		path += strcspn(path, "/");
+	}
+	return at;
+}
+
+/*
+ * The directory of mbox= must be root's itself.  Its group may write there, as
+ * in a spool directory: the group can replace nothing that leads to it.
+ */
+static int
+open_listed(const char *dir)
+{
+	int fd = walk(AT_FDCWD, dir, LINKS_MOST);
+	struct stat sb;
+
+	if (fd == -1 || (fstat(fd, &sb) == 0 && sb.st_uid == 0 &&
+	    (!(sb.st_mode & S_IWOTH) || sb.st_mode & S_ISVTX)))
+		return fd;
+	(void)close(fd);
+	errno = EPERM;
+	return -1;
+}
+
+int
+auth_open_dir(struct pop *p, const struct account *a)
+{
+	const char *path = a->maildrop, *slash = strrchr(path, '/');
+	char dir[sizeof(a->maildrop)];
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+	if (path[0] == '\0') {
+		(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s",
+		    p->user);
+		return geteuid() == 0 ? walk(AT_FDCWD, p->opt.dir,
+		    LINKS_MOST) : open(p->opt.dir, flags);
+	}
+	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
+	    cred_is_lock_name(slash + 1) ||
+	    strlen(path) == sizeof(a->maildrop) - 1) {
+		errno = EINVAL;		/* no maildrop's path, or cut */
+		return -1;
+	}
+	(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s", slash + 1);
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path),
+	    path);
+	return geteuid() == 0 ? open_listed(dir) : open(dir, flags);
+}
+
 /*
  * .user.pop, where it is missing: only root may make files in most spool
  * directories.  One that a crash left before it was given away is taken up.
@@ -179,53 +299,6 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	return BYE;
 }
 
-/*
- * Whether a maildrop is where root has put it: behind directories of root's and
- * no link.  Behind another one there could be a link to any directory, a moment
- * later too: there root does nothing, and the user finds and makes himself what
- * he needs.
- */
-bool
-auth_put_by_root(const char *maildrop)
-{
-	char dir[sizeof(((struct account *)0)->maildrop)];
-	const char *slash = maildrop;
-	struct stat sb;
-
-	while (*slash != '\0' && (slash = strchr(slash + 1, '/')) != NULL) {
-		(void)snprintf(dir, sizeof(dir), "%.*s",
-		    (int)(slash - maildrop), maildrop);
-		if (lstat(dir, &sb) == -1 || !S_ISDIR(sb.st_mode) ||
-		    sb.st_uid != 0 || (sb.st_mode & S_IWOTH &&
-		    !(sb.st_mode & S_ISVTX)))
-			return false;
-	}
-	return true;
-}
-
-int
-auth_open_dir(struct pop *p, const struct account *a)
-{
-	const char *path = a->maildrop, *slash = strrchr(path, '/');
-	char dir[sizeof(a->maildrop)];
-
-	if (path[0] == '\0') {
-		(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s",
-		    p->user);
-		return open(p->opt.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
-	    cred_is_lock_name(slash + 1) ||
-	    strlen(path) == sizeof(a->maildrop) - 1) {
-		errno = EINVAL;		/* no maildrop's path, or cut */
-		return -1;
-	}
-	(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s", slash + 1);
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path),
-	    path);
-	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
 static enum result
 say_no_dir(struct pop *p, const struct account *a)
 {
@@ -237,19 +310,15 @@ say_no_dir(struct pop *p, const struct account *a)
 }
 
 /*
- * The privileges go first, then the maildrop is opened: as the user.  How
- * long all of it took since asked is for the administrator.
+ * Where only root could have put the spool directory, root opens it and makes
+ * .user.pop; anywhere else the user does both.  The maildrop is opened as the
+ * user.  How long all of it took since asked is for the administrator.
  */
 static enum result
 enter(struct pop *p, const struct account *a, const struct timespec *asked)
 {
-	bool roots = auth_put_by_root(a->maildrop);
-
-	if (roots) {
-		if ((p->drop.dir = auth_open_dir(p, a)) == -1)
-			return say_no_dir(p, a);
+	if ((p->drop.dir = auth_open_dir(p, a)) != -1)
 		make_work(p, a);
-	}
 	if (become(p, a) == -1) {
 		pop_warn(p, "login: cannot become uid=%lu",
 		    (unsigned long)a->uid);
@@ -257,7 +326,7 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 		    "account; tell the administrator.");
 		return BYE;
 	}
-	if (!roots && (p->drop.dir = auth_open_dir(p, a)) == -1)
+	if (p->drop.dir == -1 && (p->drop.dir = auth_open_dir(p, a)) == -1)
 		return say_no_dir(p, a);
 	if (drop_open(p) != OK)
 		return BYE;

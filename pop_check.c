@@ -200,10 +200,16 @@ check_locks(struct check *c, const char *path)
 static void
 check_directory(struct check *c)
 {
+	static const struct account none;
 	const char *path = c->p->opt.dir;
 	struct stat sb;
 
-	c->p->drop.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if ((c->p->drop.dir = auth_open_dir(c->p, &none)) == -1 &&
+	    (c->p->drop.dir = open(path, O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC)) != -1)
+		say(c, TO_MEND, "spool directory %s: others can put another in"
+		    " its place: chown root and chmod go-w each directory and"
+		    " link on the way to it", path);
 	if (c->p->drop.dir == -1 || fstat(c->p->drop.dir, &sb) == -1) {
 		say(c, TO_MEND, "spool directory %s: %s", path,
 		    strerror(errno));

@@ -136,13 +136,12 @@ enum { CANNOT_OPEN = 254, CANNOT_MAKE = 255 };
 static int
 try_place(struct pop *p, const struct account *a)
 {
-	bool roots = auth_put_by_root(a->maildrop), root = geteuid() == 0;
+	bool root = geteuid() == 0, roots;
 	char work[sizeof(p->drop.name) + 8];
 	struct stat sb;
-	int dir = roots ? auth_open_dir(p, a) : -1;
+	int dir = auth_open_dir(p, a);
 
-	if (roots && dir == -1)
-		return errno;
+	roots = dir != -1;
 	if (root && (setgroups(1, &a->gid) == -1 || setgid(a->gid) == -1 ||
 	    setuid(a->uid) == -1))
 		return errno;

@@ -255,13 +255,12 @@ int auth_as_spool(struct pop *p, int (*fn)(void *), void *arg);
 struct account;		/* see below */
 
 /*
- * Opens the directory that the spool is in, and notes its name there.  -1 with
- * errno: EINVAL where the maildrop of mbox= is no path.
+ * Opens the directory that the spool is in, and notes the spool's name there.
+ * As root: only where nobody but root could have put it, see walk(); elsewhere
+ * the caller becomes the user and asks again.  -1 with errno: EINVAL where the
+ * maildrop of mbox= is no path.
  */
 int auth_open_dir(struct pop *p, const struct account *a);
-
-/* Whether root does that, and makes .user.pop there, or the user himself. */
-bool auth_put_by_root(const char *maildrop);
 
 /* ---- pop_cred.c: accounts and passwords --------------------------------- */
 

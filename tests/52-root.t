@@ -252,6 +252,140 @@ case 'a maildrop behind directories of root\'s: root makes .inbox.pop' => sub {
 	is((stat "$dir/.inbox.pop")[4], $Popper::uid, 'it is the user\'s');
 };
 
+# What stands on the way to a maildrop in $dir: how it is made there, the path of
+# its directory, and whether root opens it.
+my %way = (
+	'a directory of root\'s that its group may write to, at the end' => [ sub {
+		make_dir("$_[0]/end", 02775);
+	}, 'end', 1 ],
+	'a directory of root\'s that its group may write to, before the end' => [ sub {
+		make_dir("$_[0]/staff", 02775);
+		make_dir("$_[0]/staff/end", 02775);
+	}, 'staff/end', 0 ],
+	'one that anybody may write to, with the sticky bit' => [ sub {
+		make_dir("$_[0]/tmp", 01777);
+		make_dir("$_[0]/tmp/end", 02775);
+	}, 'tmp/end', 1 ],
+	'one that anybody may write to, without' => [ sub {
+		make_dir("$_[0]/tmp", 0777);
+		make_dir("$_[0]/tmp/end", 02775);
+	}, 'tmp/end', 0 ],
+	'a directory of another user' => [ sub {
+		make_dir("$_[0]/home", 0755);
+		make_dir("$_[0]/home/end", 02775);
+		chown 4711, 4711, "$_[0]/home";
+	}, 'home/end', 0 ],
+	'symbolic links of root\'s' => [ sub {
+		make_dir("$_[0]/end", 02775);
+		make_dir("$_[0]/var", 0755);
+		symlink 'var/there', "$_[0]/link";
+		symlink '../var/../end', "$_[0]/var/there";
+	}, 'link//', 1 ],
+	'a symbolic link of another user' => [ sub {
+		make_dir("$_[0]/end", 02775);
+		make_dir("$_[0]/tmp", 01777);
+		symlink '../end', "$_[0]/tmp/link";
+		system('chown', '-h', 4711, "$_[0]/tmp/link") == 0 or die 'chown';
+	}, 'tmp/link', 0 ],
+	'a symbolic link that anybody may replace' => [ sub {
+		make_dir("$_[0]/end", 02775);
+		make_dir("$_[0]/tmp", 0777);
+		symlink '../end', "$_[0]/tmp/link";
+	}, 'tmp/link', 0 ],
+	'symbolic links in a ring' => [ sub {
+		make_dir("$_[0]/end", 02775);
+		symlink 'b', "$_[0]/a";
+		symlink 'a', "$_[0]/b";
+	}, 'a', 0 ],
+);
+
+# A directory of root's and of a group that the account is not in.
+sub make_dir {
+	my ($path, $mode) = @_;
+
+	mkdir $path or die "$path: $!";
+	chown 0, scalar getgrnam('mail'), $path or die "$path: $!";
+	chmod $mode, $path or die "$path: $!";
+}
+
+for my $what (sort keys %way) {
+	my ($make, $path, $roots) = @{ $way{$what} };
+	my $mail = getgrnam 'mail';
+
+	case "on the way to a maildrop of mbox=, or to the spool directory: $what" => sub {
+		needs('proc');
+		for my $option ('-p', '-m') {
+			my $box = box();
+			my $dir = $box->dir;
+			$make->($dir);
+			my $s = $box->session($option eq '-m' ? (args => ['-m', "$dir/$path"])
+			    : (passwd => maildrop($box, "$dir/$path/alice")));
+
+			$s->command('USER alice');
+			my $reply = $s->command('PASS s3cret');
+			if ($roots) {
+				is($reply, '+OK alice has 0 messages (0 octets).',
+				    "$option: served");
+				is(status($s->pid, 'Gid'), join(' ', sort { $a <=> $b }
+				    $mail, ($Popper::gid) x 3), "$option: group of the directory");
+				is((stat "$dir/$path/.alice.pop")[4], $Popper::uid,
+				    "$option: root has made the state file");
+			} else {
+				like($reply, qr/^-ERR \[SYS\/PERM\] The (file|spool) /, "$option: refused");
+				is(join(' ', glob "$dir/*/.alice.pop $dir/*/*/.alice.pop"), '',
+				    "$option: nothing is made");
+			}
+		}
+	};
+}
+
+case 'behind a directory that a group may write to, another is put in the place of one'
+    . ' after each system call: root makes nothing there' => sub {
+	needs('strace', 'plain');
+	my $start = sub {
+		my (@options) = @_;
+		my $box = box();
+		my $dir = $box->dir;
+
+		make_dir("$dir/etc", 02775);
+		make_dir("$dir/staff", 02775);
+		make_dir("$dir/staff/org", 0755);
+		my $s = $box->session(passwd => maildrop($box, "$dir/staff/org/eve"),
+		    under => [ strace("$dir/strace", @options) ]);
+		$s->send('USER alice', 'PASS s3cret', 'QUIT');
+		return ($box, $s);
+	};
+	my ($box, $s) = $start->();
+	like($s->slurp, qr/^-ERR \[SYS\/PERM\]/m, 'root leaves it to the user, who may not');
+	$s->wait;
+	my @lines = straced($box->dir . '/strace');
+	my ($user) = grep { $lines[$_] =~ /read\(0, "USER/ } 0 .. $#lines;
+	my ($left) = grep { $lines[$_] =~ /setuid\($Popper::uid\)/ } 0 .. $#lines;
+	my $before = points(@lines[0 .. $user - 1]);
+	my @points = points(@lines[0 .. $left]);
+	my $swaps = 0;
+	my @made;
+
+	for my $point (@points[$before .. $#points]) {
+		my ($call, $n) = @$point;
+		($box, $s) = $start->('-e', "inject=$call:signal=STOP:when=$n");
+		my $dir = $box->dir;
+		if (stops("$dir/strace")) {
+			rename "$dir/staff/org", "$dir/staff/was" or die "rename: $!";
+			symlink "$dir/etc", "$dir/staff/org" or die "symlink: $!";
+			$swaps++;
+			$s->kill('CONT');
+		}
+		$s->slurp;
+		$s->wait;
+		push @made, "@$point: $_" for glob "$dir/etc/.eve* $dir/etc/*";
+		$box->remove;
+	}
+	is(join("\n", @made), '', 'nothing is made');
+	cmp_ok($swaps, '>', 10, 'it was swapped');
+	note("$swaps swaps");
+};
+
 case 'a root who is nobody where the spools are: the user makes .alice.pop' => sub {
 	needs('strace');
 	for my $call ('fchown', 'openat') {

@@ -114,6 +114,19 @@ my %trouble = (
 	    [], qr/^mend  spool directory \S+: No such file or directory$/m ],
 	'a spool directory for everybody' => [ sub { chmod 0777, $_[0]->mail },
 	    [], qr/^mend  spool directory \S+: mode 0777 .* chmod 2775, or 1777$/m ],
+	"a spool directory that is a link of another user's" => [ sub {
+		rename $_[0]->mail, $_[0]->dir . '/x' or die $!;
+		symlink 'x', $_[0]->mail or die $!;
+		system('chown', '-h', 4711, $_[0]->mail) if $> == 0;
+	    }, [], qr/^mend  spool directory \S+: others can put another in its place: chown root and chmod go-w each directory and link on the way to it$/m,
+	    'root' ],
+	'a maildrop of mbox= behind a directory that a group may write to' => [ sub {
+		my $dir = $_[0]->dir . '/staff';
+		mkdir $_ or die $! for $dir, "$dir/org";
+		chmod 02775, $dir;
+		listed($_[0], "$dir/org/bob");
+	    }, [], qr{^mend  maildrop \S+/org/bob: neither root nor uid \d+ can make }m,
+	    'root' ],
 	'accounts that anybody may write' => [ sub { chmod 0666, $_[0]->passwd },
 	    [], qr/^mend  accounts \S+: must be a plain file .* chmod go-w$/m ],
 	'a line that is no account' => [ sub {
@@ -160,9 +173,10 @@ my %trouble = (
 );
 
 for my $what (sort keys %trouble) {
-	my ($make, $args, $line) = @{ $trouble{$what} };
+	my ($make, $args, $line, @needs) = @{ $trouble{$what} };
 
 	case "to be mended: $what" => sub {
+		needs(@needs);
 		my $box = box();
 
 		$make->($box);

@@ -157,10 +157,14 @@ sub stops {
 }
 
 # The calls in a trace as places where something can be made to happen: each a
-# name and a count, as strace counts them, call by call.
+# name and a count, as strace counts them, call by call and process by process.
+# Those of the processes that the first one starts are left out.
 sub points {
+	my ($first) = map { /^(\d+) / ? $1 : () } @_;
 	my %seen;
-	return map { [ $_, ++$seen{$_} ] } map { /^\d+ +(\w+)\(/ ? $1 : () } @_;
+
+	return map { [ $_, ++$seen{$_} ] }
+	    map { /^(\d+) +(\w+)\(/ && $1 == $first ? $2 : () } @_;
 }
 
 # A letter of an mbox.  No two numbers give the same one.
@@ -812,8 +816,8 @@ default spool; text with CRLF line ends; filler of that size in lines.
 =item strace(FILE, OPTIONS), straced(FILE), points(LINES), stops(FILE)
 
 The words for C<under> (below) that write a trace to FILE; its lines; the
-calls in them as [NAME, N], for C<-e inject=NAME:...:when=N>; whether it stops
-where the signal injected is STOP.
+calls of the first process in them as [NAME, N], for C<-e inject=NAME:...:when=N>;
+whether it stops where the signal injected is STOP.
 
 =item lock_file(PATH), slurp(PATH), memory(PID), now, show(TEXT)
 
