@@ -354,6 +354,11 @@ log_in(struct pop *p, struct login *l)
 	l->name = p->user;
 	r = cred_check(p, l, &a);
 	cred_forget(p->in.buf, p->in.start);
+	cred_forget(p->in.buf + p->in.end, sizeof(p->in.buf) - p->in.end);
+	if (r == -1 && errno == EINTR) {
+		p->out.state = IN_SIGNAL;	/* the loop says why we end */
+		return CUT;
+	}
 	if (r == -1) {
 		pop_warn(p, "login: cannot check accounts");
 		(void)pop_err(p, "[SYS/TEMP] Accounts cannot be looked up "

@@ -1,6 +1,7 @@
 /*
- * Other people's programs: started with three or four descriptors, an
- * environment of our making and a time limit; waited for by their number.
+ * Other processes: programs, started with three or four descriptors, an
+ * environment of our making and a time limit; and copies of ourselves that do
+ * one thing and pass on what came of it.
  */
 #include <sys/wait.h>
 
@@ -45,6 +46,58 @@ child_start(struct pop *p, int in, int as, const char *path,
 	if (pid == 0)
 		become(p, in, as, path, argv, env);
 	return pid;
+}
+
+/* Takes n bytes from a pipe.  0, or -1 with errno. */
+static int
+take_answer(struct pop *p, int fd, void *answer, size_t n,
+    const struct timespec *until)
+{
+	char *to = answer;
+	enum line what;
+	ssize_t got;
+
+	while (n > 0) {
+		if ((what = io_readable(p, fd, until)) != IN_LINE) {
+			if (what != IN_ERROR)
+				errno = what == IN_TIMEOUT ? ETIMEDOUT : EINTR;
+			return -1;
+		}
+		if ((got = read(fd, to, n)) == 0)
+			errno = EPIPE;	/* it died */
+		if (got <= 0)
+			return -1;
+		to += got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+int
+child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
+    const struct timespec *until)
+{
+	int fd[2], r, saved;
+	pid_t pid;
+
+	if (pipe(fd) == -1)
+		return -1;
+	if ((pid = fork()) == 0) {
+		fn(p, arg);
+		_exit(write(fd[1], arg, n) == (ssize_t)n ? 0 : 1);
+	}
+	saved = errno;
+	(void)close(fd[1]);
+	errno = saved;
+	r = pid == -1 ? -1 : take_answer(p, fd[0], arg, n, until);
+	saved = errno;
+	(void)close(fd[0]);
+	if (r == -1 && pid != -1)
+		(void)kill(pid, SIGKILL);
+	while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		continue;
+	errno = saved;
+	return r;
 }
 
 int

@@ -181,8 +181,6 @@ look_up_file(struct pop *p, const char *name, struct account *a)
 	}
 	if (!found)
 		a->reason = "unknown";
-	if (line != NULL)
-		cred_forget(line, room);
 	free(line);
 	return fclose(f) == EOF ? -1 : 0;
 }
@@ -232,8 +230,6 @@ find_line(const char *path, bool secret, const char *name, char *value,
 	}
 	if (ferror(f))
 		r = -1;
-	if (line != NULL)
-		cred_forget(line, size);
 	free(line);
 	(void)fclose(f);
 	return r;
@@ -387,17 +383,29 @@ check_secret(struct pop *p, const struct login *l, struct account *a,
 	if (*done && a->reason == NULL && (r == 0 ||
 	    !digest_right(p, secret, l->digest)))
 		a->reason = r == 0 ? "nosecret" : "digest";
-	cred_forget(secret, sizeof(secret));
 	return 0;
 }
 
-int
-cred_check(struct pop *p, const struct login *l, struct account *a)
+/* What is asked, and what the process that looks it up says of it. */
+struct question {
+	const struct login *login;
+	struct account account;	/* reason is a text of this program's */
+	int error;		/* errno, or 0 */
+	bool done;		/* no program of -c is to be asked */
+};
+
+/*
+ * Finds and checks the account, in a process of its own: what the C library, the
+ * name services and crypt(3) keep of other accounts' hashes ends with it.
+ */
+static void
+find_account(struct pop *p, void *arg)
 {
-	bool done;
+	struct question *q = arg;
+	const struct login *l = q->login;
+	struct account *a = &q->account;
 	int r = 0;
 
-	memset(a, 0, sizeof(*a));
 	if (!name_ok(l->name))
 		a->reason = "unknown";
 	else if (p->opt.passwd != NULL)
@@ -407,13 +415,29 @@ cred_check(struct pop *p, const struct login *l, struct account *a)
 	if (r == 0)
 		r = judge_account(p, l->name, a);
 	if (r == 0)
-		r = check_secret(p, l, a, &done);
-	if (r == 0 && !done) {
-		if (p->opt.checker == NULL)
-			check_hash(a, l->password);
-		else		/* for anybody: it takes its time for all */
-			r = ask_program(p, l, a);
-	}
+		r = check_secret(p, l, a, &q->done);
+	if (r == -1)
+		q->error = errno;
+	else if (!q->done && p->opt.checker == NULL)
+		check_hash(a, l->password);
 	cred_forget(a->hash, sizeof(a->hash));
-	return r;
+}
+
+int
+cred_check(struct pop *p, const struct login *l, struct account *a)
+{
+	struct question q;
+
+	memset(&q, 0, sizeof(q));
+	q.login = l;
+	if (child_ask(p, find_account, &q, sizeof(q), &p->login) == -1)
+		return -1;
+	*a = q.account;
+	if (q.error != 0) {
+		errno = q.error;
+		return -1;
+	}
+	if (q.done || p->opt.checker == NULL)
+		return 0;
+	return ask_program(p, l, a);	/* for anybody: see its time */
 }

@@ -326,7 +326,16 @@ enum result pop_stls(struct pop *p);
 /* Reads the header that -H asks for; false: nobody is served. */
 bool proxy_header(struct pop *p);
 
-/* ---- pop_child.c: other people's programs ------------------------------- */
+/* ---- pop_child.c: other processes ---------------------------------------- */
+
+/*
+ * Calls fn(p, arg) in a copy of this process, and takes from there what it left
+ * in the n bytes at arg: whatever else fn reads never is in our memory.  0, or
+ * -1 with errno: ETIMEDOUT, EINTR for a signal, EPIPE if the copy died.
+ */
+typedef void child_fn(struct pop *p, void *arg);
+int child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
+    const struct timespec *until);
 
 /*
  * Starts a program with descriptor in as its descriptor as, /dev/null as 1, 2

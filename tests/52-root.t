@@ -3,6 +3,8 @@
 use strict;
 use warnings;
 
+use Digest::MD5 qw(md5_hex);
+use MIME::Base64 qw(encode_base64);
 use Test::More;
 use Popper;
 
@@ -85,6 +87,78 @@ case 'after login files of root are closed' => sub {
 
 	ok(!(grep { m{passwd|shadow} } keys %open), 'no password file')
 	    or diag(join "\n", keys %open);
+};
+
+# Those of the texts that are somewhere in the memory of a process.
+sub in_memory {
+	my ($pid, @texts) = @_;
+	my $all = join '|', map { quotemeta } @texts;
+	my %found;
+
+	open my $mem, '<:raw', "/proc/$pid/mem" or die "/proc/$pid/mem: $!";
+	for (split /\n/, slurp("/proc/$pid/maps")) {
+		my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) r/ or next;
+		no warnings 'portable';		# numbers of 64 bits
+		sysseek $mem, hex $from, 0 or next;
+		my $n = sysread $mem, my $bytes, hex($to) - hex $from;
+		$found{$1}++ while $n && $bytes =~ /($all)/g;
+	}
+	return join ' ', sort keys %found;
+}
+
+# The commands that log alice in, by the stamp of the greeting, and how they are
+# sent: all at once, or octet by octet.
+my %entrance = (
+	'USER and PASS' => sub { "USER alice\r\nPASS the-password\r\n" },
+	'AUTH PLAIN' => sub { 'AUTH PLAIN ' .
+	    encode_base64("\0alice\0the-password", '') . "\r\n" },
+	'APOP' => sub { 'APOP alice ' . md5_hex("$_[0]the-secret") . "\r\n" },
+);
+
+for my $way (sort keys %entrance) {
+	for my $at_once (1, 0) {
+		case "after a login by $way" . ($at_once ? '' : ', octet by octet,') .
+		    ' no hash, secret or password is left in memory' => sub {
+			needs('proc', 'plain');
+			my $box = box(accounts => { alice => 'the-password',
+			    map { ("other$_" => "the-password-of-$_") } 10 .. 99 });
+			my @hashes = map { (split /:/)[1] } split /\n/, slurp($box->passwd);
+			my $secrets = $box->dir . '/secrets';
+
+			$box->put_file($secrets, join '', map { "$_\n" }
+			    (map { "other$_:the-secret-of-$_" } 10 .. 99), 'alice:the-secret');
+			chown 0, 0, $secrets;
+			my $s = $box->session(args => $way eq 'APOP' ? ['-a', $secrets] : []);
+			my ($stamp) = $s->greeting =~ /(<.*>)/;
+			my $line = $entrance{$way}->($stamp);
+			my $base64 = encode_base64("\0alice\0the-password", '');
+
+			for ($at_once ? $line : split //, $line) {
+				$s->send_raw($_);
+				select undef, undef, undef, 0.002 unless $at_once;
+			}
+			ok((eventually { $box->log =~ / login user=alice / }), 'a login');
+			is(in_memory($s->pid, 'popper 2.0 at'), 'popper 2.0 at',
+			    'memory can be searched');
+			is(in_memory($s->pid, 'the-password', 'the-secret', $base64, @hashes),
+			    '', 'nothing is found');
+		};
+	}
+}
+
+case 'after a login to an account of the system no line of shadow is in memory' => sub {
+	needs('proc', 'plain');
+	my @names = map { account("the-password-of-$_") } 1 .. 3;
+	my $box = system_box($names[1]);
+	my $s = system_session($box);
+	my @hashes = grep { length > 5 } map { (split /:/)[1] } split /\n/,
+	    slurp('/etc/shadow');
+
+	cmp_ok(scalar @hashes, '>=', 3, 'there are hashes');
+	$s->command("USER $names[1]");
+	like($s->command('PASS the-password-of-2'), qr/^\+OK/, 'a login');
+	is(in_memory($s->pid, 'the-password', @hashes), '', 'nothing is found');
+	is(in_memory($s->pid, $names[1]), $names[1], 'but the name');
 };
 
 case 'an account of the system, by its password' => sub {
@@ -202,7 +276,7 @@ case 'two first sessions of an account: the other one gives .alice.pop to her'
 	$s = $start->($box, '-e', "inject=$call:signal=STOP:when=$n");
 	ok(stops($trace->($box)), "stopped behind $call");
 	$box->give($box->work, 0600);
-	$s->kill('CONT');
+	goes_on($s, $trace->($box));
 	like($s->slurp, qr/^\+OK 2 \d+\r\n/m, 'it is served');
 	$s->wait;
 };
@@ -374,7 +448,7 @@ case 'behind a directory that a group may write to, another is put in the place 
 			rename "$dir/staff/org", "$dir/staff/was" or die "rename: $!";
 			symlink "$dir/etc", "$dir/staff/org" or die "symlink: $!";
 			$swaps++;
-			$s->kill('CONT');
+			goes_on($s, "$dir/strace");
 		}
 		$s->slurp;
 		$s->wait;

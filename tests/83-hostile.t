@@ -232,7 +232,7 @@ case 'the spool becomes a link to a file of bob\'s after any system call' => sub
 			rename $box->path, $box->path . '.was' or die "rename: $!";
 			symlink $box->dir . '/secret', $box->path;
 			$swaps++;
-			$s->kill('CONT');
+			goes_on($s, $trace->($box));
 		}
 		my $said = $s->slurp;
 		$s->wait;

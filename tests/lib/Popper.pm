@@ -13,8 +13,8 @@ use Scalar::Util qw(weaken);
 use Test::More;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(FX1 alnum box case eventually letter lock_file memory needs
-    now points show slurp stops strace straced text_of wire);
+our @EXPORT = qw(FX1 alnum box case eventually goes_on letter lock_file memory
+    needs now points show slurp stops strace straced text_of wire);
 
 # Where a test waits for something that must come, it waits this many seconds
 # before it calls the thing broken.  No test passes or fails by being fast.
@@ -125,13 +125,14 @@ sub can_trace {
 }
 
 # The words that start a program under strace as the very process that the
-# test forked (-D), with the trace in FILE.
+# test forked (-D), with the trace in FILE.  Processes that it starts are not
+# traced, the one that looks up the account among them.
 sub strace {
 	my ($file, @options) = @_;
-	return ('strace', '-D', '-f', '-q', '-o', $file, @options, '--');
+	return ('strace', '-D', '-q', '-o', $file, @options, '--');
 }
 
-# The lines of a trace, once strace is through with it.
+# The lines of a trace, each after a number, once strace is through with it.
 sub straced {
 	my ($file) = @_;
 	my @lines;
@@ -141,7 +142,7 @@ sub straced {
 		@lines = <$fh>;
 		return @lines && $lines[-1] =~ /\+\+\+ (exited|killed)/;
 	} or die "$file is no finished trace";
-	return @lines;
+	return map { "1 $_" } @lines;
 }
 
 # Whether what is traced comes to stop at an injected SIGSTOP before it ends.
@@ -156,15 +157,18 @@ sub stops {
 	return $said =~ /stopped by SIGSTOP/;
 }
 
-# The calls in a trace as places where something can be made to happen: each a
-# name and a count, as strace counts them, call by call and process by process.
-# Those of the processes that the first one starts are left out.
-sub points {
-	my ($first) = map { /^(\d+) / ? $1 : () } @_;
-	my %seen;
+# Lets a session that stops() go on.  A signal that comes while strace is busy
+# with the stop is lost.
+sub goes_on {
+	my ($s, $file) = @_;
+	eventually { $s->kill('CONT'); slurp($file) =~ /--- SIGCONT/ };
+}
 
-	return map { [ $_, ++$seen{$_} ] }
-	    map { /^(\d+) +(\w+)\(/ && $1 == $first ? $2 : () } @_;
+# The calls in a trace as places where something can be made to happen: each a
+# name and a count, as strace counts them, call by call.
+sub points {
+	my %seen;
+	return map { [ $_, ++$seen{$_} ] } map { /^\d+ +(\w+)\(/ ? $1 : () } @_;
 }
 
 # A letter of an mbox.  No two numbers give the same one.
@@ -813,11 +817,11 @@ Waits until TEST is true; false when patience ends.
 One mbox message; what RETR sends of it; the mbox of two messages that is the
 default spool; text with CRLF line ends; filler of that size in lines.
 
-=item strace(FILE, OPTIONS), straced(FILE), points(LINES), stops(FILE)
+=item strace(FILE, OPTIONS), straced(FILE), points(LINES), stops(FILE), goes_on(SESSION, FILE)
 
 The words for C<under> (below) that write a trace to FILE; its lines; the
-calls of the first process in them as [NAME, N], for C<-e inject=NAME:...:when=N>;
-whether it stops where the signal injected is STOP.
+calls in them as [NAME, N], for C<-e inject=NAME:...:when=N>; whether it stops
+where the signal injected is STOP; lets it go on then.
 
 =item lock_file(PATH), slurp(PATH), memory(PID), now, show(TEXT)
 

@@ -1,12 +1,14 @@
 /*
  * pop_child.c: a program that does not end is ended, and all that it started;
- * what one that ends has to say is kept.
+ * what one that ends has to say is kept.  A copy of ourselves answers, or dies,
+ * or is late.
  */
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "popper.h"
@@ -78,6 +80,54 @@ hangs(const char *words, unsigned seconds)
 	(void)close(in);
 }
 
+/* What a copy of ourselves is to do, and what it says. */
+struct task {
+	enum { ANSWER, DIE, SLEEP } what;
+	pid_t pid;
+	char text[3000];
+};
+
+static void
+carry_out(struct pop *p, void *arg)
+{
+	struct task *t = arg;
+
+	(void)p;
+	if (t->what == DIE)
+		_exit(0);
+	if (t->what == SLEEP)
+		(void)sleep(60);
+	t->pid = getpid();
+	memset(t->text, 'x', sizeof(t->text));
+}
+
+static int
+ask(struct task *t, int what, unsigned seconds)
+{
+	struct timespec until;
+
+	io_deadline(&until, seconds);
+	memset(t, 0, sizeof(*t));
+	t->what = what;
+	errno = 0;
+	return child_ask(&session, carry_out, t, sizeof(*t), &until);
+}
+
+static void
+copies(void)
+{
+	struct task t;
+	int status;
+
+	ok(ask(&t, ANSWER, 20) == 0 && t.pid > 0 && t.pid != getpid() &&
+	    t.text[0] == 'x' && t.text[sizeof(t.text) - 1] == 'x',
+	    "a copy: its answer, whole");
+	ok(ask(&t, DIE, 20) == -1 && errno == EPIPE, "one that dies");
+	ok(ask(&t, SLEEP, 1) == -1 && errno == ETIMEDOUT, "one that is late");
+	ok(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD,
+	    "none is left");
+}
+
 int
 main(void)
 {
@@ -96,5 +146,6 @@ main(void)
 	hangs("exec sleep 60", 0);	/* it is no group of its own yet */
 	hangs("exec sleep 60", 1);
 	hangs("trap '' TERM; sleep 60 & sleep 60", 1);
+	copies();
 	return tap_end();
 }
