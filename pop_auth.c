@@ -125,8 +125,8 @@ auth_open_dir(struct pop *p, const struct account *a)
 	if (path[0] == '\0') {
 		(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s",
 		    p->user);
-		return geteuid() == 0 ? walk(AT_FDCWD, p->opt.dir,
-		    LINKS_MOST) : open(p->opt.dir, flags);
+		return p->uid == 0 ? walk(AT_FDCWD, p->opt.dir, LINKS_MOST) :
+		    open(p->opt.dir, flags);
 	}
 	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
 	    cred_is_lock_name(slash + 1) ||
@@ -137,7 +137,7 @@ auth_open_dir(struct pop *p, const struct account *a)
 	(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s", slash + 1);
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path),
 	    path);
-	return geteuid() == 0 ? open_listed(dir) : open(dir, flags);
+	return p->uid == 0 ? open_listed(dir) : open(dir, flags);
 }
 
 /*
@@ -153,7 +153,7 @@ make_work(struct pop *p, const struct account *a)
 	struct stat sb = { 0 };
 	int fd;
 
-	if (geteuid() != 0)
+	if (p->uid != 0)
 		return;
 	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
 	fd = openat(p->drop.dir, name, O_RDWR | O_CREAT | O_EXCL |
@@ -171,6 +171,18 @@ make_work(struct pop *p, const struct account *a)
 			(void)file_reserve(fd, 0, PAGE);
 	}
 	(void)close(fd);
+}
+
+/*
+ * Whether the user's other groups can matter: for the boards, and where not
+ * everybody can enter the spool directory.  Elsewhere it would cost more than
+ * half of a session's system calls to find them.
+ */
+static bool
+needs_groups(struct pop *p, const struct account *a, const struct stat *dir)
+{
+	return a->system && (p->opt.boards != NULL ||
+	    !(dir->st_mode & S_IXOTH));
 }
 
 /*
@@ -195,7 +207,7 @@ become(struct pop *p, const struct account *a)
 		return -1;
 	if (sb.st_mode & S_IWGRP && !(sb.st_mode & S_IWOTH) && sb.st_gid != 0)
 		p->spoolgid = sb.st_gid;
-	if ((a->system ? initgroups(p->user, a->gid) :
+	if ((needs_groups(p, a, &sb) ? initgroups(p->user, a->gid) :
 	    setgroups(1, &a->gid)) == -1 ||
 	    setregid(a->gid, p->spoolgid) == -1 ||
 	    setegid(a->gid) == -1 || setuid(a->uid) == -1)

@@ -145,6 +145,7 @@ try_place(struct pop *p, const struct account *a)
 	if (root && (setgroups(1, &a->gid) == -1 || setgid(a->gid) == -1 ||
 	    setuid(a->uid) == -1))
 		return errno;
+	p->uid = geteuid();
 	if (!roots && (dir = auth_open_dir(p, a)) == -1)
 		return errno;
 	if (faccessat(dir, ".", X_OK, 0) == -1)

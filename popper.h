@@ -169,7 +169,7 @@ struct pop {
 	char who[4 * NAME_LEN + 1];	/* the same, cleaned for the log */
 
 	char home[256];		/* of the account, for sendmail */
-	uid_t uid;
+	uid_t uid;		/* who we are: root, then the user */
 	gid_t gid;
 	gid_t spoolgid;		/* saved gid for dotlocks, or gid */
 

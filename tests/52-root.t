@@ -217,6 +217,126 @@ case 'in 2775 root:mail the update makes a dotlock' => sub {
 	ok(!-e $box->dotlock($name), 'it is gone');
 };
 
+# A new account of the system that is in the group as well.
+sub member {
+	my ($group) = @_;
+	my $name = account('s3cret');
+	system('usermod', '-aG', $group, $name) == 0 or die 'usermod failed';
+	return $name;
+}
+
+# Logs in; the group numbers of the process, its own one left out.
+sub groups_of {
+	my ($s, $name) = @_;
+
+	$s->command("USER $name");
+	is($s->command('PASS s3cret'), "+OK $name has 2 messages (48 octets).", 'a login');
+	my $own = (getpwnam $name)[3];
+	return join ' ', grep { $_ != $own } split ' ', status($s->pid, 'Groups');
+}
+
+case 'an account of the system has its other groups where there are boards, and nowhere else'
+    => sub {
+	needs('proc');
+	my ($group, $outsider) = (scalar getgrnam('audio'), account('s3cret'));
+	my $name = member('audio');
+	my $box = system_box($name);
+	my $boards = $box->dir . '/boards';
+
+	$box->put_file("$boards.mbox", FX1);
+	chown 0, $group, "$boards.mbox";
+	chmod 0640, "$boards.mbox";
+	$box->put_file($boards, "board sounds\nmaildrop $boards.mbox\n");
+	chmod 0644, $boards;
+	my $s = system_session($box);
+	is(groups_of($s, $name), '', 'without -b: none');
+	$s->quit;
+	$s = $box->session(passwd => undef, args => ['-b', $boards]);
+	is(groups_of($s, $name), $group, 'with -b: that of the board');
+	is($s->text('XTND BBOARDS'), "sounds 2\r\n", 'which it can read');
+	$s->quit;
+
+	$box->put(FX1, $outsider);
+	chown +(getpwnam $outsider)[2], 0, $box->path($outsider);
+	$s = $box->session(passwd => undef, args => ['-b', $boards]);
+	is(groups_of($s, $outsider), '', 'another account');
+	is($s->text('XTND BBOARDS'), '', 'does not see it');
+};
+
+case 'and where only a group can enter the spool directory' => sub {
+	needs('proc');
+	my $name = member('audio');
+	my $box = system_box($name);
+	my $group = getgrnam 'audio';
+
+	chown 0, $group, $box->mail;
+	chmod 02770, $box->mail;
+	my $s = system_session($box);
+	is(groups_of($s, $name), $group, 'the group');
+	$s->command('DELE 1');
+	is($s->quit, '+OK popper at ' . ($s->greeting =~ /at (\S+)/)[0] .
+	    ' signing off.', 'an update');
+};
+
+case 'the mail program of an account of the system has its own group only' => sub {
+	needs('proc');
+	my $name = member('audio');
+	my $box = system_box($name);
+	my $mta = $box->dir . '/mta';
+
+	mkdir "$mta.out" or die $!;
+	chmod 01777, "$mta.out";
+	$box->put_file($mta, "#!/bin/sh\ncat /proc/self/status - >$mta.out/run\n");
+	chmod 0755, $mta;
+	my $s = $box->session(passwd => undef, args => ['-M', $mta]);
+	is(groups_of($s, $name), '', 'the session has no other');
+	$s->dialog(<<~'END');
+		C: XTND XMIT
+		S: +OK Start sending the message.
+		C: To: bob@example.org
+		C: .
+		S: +OK Message sent.
+		END
+	my ($uid, $gid) = (getpwnam $name)[2, 3];
+	my %is = slurp("$mta.out/run") =~ /^(\w+):[ \t]*(.*?) *$/mg;
+	is($is{Uid}, join("\t", ($uid) x 4), 'uids');
+	is($is{Gid}, join("\t", ($gid) x 4), 'gids');
+	is($is{Groups}, $gid, 'groups');
+	is($is{To}, 'bob@example.org', 'it has the message');
+};
+
+# Debian asks systemd for groups as well: that alone was 170 system calls.
+case 'a poll of an account of the system takes less than 170 system calls' => sub {
+	needs('strace', 'plain');
+	my $name = account('s3cret');
+	my $box = system_box($name);
+	my $nss = $box->dir . '/nsswitch.conf';
+	my @under = ('unshare', '-m', '--propagation', 'private', $^X, '-e', <<~'END', $nss);
+		system('mount', '--bind', shift, '/etc/nsswitch.conf') == 0 or exit 99;
+		exec @ARGV;
+		END
+
+	$box->put_file($nss, join '', map { "$_: files systemd\n" } qw(passwd group shadow));
+	chmod 0644, $nss;
+	plan skip_all => 'no mount namespace can be made' if system(@under, 'true') != 0;
+	my ($calls, $said);
+	for ('the first login makes the index', 'this one counts') {
+		my $s = $box->session(passwd => undef, trace => 0, under => [ @under,
+		    strace($box->dir . '/strace', '-f', '-c') ]);
+		$s->send("USER $name", 'PASS s3cret', 'STAT', 'QUIT');
+		$said = $s->slurp;
+		$s->wait;
+		eventually {
+			($calls) = (slurp($box->dir . '/strace') // '') =~
+			    /^(?: *[\d.]+){3} +(\d+) +\d* +total$/m;
+		};
+		rename $box->dir . '/strace', $box->dir . '/before';
+	}
+	like($said, qr/^\+OK 2 48\r$/m, 'STAT');
+	cmp_ok($calls, '<', 170, 'calls');
+	note("$calls calls");
+};
+
 my %closed = (
 	'locked' => [ sub { system 'usermod', '-L', $_[0] }, 's3cret' ],
 	'expired' => [ sub { system 'chage', '-E', '1', $_[0] }, 's3cret' ],
