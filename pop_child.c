@@ -11,11 +11,48 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#if defined(__linux__) && !defined(POPPER_PORTABLE)
+#define POPPER_LINUX	1
+#include <sys/syscall.h>
+#endif
+
 #include "popper.h"
 
 enum { OTHERS_MOST = 1024 };	/* the usual limit of descriptors */
 
-/* In the child: descriptors, signals, group; then the program, or 127. */
+/*
+ * Clears the capabilities that a program would inherit from us, which a
+ * container may have given: the ambient ones go with the inheritable ones
+ * (capabilities(7)).  The structures are those of version 3 of capget(2), for
+ * which there is no header everywhere.
+ */
+static int
+drop_inheritable(void)
+{
+#ifdef POPPER_LINUX
+	struct {
+		uint32_t version;
+		int32_t pid;
+	} head = { 0x20080522, 0 };
+	struct {
+		uint32_t effective, permitted, inheritable;
+	} data[2];
+
+	if (syscall(SYS_capget, &head, data) == -1)
+		return -1;
+	if (data[0].inheritable == 0 && data[1].inheritable == 0)
+		return 0;
+	data[0].inheritable = data[1].inheritable = 0;
+	return (int)syscall(SYS_capset, &head, data);
+#else
+	return 0;
+#endif
+}
+
+/*
+ * In the child: descriptors, signals, group, capabilities; then the program,
+ * or 127.
+ */
 static void
 become(struct pop *p, int in, int as, const char *path, char *const argv[],
     char *const env[])
@@ -28,7 +65,8 @@ become(struct pop *p, int in, int as, const char *path, char *const argv[],
 	    dup2(null, 1) == -1 || dup2(null, 2) == -1 ||
 	    signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
 	    signal(SIGXFSZ, SIG_DFL) == SIG_ERR ||
-	    sigprocmask(SIG_SETMASK, &p->waiting, NULL) == -1)
+	    sigprocmask(SIG_SETMASK, &p->waiting, NULL) == -1 ||
+	    drop_inheritable() == -1)
 		_exit(127);
 	for (fd = 3; fd < OTHERS_MOST; fd++)
 		if (fd != as)		/* whatever our parent left open */

@@ -723,7 +723,37 @@ case 'XMIT: the mail program runs as the user, and as nobody else' => sub {
 		is($is{Uid}, join("\t", ($Popper::uid) x 4), 'uids');
 		is($is{Gid}, join("\t", ($Popper::gid) x 4), 'gids');
 		like($is{Groups}, qr/^(?:$Popper::gid)?\s*\z/, 'no other group');
-		is($is{$_}, '0' x 16, $_) for qw(CapInh CapPrm CapEff);
+		is($is{$_}, '0' x 16, $_) for qw(CapPrm CapEff);
+		$s->quit;
+	}
+};
+
+# As in a container: systemd-nspawn's processes have inheritable capabilities.
+case 'XMIT: the mail program inherits no capability that popper was given' => sub {
+	needs('root', 'proc');
+	my @setpriv = ('setpriv', '--inh-caps', '+chown,+net_bind_service', '--ambient-caps',
+	    '+chown,+net_bind_service', '--');
+	my $box = box();
+	my @mta = mta($box, '');
+
+	plan skip_all => 'a build without the system calls of Linux'
+	    if qx($Popper::binary -V) =~ /^system calls: POSIX$/m;
+	plan skip_all => 'capabilities cannot be given here'
+	    if system("@setpriv true 2>/dev/null") != 0;
+	for my $who ('root', 'the user') {
+		unlink glob $box->dir . '/out/*';
+		my @user = $who eq 'root' ? () : ('--reuid', $Popper::uid, '--regid',
+		    $Popper::gid, '--clear-groups');
+		if ($who ne 'root') {
+			$box->give($_) for $box->passwd, $box->trace;
+		}
+		my $s = $box->login(args => \@mta, under => [ $setpriv[0], @user,
+		    @setpriv[1 .. $#setpriv] ]);
+		like(slurp('/proc/' . $s->pid . '/status'), qr/^CapInh:\t0+401$/m,
+		    "started by $who: given");
+		like(submit($s, $plain), qr/^\+OK /, 'sent');
+		my %is = (runs($box))[0]{status} =~ /^(\w+):[ \t]*(.*)/mg;
+		is($is{$_}, '0' x 16, $_) for qw(CapInh CapPrm CapEff CapAmb);
 		$s->quit;
 	}
 };
