@@ -73,7 +73,11 @@ set_hash(struct account *a, const char *hash)
 		a->reason = "hash";
 }
 
-/* An account of the system: passwd, and shadow where there is one. */
+/*
+ * An account of the system: passwd, and shadow where there is one.  A name
+ * service may find one account by several names, in any case or with a domain;
+ * only its own name is served: lists of names and spools know no other.
+ */
 static int
 look_up_system(const char *name, struct account *a)
 {
@@ -88,6 +92,8 @@ look_up_system(const char *name, struct account *a)
 	a->uid = pw->pw_uid;
 	a->gid = pw->pw_gid;
 	a->system = true;
+	if (strcmp(pw->pw_name, name) != 0)
+		a->reason = "alias";
 	(void)snprintf(a->home, sizeof(a->home), "%s", pw->pw_dir);
 	set_hash(a, pw->pw_passwd);
 #ifdef HAS_SHADOW

@@ -3,6 +3,8 @@
 use strict;
 use warnings;
 
+use Digest::MD5 qw(md5_hex);
+use FindBin qw($Bin);
 use POSIX qw(mkfifo);
 use Test::More;
 use Popper;
@@ -84,6 +86,93 @@ case 'a file of an option that is no file is not waited for' => sub {
 			like($reply, qr/^-ERR \[SYS\/(TEMP|PERM)\]/, "$option: $thing");
 		}
 	}
+};
+
+# ---- a name service with several names for one account ----------------------
+
+# A box and what a session of it needs to ask tests/nss.c.
+sub name_service {
+	needs('root');
+	my $box = box();
+	my $dir = $box->dir;
+	my $cc = $ENV{CC} || 'cc';
+	my @under = ('unshare', '-m', '--propagation', 'private', $^X, '-e', <<~'END', "$dir/nsswitch");
+		system('mount', '--bind', shift, '/etc/nsswitch.conf') == 0 or exit 99;
+		exec @ARGV;
+		END
+
+	$box->put_file("$dir/nsswitch", "passwd: poppertest\nshadow: files\n");
+	chmod 0644, "$dir/nsswitch";
+	plan skip_all => 'a libc without name services'
+	    if slurp($Popper::binary) !~ /libc\.so\.6/;
+	plan skip_all => "$cc cannot build a name service" if system("$cc -shared -fPIC -o "
+	    . "$dir/libnss_poppertest.so.2 $Bin/nss.c >/dev/null 2>&1") != 0;
+	plan skip_all => 'no mount namespace can be made' if system(@under, 'true') != 0;
+	$box->put(FX1, 'ptfold');
+	return ($box, passwd => undef, under => \@under, env => {
+		LD_LIBRARY_PATH => $dir, PT_UID => $Popper::uid,
+		PT_HASH => (split /:/, slurp($box->passwd))[1] });
+}
+
+case 'an account has one name, whatever its name service calls it by' => sub {
+	my ($box, @session) = name_service();
+	my %file = (names => "ptfold\n", secrets => "ptfold:tanstaaf\nPTFOLD:tanstaaf\n",
+	    odd => "PTFOLD\nptfold\@example.org\n");
+
+	for (keys %file) {
+		$box->put_file($box->dir . "/$_", $file{$_});
+		chown 0, 0, $box->dir . "/$_";
+		$file{$_} = $box->dir . "/$_";
+	}
+	my @own = (
+		[ 'no option', '+OK ptfold has 2 messages (48 octets).' ],
+		[ '-A', '+OK ptfold has 2 messages (48 octets).', -A => $file{names} ],
+		[ '-N', '-ERR [AUTH] Password supplied for "ptfold" is incorrect.',
+		    -N => $file{names} ],
+	);
+	for (@own) {
+		my ($what, $reply, @args) = @$_;
+		my $s = $box->session(@session, args => \@args);
+		$s->command('USER ptfold');
+		is($s->command('PASS s3cret'), $reply, "its own name, $what");
+		$s->close;
+	}
+	unlink $box->work('ptfold');
+	for my $name ('PTFOLD', 'Ptfold', 'ptfold@example.org') {
+		for my $args ([], [-A => $file{odd}], [-N => $file{names}],
+		    [-c => '/bin/true'], [-a => $file{secrets}]) {
+			my $s = $box->session(@session, args => $args);
+			my ($stamp) = $s->greeting =~ /(<.*>)/;
+
+			$s->send(defined $stamp ? "APOP $name " . md5_hex($stamp . 'tanstaaf') :
+			    ("USER $name", 'PASS s3cret'));
+			my $reply = (grep { !/^\+OK Password/ } split /\r\n/, $s->slurp)[0];
+			is($reply, qq(-ERR [AUTH] Password supplied for "$name" is incorrect.),
+			    "$name, " . ($args->[0] // 'no option'));
+			like($box->log, qr/ failed login user=\Q$name\E addr=local reason=alias\n[^\n]*\n\z/,
+			    'the log');
+		}
+	}
+	is_deeply([ map { s{.*/}{}r } glob $box->mail . '/.??*' ], [], 'nothing is left there');
+};
+
+case 'a name service that does not answer: the limit of -l, or a signal, ends it' => sub {
+	my ($box, @session) = name_service();
+	my $s = $box->session(@session, args => ['-l', 2]);
+
+	$s->command('USER ptslow');
+	is($s->command('PASS s3cret'), '-ERR [SYS/TEMP] Accounts cannot be looked up now.',
+	    'said in time');
+	is($s->wait, 0, 'exit status');
+	like($box->log, qr/ login: cannot check accounts user=ptslow: Connection timed out$/m,
+	    'the log');
+	$s = $box->session(@session);
+	$s->send('USER ptslow', 'PASS s3cret');
+	eventually { slurp('/proc/' . $s->pid . '/task/' . $s->pid . '/children') };
+	$s->kill('TERM');
+	unlike($s->slurp, qr/^(\+OK ptslow|-ERR)/m, 'no reply to PASS');
+	is($s->wait, 0, 'exit status');
+	like($box->log, qr/ end user=ptslow addr=local reason=signal /, 'the log');
 };
 
 done_testing;
