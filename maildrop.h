@@ -518,6 +518,12 @@ int file_open(int dir, const char *name, int flags, uid_t owner,
  */
 FILE *file_text(const char *path, struct stat *sb);
 
+/*
+ * Whether an error of opening or running a file lasts until the administrator
+ * acts.
+ */
+bool file_permanent(int error);
+
 /* Reads or writes all n bytes at an offset; a short read is EIO. */
 int file_read(int fd, void *p, size_t n, uint64_t at);
 int file_write(int fd, const void *p, size_t n, uint64_t at);

@@ -9,6 +9,8 @@
  * A refusal is sent at a fixed time after the command, whatever was wrong, so
  * that neither its text nor its delay says who exists (RFC 1939, 13).
  */
+#include <sys/wait.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -353,6 +355,29 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 	    (unsigned long long)p->drop.sum.octets);
 }
 
+/* The accounts cannot be asked: the log names the file or the program. */
+static enum result
+say_no_check(struct pop *p, const struct account *a)
+{
+	bool permanent = cred_permanent(a);
+
+	if (a->status == 0)
+		pop_warn(p, "login: cannot check accounts: %s", a->asked);
+	else
+		pop_log(p, LV_NOTICE, "login: cannot check accounts: %s "
+		    "user=%s: %s %d", a->asked, p->who,
+		    WIFSIGNALED(a->status) ? "signal" : "exit status",
+		    WIFSIGNALED(a->status) ? WTERMSIG(a->status) :
+		    WEXITSTATUS(a->status));
+	if (permanent)
+		(void)pop_err(p, "[SYS/PERM] Accounts cannot be looked up; "
+		    "tell the administrator.");
+	else
+		(void)pop_err(p, "[SYS/TEMP] Accounts cannot be looked up "
+		    "now.");
+	return BYE;
+}
+
 /* What PASS, APOP and AUTH come to. */
 static enum result
 log_in(struct pop *p, struct login *l)
@@ -367,16 +392,12 @@ log_in(struct pop *p, struct login *l)
 	r = cred_check(p, l, &a);
 	cred_forget(p->in.buf, p->in.start);
 	cred_forget(p->in.buf + p->in.end, sizeof(p->in.buf) - p->in.end);
-	if (r == -1 && errno == EINTR) {
+	if (r == -1 && a.status == 0 && errno == EINTR) {
 		p->out.state = IN_SIGNAL;	/* the loop says why we end */
 		return CUT;
 	}
-	if (r == -1) {
-		pop_warn(p, "login: cannot check accounts");
-		(void)pop_err(p, "[SYS/TEMP] Accounts cannot be looked up "
-		    "now.");
-		return BYE;
-	}
+	if (r == -1)
+		return say_no_check(p, &a);
 	return a.reason != NULL ? refuse(p, &a, &when) :
 	    enter(p, &a, &asked);
 }

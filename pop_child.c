@@ -2,6 +2,9 @@
  * Other processes: programs, started with three or four descriptors, an
  * environment of our making and a time limit; and copies of ourselves that do
  * one thing and pass on what came of it.
+ *
+ * A child that cannot run its program says why through a pipe, which running
+ * one closes: its exit status alone could be the program's own.
  */
 #include <sys/wait.h>
 
@@ -50,12 +53,13 @@ drop_inheritable(void)
 }
 
 /*
- * In the child: descriptors, signals, group, capabilities; then the program,
- * or 127.
+ * In the child: descriptors, signals, group, capabilities; then the program.
+ * Returns only where that failed, with errno; report stays open until the
+ * program runs.
  */
-static void
-become(struct pop *p, int in, int as, const char *path, char *const argv[],
-    char *const env[])
+static int
+become(struct pop *p, int in, int as, int report, const char *path,
+    char *const argv[], char *const env[])
 {
 	int null, fd;
 
@@ -67,23 +71,32 @@ become(struct pop *p, int in, int as, const char *path, char *const argv[],
 	    signal(SIGXFSZ, SIG_DFL) == SIG_ERR ||
 	    sigprocmask(SIG_SETMASK, &p->waiting, NULL) == -1 ||
 	    drop_inheritable() == -1)
-		_exit(127);
+		return -1;
 	for (fd = 3; fd < OTHERS_MOST; fd++)
-		if (fd != as)		/* whatever our parent left open */
-			(void)close(fd);
-	(void)execve(path, argv, env);
-	_exit(127);
+		if (fd != as && fd != report)
+			(void)close(fd);	/* our parent left it open */
+	return execve(path, argv, env);
 }
 
-pid_t
-child_start(struct pop *p, int in, int as, const char *path,
-    char *const argv[], char *const env[])
+/* A pipe whose ends close when a program is run, and are none of 0 to 3. */
+static int
+report_pipe(int report[2])
 {
-	pid_t pid = fork();
+	int fd[2], i;
 
-	if (pid == 0)
-		become(p, in, as, path, argv, env);
-	return pid;
+	if (pipe(fd) == -1)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		report[i] = fcntl(fd[i], F_DUPFD_CLOEXEC, 4);
+		(void)close(fd[i]);
+	}
+	if (report[0] != -1 && report[1] != -1)
+		return 0;
+	for (i = 0; i < 2; i++)
+		if (report[i] != -1)
+			(void)close(report[i]);
+	errno = EMFILE;
+	return -1;
 }
 
 /* Takes n bytes from a pipe.  0, or -1 with errno. */
@@ -139,7 +152,31 @@ child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
 }
 
 int
-child_wait(struct pop *p, pid_t pid, unsigned seconds, int *status)
+child_start(struct pop *p, struct child *c, int in, int as, const char *path,
+    char *const argv[], char *const env[])
+{
+	int report[2], saved;
+
+	if (report_pipe(report) == -1)
+		return -1;
+	if ((c->pid = fork()) == 0) {
+		(void)become(p, in, as, report[1], path, argv, env);
+		saved = errno;
+		_exit(write(report[1], &saved, sizeof(saved)) == -1 ? 126 :
+		    127);
+	}
+	saved = errno;
+	(void)close(report[1]);
+	c->report = report[0];
+	if (c->pid == -1)
+		(void)close(c->report);
+	errno = saved;
+	return c->pid == -1 ? -1 : 0;
+}
+
+/* Waits for the end of a child.  0, or -1 with errno: see child_wait(). */
+static int
+wait_end(struct pop *p, pid_t pid, unsigned seconds, int *status)
 {
 	struct timespec until, soon;
 	long ms = 1;
@@ -164,4 +201,18 @@ child_wait(struct pop *p, pid_t pid, unsigned seconds, int *status)
 		ms = ms < 50 ? ms * 2 : 50;
 	}
 	return r == pid ? 0 : -1;
+}
+
+/* The pipe has something to read only where no program was run. */
+int
+child_wait(struct pop *p, struct child *c, unsigned seconds, int *status)
+{
+	int r = wait_end(p, c->pid, seconds, status), error = errno;
+
+	if (r == 0 && read(c->report, &error, sizeof(error)) ==
+	    sizeof(error))
+		r = 1;
+	(void)close(c->report);
+	errno = error;
+	return r;
 }

@@ -241,19 +241,27 @@ find_line(const char *path, bool secret, const char *name, char *value,
 	return r;
 }
 
+/* Whether a list of names has this one: 1, 0, or -1 with errno. */
+static int
+listed(const char *path, const char *name, struct account *a)
+{
+	a->asked = path;
+	return find_line(path, false, name, NULL, 0);
+}
+
 /*
- * Who may not log in whatever his password: a reason, or NULL.  The lists are
- * read for strangers too: trouble with them looks the same for every name.
+ * Who may not log in whatever the password: a reason, or NULL.  The lists are
+ * read for unknown names too: trouble with them looks the same for every name.
  */
 static int
 judge_account(struct pop *p, const char *name, struct account *a)
 {
 	int allowed = 1, denied = 0;
 
-	if ((p->opt.allow != NULL && (allowed = find_line(p->opt.allow, false,
-	    name, NULL, 0)) == -1) ||
-	    (p->opt.deny != NULL && (denied = find_line(p->opt.deny, false,
-	    name, NULL, 0)) == -1))
+	if ((p->opt.allow != NULL &&
+	    (allowed = listed(p->opt.allow, name, a)) == -1) ||
+	    (p->opt.deny != NULL &&
+	    (denied = listed(p->opt.deny, name, a)) == -1))
 		return -1;
 	if (a->reason != NULL)
 		return 0;
@@ -322,32 +330,62 @@ ask_program(struct pop *p, const struct login *l, struct account *a)
 	char path[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
 	char doing_nothing[] = "/bin/true", *env[] = { path, NULL };
 	char *argv[] = { NULL, doing_nothing, NULL }, text[LOGIN_LEN];
-	int fd[2], status, n, r = -1;
-	pid_t pid;
+	struct child c;
+	int fd[2], n, r = -1;
+	bool written;
 
+	a->asked = p->opt.checker;
 	if ((argv[0] = strdup(p->opt.checker)) == NULL)
 		return -1;
 	n = snprintf(text, sizeof(text), "%s%c%s%cY%lld%c", l->name, 0,
 	    l->password, 0, (long long)time(NULL), 0);
 	if (n > 0 && pipe(fd) == 0) {
-		pid = child_start(p, fd[0], 3, p->opt.checker, argv, env);
+		r = child_start(p, &c, fd[0], 3, p->opt.checker, argv, env);
 		(void)close(fd[0]);	/* fits a pipe: no wait here */
-		if (pid != -1 && (write(fd[1], text, (size_t)n) == n ||
-		    errno == EPIPE))	/* it may know without reading */
-			r = 0;
+		written = r == 0 && (write(fd[1], text, (size_t)n) == n ||
+		    errno == EPIPE);	/* it may know without reading */
 		(void)close(fd[1]);
-		if (pid != -1 && (child_wait(p, pid, check_time(p), &status)
-		    == -1 || !WIFEXITED(status) || WEXITSTATUS(status) > 1))
+		if (r == 0)
+			r = child_wait(p, &c, check_time(p), &a->status);
+		if (r == 0 && !written) {
+			errno = EIO;
 			r = -1;
-		else if (r == 0 && WEXITSTATUS(status) == 1 &&
-		    a->reason == NULL)
-			a->reason = "password";
-		if (r == -1)
-			errno = EPROTO;
+		}
 	}
 	cred_forget(text, sizeof(text));
-	free(argv[0]);
-	return r;
+	file_free(argv[0]);
+	if (r != 0) {
+		a->status = 0;		/* errno has the cause */
+		return -1;
+	}
+	if (WIFEXITED(a->status) && WEXITSTATUS(a->status) == 1) {
+		if (a->reason == NULL)
+			a->reason = "password";
+		a->status = 0;
+	}
+	return a->status == 0 ? 0 : -1;
+}
+
+/*
+ * The exit statuses of a checkpassword program that last: its interface has 2
+ * for misuse and 111 for trouble that may pass, others have 100 for trouble
+ * that does not; 64 and up are those of sysexits(3), and a shell ends with 126
+ * or 127 where it may not or cannot run a program.  A signal may pass.
+ */
+bool
+cred_permanent(const struct account *a)
+{
+	static const int lasting[] = { 2, 64, 66, 70, 72, 73, 76, 77, 78, 100,
+	    126, 127 };
+	size_t i;
+
+	if (a->status == 0)
+		return file_permanent(errno);
+	for (i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++)
+		if (WIFEXITED(a->status) &&
+		    WEXITSTATUS(a->status) == lasting[i])
+			return true;
+	return false;
 }
 
 /* RFC 1939, 7: the digest of the timestamp and the shared secret. */
@@ -381,6 +419,7 @@ check_secret(struct pop *p, const struct login *l, struct account *a,
 	*done = l->password == NULL;
 	if (p->opt.secrets == NULL || (!*done && p->tls))
 		return 0;
+	a->asked = p->opt.secrets;
 	r = find_line(p->opt.secrets, true, l->name, secret, sizeof(secret));
 	if (r == -1)
 		return -1;
@@ -436,6 +475,8 @@ cred_check(struct pop *p, const struct login *l, struct account *a)
 
 	memset(&q, 0, sizeof(q));
 	q.login = l;
+	q.account.asked = p->opt.passwd != NULL ? p->opt.passwd : "passwd";
+	*a = q.account;
 	if (child_ask(p, find_account, &q, sizeof(q), &p->login) == -1)
 		return -1;
 	*a = q.account;

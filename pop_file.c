@@ -62,6 +62,18 @@ file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 	return -1;
 }
 
+bool
+file_permanent(int error)
+{
+	switch (error) {
+	case EACCES: case EINVAL: case EISDIR: case ELOOP: case ENAMETOOLONG:
+	case ENOENT: case ENOEXEC: case ENOTDIR: case EPERM:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Under a hypervisor a fault for each page of a table costs more than it. */
 void
 file_populate(void *p, size_t n)

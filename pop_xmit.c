@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,9 +122,9 @@ receive(struct pop *p, struct parcel *x)
 	return IN_LINE;
 }
 
-/* Starts sendmail on the letter; -1 with errno. */
-static pid_t
-start_sendmail(struct pop *p, int fd)
+/* Starts sendmail on the message.  0, or -1 with errno. */
+static int
+start_sendmail(struct pop *p, int fd, struct child *c)
 {
 	char logname[NAME_LEN + 16], user[NAME_LEN + 16];
 	char home[sizeof(p->home) + 8];
@@ -137,52 +138,111 @@ start_sendmail(struct pop *p, int fd)
 	(void)snprintf(home, sizeof(home), "HOME=%s", p->home);
 	if (lseek(fd, 0, SEEK_SET) == -1)
 		return -1;
-	return child_start(p, fd, 0, p->opt.sendmail, argv, env);
+	return child_start(p, c, fd, 0, p->opt.sendmail, argv, env);
 }
 
-/* What an exit status of sendmail means to the person who wrote the letter. */
+/*
+ * What the exit statuses of sysexits(3) say to the user: SYS/PERM where a
+ * retry cannot help before the administrator has acted, SYS/TEMP where it can,
+ * and no code where the message itself is at fault, or where nothing is known.
+ *
+ *	64 usage		68 no such host		73 cannot make a file
+ *	65 data			69 unavailable		74 input or output
+ *	66 no input		70 internal		75 for now
+ *	67 no such user		71 system error		76 protocol
+ *				72 system file		77 permission
+ *							78 configuration
+ *
+ * 126 and 127 are a shell's, for a program that it may not or cannot run.
+ * stranger: programs that do not know the sender use it for that as well.
+ */
+static const struct sysexit {
+	int status;
+	bool stranger;
+	const char *text;
+} texts[] = {
+	{ 64, false, "[SYS/PERM] The mail program does not know its options." },
+	{ 65, false, "The message is malformed or names no recipient." },
+	{ 66, true, "[SYS/PERM] The mail program cannot read the message." },
+	{ 67, true, "A recipient does not exist." },
+	{ 68, false, "A recipient's host does not exist." },
+	{ 69, true, "The mail service refused the message." },
+	{ 70, true, "[SYS/PERM] The mail program has an internal error." },
+	{ 71, true, "[SYS/TEMP] The mail program lacks resources; try again "
+	    "later." },
+	{ 72, true, "[SYS/PERM] A file of the mail service is missing." },
+	{ 73, true, "[SYS/PERM] The mail service cannot make its files." },
+	{ 74, true, "[SYS/TEMP] The mail service cannot read or write its "
+	    "files now." },
+	{ 75, true, "[SYS/TEMP] The mail service is busy; try again later." },
+	{ 76, false, "[SYS/PERM] The mail service cannot talk to its server." },
+	{ 77, true, "[SYS/PERM] You may not send mail." },
+	{ 78, false, "[SYS/PERM] The mail service is not configured." },
+	{ 126, false, "[SYS/PERM] The mail program may not be run." },
+	{ 127, false, "[SYS/PERM] The mail program cannot be run." }
+};
+
+/*
+ * Whether the system has no account with the user's number, as it may be with
+ * those of -p.  Most mail programs ask it for the sender's name, and fail with
+ * any status where there is none: Postfix with 75, Exim with 1.
+ */
+static bool
+is_stranger(struct pop *p)
+{
+	errno = 0;
+	return getpwuid(p->uid) == NULL &&
+	    (errno == 0 || errno == ENOENT || errno == ESRCH);
+}
+
+/* What the end of sendmail means to the sender of the message. */
 static enum result
 say_status(struct pop *p, int status)
 {
-	static const struct {
-		int status;
-		const char *text;
-	} texts[] = {
-		{ 64, "[SYS/PERM] The mail program does not know its "
-		    "options." },
-		{ 65, "The message is malformed or names no recipient." },
-		{ 67, "A recipient does not exist." },
-		{ 68, "A recipient's host does not exist." },
-		{ 69, "The mail service refused the message." },
-		{ 75, "[SYS/TEMP] The mail service is busy; try again "
-		    "later." },
-		{ 77, "You may not send mail." },
-		{ 78, "[SYS/PERM] The mail service is not configured." },
-		{ 127, "[SYS/PERM] The mail program cannot be run." }
-	};
+	const struct sysexit *t = NULL;
 	size_t i;
 
 	if (WIFSIGNALED(status))
 		return pop_err(p, "[SYS/TEMP] The mail program was killed.");
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (WEXITSTATUS(status) == texts[i].status)
-			return pop_err(p, "%s", texts[i].text);
+			t = &texts[i];
+	if ((t == NULL || t->stranger) && is_stranger(p)) {
+		pop_log(p, LV_NOTICE, "xmit user=%s uid=%lu: the system has "
+		    "no account with that number", p->who,
+		    (unsigned long)p->uid);
+		return pop_err(p, "[SYS/PERM] The mail service does not know "
+		    "you; tell the administrator.");
+	}
+	if (t != NULL)
+		return pop_err(p, "%s", t->text);
 	return pop_err(p, "The mail program failed with status %d.",
 	    WEXITSTATUS(status));
+}
+
+/* Nothing was sent. */
+static enum result
+say_not_run(struct pop *p)
+{
+	bool permanent = file_permanent(errno);
+
+	pop_warn(p, "xmit: %s", p->opt.sendmail);
+	if (permanent)
+		return pop_err(p, "[SYS/PERM] The mail program cannot be run.");
+	return pop_err(p, "[SYS/TEMP] The mail program cannot be started "
+	    "now.");
 }
 
 static enum result
 send_parcel(struct pop *p, struct parcel *x)
 {
-	int status = 0;
-	pid_t pid;
+	struct child c;
+	int status = 0, r;
 
-	if ((pid = start_sendmail(p, x->fd)) == -1) {
-		pop_warn(p, "xmit: cannot start");
-		return pop_err(p, "[SYS/TEMP] The mail program cannot be "
-		    "started now.");
-	}
-	if (child_wait(p, pid, p->opt.idle, &status) == -1) {
+	if (start_sendmail(p, x->fd, &c) == -1 ||
+	    (r = child_wait(p, &c, p->opt.idle, &status)) == 1)
+		return say_not_run(p);
+	if (r == -1) {
 		pop_warn(p, "xmit: octets=%llu", (unsigned long long)x->size);
 		return pop_err(p, "The mail program did not finish; the "
 		    "message may have been sent.");

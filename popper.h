@@ -273,6 +273,9 @@ struct account {
 	uid_t uid;
 	gid_t gid;
 	bool system;		/* of the system's own passwd */
+	const char *asked;	/* the file or program that was asked last */
+	int status;		/* of that program, as wait(2) has it, if it
+				   neither took nor refused the password */
 };
 
 /* What a client offers: a password, or (NULL) the digest of APOP. */
@@ -286,6 +289,9 @@ struct login {
  * log in.  0, or -1 with errno when the system is in trouble.
  */
 int cred_check(struct pop *p, const struct login *l, struct account *a);
+
+/* After such trouble: whether it lasts until the administrator acts. */
+bool cred_permanent(const struct account *a);
 
 /*
  * Opens a file of the administrator's that only its owner may have written,
@@ -337,15 +343,26 @@ typedef void child_fn(struct pop *p, void *arg);
 int child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
     const struct timespec *until);
 
-/*
- * Starts a program with descriptor in as its descriptor as, /dev/null as 1, 2
- * (and 0), and none else, without the spool's group.  Its pid, or -1.
- */
-pid_t child_start(struct pop *p, int in, int as, const char *path,
-    char *const argv[], char *const env[]);
+/* One that has been started, until child_wait() is done with it. */
+struct child {
+	pid_t pid;
+	int report;		/* why its program could not be run */
+};
 
-/* Waits for it; after so many seconds it is killed: -1 with ETIMEDOUT. */
-int child_wait(struct pop *p, pid_t pid, unsigned seconds, int *status);
+/*
+ * Starts a program with descriptor in as its descriptor as (3 at most),
+ * /dev/null as 1, 2 (and 0), and none else, without the spool's group.  0, or
+ * -1 with errno: there is no child.
+ */
+int child_start(struct pop *p, struct child *c, int in, int as,
+    const char *path, char *const argv[], char *const env[]);
+
+/*
+ * Waits for its end.  0 with the status of wait(2); 1 with errno: the program
+ * could not be run; -1 with errno: ETIMEDOUT after so many seconds, when it was
+ * killed, or EINTR, when it goes on without us.
+ */
+int child_wait(struct pop *p, struct child *c, unsigned seconds, int *status);
 
 /* ---- pop_send.c -------------------------------------------------------- */
 

@@ -164,7 +164,7 @@ case 'a name service that does not answer: the limit of -l, or a signal, ends it
 	is($s->command('PASS s3cret'), '-ERR [SYS/TEMP] Accounts cannot be looked up now.',
 	    'said in time');
 	is($s->wait, 0, 'exit status');
-	like($box->log, qr/ login: cannot check accounts user=ptslow: Connection timed out$/m,
+	like($box->log, qr/ login: cannot check accounts: passwd user=ptslow: Connection timed out$/m,
 	    'the log');
 	$s = $box->session(@session);
 	$s->send('USER ptslow', 'PASS s3cret');

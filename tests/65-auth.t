@@ -291,7 +291,7 @@ case 'APOP: a secrets file that others could read or write is not used' => sub {
 		for my $try (sub { 'APOP alice ' . md5_hex(stamp($_[0]) .
 		    'tanstaaf') }, sub { "AUTH PLAIN $RIGHT" }) {
 			my $s = $box->session(args => [$option, $path]);
-			like($s->command($try->($s)), qr/^-ERR \[SYS\/TEMP\]/,
+			like($s->command($try->($s)), qr/^-ERR \[SYS\/PERM\]/,
 			    $what);
 			is($s->slurp, '', 'the end');
 			is($s->wait, 0, 'exit status');
@@ -314,7 +314,7 @@ case 'APOP: a secrets file that others could read or write is not used' => sub {
 	rmdir $path;
 	$refused->('no file');
 	rename "$path.x", $path;
-	is(scalar(() = $box->log =~ / login: cannot check accounts user=\S+: /g),
+	is(scalar(() = $box->log =~ / login: cannot check accounts: \Q$path\E user=\S+: /g),
 	    $n, 'one line in the log for each');
 	my $s = $box->session(args => [$option, $path]);
 	like($s->command('APOP alice ' . md5_hex(stamp($s) . 'tanstaaf')),
@@ -380,7 +380,7 @@ case 'lists of users: a file that others write, or that is missing, lets nobody 
 				my $s = $box->session(args => [$option, $list]);
 				$s->send("USER $user", 'PASS s3cret');
 				like($s->slurp,
-				    qr/^-ERR \[SYS\/TEMP\] [^\r\n]*\r\n\z/m,
+				    qr/^-ERR \[SYS\/PERM\] [^\r\n]*\r\n\z/m,
 				    "$option, $user");
 			}
 		}
@@ -529,41 +529,59 @@ case 'checkpassword: whoever may not log in anyhow is refused as ever' => sub {
 };
 
 # The one reply, the one line, and the next session, which is none the worse.
+my $temp = '-ERR [SYS/TEMP] Accounts cannot be looked up now.';
+my $perm = '-ERR [SYS/PERM] Accounts cannot be looked up; tell the administrator.';
 my %trouble = (
-	'exits with 111' => 'exit 111',
-	'exits with 2' => 'exit 2',
-	'crashes' => 'kill -SEGV $$',
-	'is killed' => 'kill -KILL $$',
-	'cannot run what it should' => 'exec /nonexistent/program',
+	'exits with 111' => [ 'exit 111', $temp, 'exit status 111' ],
+	'exits with 3' => [ 'exit 3', $temp, 'exit status 3' ],
+	'exits with 75' => [ 'exit 75', $temp, 'exit status 75' ],
+	'is misused' => [ 'exit 2', $perm, 'exit status 2' ],
+	'is not configured' => [ 'exit 78', $perm, 'exit status 78' ],
+	'crashes' => [ 'kill -SEGV $$', $temp, 'signal 11' ],
+	'is killed' => [ 'kill -KILL $$', $temp, 'signal 9' ],
+	'cannot run what it should' => [ 'exec /nonexistent/program', $perm,
+	    'exit status 127' ],
 );
 for my $what (sort keys %trouble) {
 	case "checkpassword: a program that $what: trouble, and not the user's [RFC 3206 4]"
 	    => sub {
 		my $box = box();
-		in_trouble($box, checker($box, $trouble{$what}));
+		my ($words, $reply, $cause) = @{ $trouble{$what} };
+		in_trouble($box, (checker($box, $words))[1], $reply, $cause);
 	};
 }
 
 case 'checkpassword: a program that is not there, or cannot be run [RFC 3206 4]'
     => sub {
 	my $box = box();
-	in_trouble($box, '-c', $box->dir . '/nothing');
-	in_trouble($box, '-c', file($box, 'noexec', "#!/bin/sh\nexit 0\n"));
-	in_trouble($box, '-c', file($box, 'noshell', "#!/nonexistent\n", 0755));
-	in_trouble($box, '-c', $box->dir);
+	in_trouble($box, $box->dir . '/nothing', $perm, 'No such file or directory');
+	in_trouble($box, file($box, 'noexec', "#!/bin/sh\nexit 0\n"), $perm,
+	    'Permission denied');
+	in_trouble($box, file($box, 'noshell', "#!/nonexistent\n", 0755), $perm,
+	    'No such file or directory');
+	in_trouble($box, file($box, 'noformat', "exit 0\n", 0755), $perm,
+	    'Exec format error');
+	in_trouble($box, $box->dir, $perm, 'Permission denied');
+};
+
+case 'checkpassword: one that does not end is killed when the login time is over'
+    => sub {
+	my $box = box();
+	in_trouble($box, (checker($box, 'exec sleep 60'))[1], $temp,
+	    'Connection timed out', '-l', 2);
 };
 
 sub in_trouble {
-	my ($box, @args) = @_;
-	my $s = $box->session(args => \@args);
-	my $lines = () = ($box->log // '') =~ / cannot check accounts /g;
+	my ($box, $program, $reply, $cause, @args) = @_;
+	my $s = $box->session(args => ['-c', $program, @args]);
 
-	$s->send('USER alice', 'PASS s3cret');
-	like($s->slurp, qr/^-ERR \[SYS\/TEMP\] [^\r\n]*\r\n\z/m,
-	    'one reply, and the end');
+	$s->send('USER alice');
+	is($s->reply('USER'), '+OK Password required for alice.', 'USER');
+	$s->send('PASS s3cret');
+	is($s->slurp, "$reply\r\n", 'one reply, and the end');
 	is($s->wait, 0, 'exit status');
-	is(scalar(() = $box->log =~ / cannot check accounts /g), $lines + 1,
-	    'one line in the log');
+	is(join('', ($box->log =~ /: (login: .*\n)/g)[-1]),
+	    "login: cannot check accounts: $program user=alice: $cause\n", 'the log');
 	unlike($box->log, qr/ login user=/, 'no login');
 	is_deeply([reasons($box)], [], 'and no failed one');
 	is($box->login(trace => 0)->command('STAT'), '+OK 2 48',

@@ -291,6 +291,33 @@ for my $name (sort keys %mta) {
 	end_all();
 }
 
+# Two that ask the system for the sender's name, and fail with a status that says
+# nothing of it.
+for my $name ('exim4-daemon-light', 'postfix') {
+	case "$name: a user whom the system does not know" => sub {
+		needs('root', 'proc');
+		my $is = $mta{$name};
+		plan skip_all => "$name is not unpacked (tests/install-mtas)"
+		    unless have($name);
+		my ($box, $init, $said) = world($name, %$is);
+		plan skip_all => 'no namespace can be made here: '
+		    . show($said =~ s/\n/; /gr)
+		    if !defined $init && $said =~ /unshare:|mount:/;
+		ok(defined $init, 'it is set up') or do {
+			diag($said);
+			return;
+		};
+		$box->accounts({ carl => { password => 's3cret',
+		    uid => $Popper::uid + 6, gid => $Popper::gid } });
+		my $s = $box->login(user => 'carl', args => ['-M', $is->{sendmail}],
+		    under => [ inside($init) ]);
+		is(submit($s, join "\n", @header, '', @body), '-ERR [SYS/PERM] The mail '
+		    . 'service does not know you; tell the administrator.', 'why');
+		$s->quit;
+	};
+	end_all();
+}
+
 # A letter to a board, which is read as one.
 sub board {
 	my ($box, $init, $is) = @_;

@@ -39,8 +39,8 @@ sub texts_of_source {
 	}
 	# what the pattern above sees of functions that pass a text on
 	delete @text{'-ERR %s', '%s user=%s: %s', '-ERR ', '%s user=%s: not an mbox'};
-	my ($table) = slurp('pop_xmit.c') =~ /texts\[\] = \{(.*?)\n\t\};/s;
-	while ($table =~ /\{ \d+, ((?:"[^"]*"\s*)+)\}/g) {
+	my ($table) = slurp('pop_xmit.c') =~ /texts\[\] = \{(.*?)\n\};/s;
+	while ($table =~ /\{ \d+, \w+, ((?:"[^"]*"\s*)+)\}/g) {
 		$text{ '-ERR ' . join '', $1 =~ /"([^"]*)"/g } = 'pop_xmit.c, texts';
 	}
 	for my $passed ('login: spool', 'copy') {
@@ -52,6 +52,10 @@ sub texts_of_source {
 		'-ERR [AUTH] Passwords are not taken on this connection%s.' => [
 			'-ERR [AUTH] Passwords are not taken on this connection.',
 			'-ERR [AUTH] Passwords are not taken on this connection; use STLS first.'
+		],
+		'login: cannot check accounts: %s user=%s: %s %d' => [
+			'login: cannot check accounts: %s user=%s: exit status %d',
+			'login: cannot check accounts: %s user=%s: signal %d'
 		],
 		'-ERR Too %s arguments for the %s command.' => [
 			'-ERR Too few arguments for the %s command.',

@@ -17,21 +17,22 @@
 static struct pop session;	/* large, and zero at no cost */
 
 /* Runs words of sh with a pipe as descriptor 3. */
-static pid_t
+static struct child
 start(const char *words, int *in)
 {
 	char name[] = "sh", dash_c[] = "-c", text[256];
 	char *argv[] = { name, dash_c, text, NULL }, *env[] = { NULL };
+	struct child c = { 0 };
 	int fd[2];
-	pid_t pid;
 
 	(void)snprintf(text, sizeof(text), "%s", words);
 	if (pipe(fd) == -1)
 		abort();
-	pid = child_start(&session, fd[0], 3, "/bin/sh", argv, env);
+	if (child_start(&session, &c, fd[0], 3, "/bin/sh", argv, env) == -1)
+		abort();
 	(void)close(fd[0]);
 	*in = fd[1];
-	return pid;
+	return c;
 }
 
 /* Whether everybody who holds the pipe's other end is gone. */
@@ -53,11 +54,11 @@ static void
 ends(const char *words, int want)
 {
 	int in, status = -1;
-	pid_t pid = start(words, &in);
+	struct child c = start(words, &in);
 
 	/* one that reads nothing may have ended before we write */
-	ok(pid > 0 && (write(in, "y\n", 2) == 2 || errno == EPIPE) &&
-	    child_wait(&session, pid, 20, &status) == 0 &&
+	ok((write(in, "y\n", 2) == 2 || errno == EPIPE) &&
+	    child_wait(&session, &c, 20, &status) == 0 &&
 	    WIFEXITED(status) && WEXITSTATUS(status) == want,
 	    "\"%s\": exit %d", words, want);
 	(void)close(in);
@@ -68,13 +69,13 @@ hangs(const char *words, unsigned seconds)
 {
 	int in, status;
 	time_t began = time(NULL);
-	pid_t pid = start(words, &in);
+	struct child c = start(words, &in);
 
 	errno = 0;
-	ok(pid > 0 && child_wait(&session, pid, seconds, &status) == -1 &&
+	ok(child_wait(&session, &c, seconds, &status) == -1 &&
 	    errno == ETIMEDOUT && time(NULL) - began < 30,
 	    "\"%s\": its time is up", words);
-	ok(waitpid(pid, &status, WNOHANG) == -1 && errno == ECHILD,
+	ok(waitpid(c.pid, &status, WNOHANG) == -1 && errno == ECHILD,
 	    "nothing is left to wait for");
 	ok(is_gone(in), "nor to run");
 	(void)close(in);
@@ -128,24 +129,44 @@ copies(void)
 	    "none is left");
 }
 
+/* What cannot be run: why, and no child is left. */
+static void
+cannot_run(const char *path, int want)
+{
+	char name[] = "program", *argv[] = { name, NULL }, *env[] = { NULL };
+	struct child c;
+	int status;
+
+	errno = 0;
+	ok(child_start(&session, &c, 0, 0, path, argv, env) == 0 &&
+	    child_wait(&session, &c, 20, &status) == 1 && errno == want,
+	    "%s cannot be run: %s", path, strerror(want));
+	ok(waitpid(c.pid, &status, WNOHANG) == -1 && errno == ECHILD,
+	    "nothing is left to wait for");
+}
+
 int
 main(void)
 {
 	int in, status = -1;
-	pid_t pid;
+	struct child c;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	session.gid = session.spoolgid = getegid();
 	ends("exit 0", 0);
 	ends("exit 111", 111);
 	ends("read x <&3; test $x = y && exit 5", 5);
-	pid = start("kill -SEGV $$", &in);
-	ok(child_wait(&session, pid, 20, &status) == 0 &&
+	c = start("kill -SEGV $$", &in);
+	ok(child_wait(&session, &c, 20, &status) == 0 &&
 	    WIFSIGNALED(status), "a crash is not an exit");
 	(void)close(in);
 	hangs("exec sleep 60", 0);	/* it is no group of its own yet */
 	hangs("exec sleep 60", 1);
 	hangs("trap '' TERM; sleep 60 & sleep 60", 1);
 	copies();
+	ends("exit 127", 127);		/* the program's own */
+	cannot_run("/nonexistent/program", ENOENT);
+	cannot_run("/etc/passwd", EACCES);
+	cannot_run("/", EACCES);
 	return tap_end();
 }
