@@ -489,6 +489,12 @@ bool scan_ends_blank(int fd, uint64_t at);
 /* Gives t's messages their numbers, as mbox_number() does. */
 int scan_numbers(int fd, struct msgs *t, const struct msgs *old);
 
+/*
+ * Whether a file begins as an mbox does: only so much of it is read as that
+ * takes.  0, or -1 with errno: EILSEQ.
+ */
+int scan_begins(int fd);
+
 /* ---- pop_md5.c --------------------------------------------------------- */
 
 void md5_begin(struct md5 *m);

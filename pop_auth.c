@@ -313,14 +313,54 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	return BYE;
 }
 
-static enum result
-say_no_dir(struct pop *p, const struct account *a)
+/* Whether make_work() would leave a .user.pop that the user can open. */
+static bool
+would_make_work(struct pop *p)
 {
-	pop_warn(p, "login: dir=%s", a->maildrop[0] != '\0' ? a->maildrop :
-	    p->opt.dir);
-	(void)pop_err(p, "[SYS/PERM] The spool directory cannot be used; tell "
-	    "the administrator.");
-	return BYE;
+	char name[sizeof(p->drop.name) + 8];
+	struct stat sb;
+
+	if (geteuid() != 0 ||
+	    faccessat(p->drop.dir, ".", W_OK | X_OK, AT_EACCESS) == -1)
+		return false;
+	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
+	if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT;
+	return S_ISREG(sb.st_mode) && sb.st_nlink == 1 && sb.st_uid == 0 &&
+	    sb.st_size == 0;
+}
+
+/*
+ * The way to a maildrop.  Where only root could have put its directory, root
+ * opens it and makes .user.pop; anywhere else the user does both.  Then the
+ * privileges go.  Nothing is made if pr is not NULL: it then tells whether root
+ * would do that.
+ */
+static enum fault
+reach(struct pop *p, const struct account *a, struct probe *pr)
+{
+	if ((p->drop.dir = auth_open_dir(p, a)) != -1) {
+		if (pr == NULL)
+			make_work(p, a);
+		else
+			pr->made = would_make_work(p);
+	}
+	if (become(p, a) == -1)
+		return FAULT_ACCOUNT;
+	if (p->drop.dir == -1 && (p->drop.dir = auth_open_dir(p, a)) == -1)
+		return FAULT_DIR;
+	return FAULT_NONE;
+}
+
+enum fault
+auth_probe(struct pop *p, const char *name, const struct account *a,
+    struct probe *pr)
+{
+	enum fault f;
+
+	set_user(p, name, strlen(name));
+	f = reach(p, a, pr);
+	return f != FAULT_NONE ? f : drop_probe(p, pr);
 }
 
 /*
@@ -331,17 +371,18 @@ say_no_dir(struct pop *p, const struct account *a)
 static enum result
 enter(struct pop *p, const struct account *a, const struct timespec *asked)
 {
-	if ((p->drop.dir = auth_open_dir(p, a)) != -1)
-		make_work(p, a);
-	if (become(p, a) == -1) {
+	enum fault f = reach(p, a, NULL);
+
+	if (f == FAULT_DIR)
+		pop_warn(p, "login: dir=%s", a->maildrop[0] != '\0' ?
+		    a->maildrop : p->opt.dir);
+	else if (f != FAULT_NONE)
 		pop_warn(p, "login: cannot become uid=%lu",
 		    (unsigned long)a->uid);
-		(void)pop_err(p, "[SYS/PERM] The server may not serve this "
-		    "account; tell the administrator.");
+	if (f != FAULT_NONE) {
+		(void)drop_refuse(p, f);
 		return BYE;
 	}
-	if (p->drop.dir == -1 && (p->drop.dir = auth_open_dir(p, a)) == -1)
-		return say_no_dir(p, a);
 	if (drop_open(p) != OK)
 		return BYE;
 	p->left = (unsigned long)p->drop.sum.count;

@@ -16,35 +16,110 @@
 
 #include "popper.h"
 
+/* ---- why a maildrop cannot be opened ------------------------------------ */
+
+#define TELL	"; tell the administrator."
+#define LATER	"; try again later."
+
+/*
+ * The sentence of each fault, for the reply to a login and for popper -n alike.
+ * A text with a blank in front goes on after the name of .user.pop, one with a dot
+ * after that of the spool.
+ */
+static const struct {
+	const char *code, *text, *then;
+} faults[] = {
+	[FAULT_DIR] = { "[SYS/PERM]", "The spool directory cannot be used",
+	    TELL },
+	[FAULT_ACCOUNT] = { "[SYS/PERM]", "The server may not serve this "
+	    "account", TELL },
+	[FAULT_WORK_ALIEN] = { "[SYS/PERM]", " is not a plain file of its "
+	    "user", TELL },
+	[FAULT_WORK_SHUT] = { "[SYS/PERM]", " cannot be opened", TELL },
+	[FAULT_DAMAGED] = { "[SYS/PERM]", " or the maildrop is damaged",
+	    TELL },
+	[FAULT_SESSION] = { "[IN-USE]", "Another session has this maildrop "
+	    "open", "." },
+	[FAULT_NO_LOCKS] = { "[SYS/TEMP]", "The maildrop cannot be locked "
+	    "now", "." },
+	[FAULT_LOCKED] = { "[IN-USE]", "The maildrop is locked by another "
+	    "program", LATER },
+	[FAULT_STALE] = { "[SYS/PERM]", ".lock was left behind and cannot be "
+	    "removed", TELL },
+	[FAULT_NOT_MBOX] = { "[SYS/PERM]", "The maildrop is not in mbox "
+	    "format", TELL },
+	[FAULT_ALIEN] = { "[SYS/PERM]", "The maildrop is not a plain file of "
+	    "its user", TELL },
+	[FAULT_SHUT] = { "[SYS/PERM]", "The maildrop cannot be opened by its "
+	    "user", TELL },
+	[FAULT_FULL] = { "[SYS/TEMP]", "There is no room on the server for "
+	    "that now", LATER },
+	[FAULT_READ] = { "[SYS/TEMP]", "The maildrop cannot be read now",
+	    "." }
+};
+
+const char *
+drop_sentence(const struct pop *p, enum fault f, char *to, size_t room)
+{
+	const char *text = faults[f].text;
+
+	if (text[0] == ' ')
+		(void)snprintf(to, room, "The file .%s.pop%s", p->drop.name,
+		    text);
+	else
+		(void)snprintf(to, room, "%s%s%s", text[0] == '.' ?
+		    "The file " : "", text[0] == '.' ? p->drop.name : "",
+		    text);
+	return to;
+}
+
+enum result
+drop_refuse(struct pop *p, enum fault f)
+{
+	char text[LINE_REPLY];
+
+	return pop_err(p, "%s %s%s", faults[f].code,
+	    drop_sentence(p, f, text, sizeof(text)), faults[f].then);
+}
+
+/* What an error of locking, opening or scanning the spool means. */
+static enum fault
+spool_fault(const struct pop *p, int error)
+{
+	if (file_no_room(error))
+		return FAULT_FULL;
+	switch (error) {
+	case EAGAIN:
+		return p->drop.stalelock ? FAULT_STALE : FAULT_LOCKED;
+	case EILSEQ:
+		return FAULT_NOT_MBOX;
+	case EPERM:
+		return FAULT_ALIEN;
+	case EACCES:
+		return FAULT_SHUT;
+	default:
+		return FAULT_READ;
+	}
+}
+
 /* What a client is told when the spool cannot be locked or read. */
 static enum result
 say_trouble(struct pop *p, const char *doing)
 {
-	if (errno == EAGAIN && p->drop.stalelock)
-		return pop_err(p, "[SYS/PERM] The file %s.lock was left behind"
-		    " and cannot be removed; tell the administrator.",
-		    p->drop.name);
-	if (errno == EAGAIN) {
+	enum fault f = spool_fault(p, errno);
+
+	if (f == FAULT_LOCKED)
 		pop_log(p, LV_NOTICE, "lock user=%s: spool stays locked",
 		    p->who);
-		return pop_err(p, "[IN-USE] The maildrop is locked by another"
-		    " program; try again later.");
-	}
-	if (errno == EILSEQ) {
+	else if (f == FAULT_NOT_MBOX)
 		pop_log(p, LV_NOTICE, "%s user=%s: not an mbox", doing,
 		    p->who);
-		return pop_err(p, "[SYS/PERM] The maildrop is not in mbox "
-		    "format; tell the administrator.");
-	}
-	pop_warn(p, "%s", doing);
-	if (file_no_room(errno))
-		return pop_err(p, "[SYS/TEMP] There is no room on the server "
-		    "for that now; try again later.");
-	if (errno == EPERM || errno == EACCES)
-		return pop_err(p, "[SYS/PERM] The maildrop is not a plain "
-		    "file of its user; tell the administrator.");
-	return pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
+	else if (f != FAULT_STALE)	/* of which the log knows */
+		pop_warn(p, "%s", doing);
+	return drop_refuse(p, f);
 }
+
+/* ---- opening it --------------------------------------------------------- */
 
 /*
  * The table of the spool.  Duplicates keep the numbers that they had in the
@@ -125,51 +200,106 @@ learn(struct pop *p)
 	return r;
 }
 
-static enum result
-open_work(struct pop *p)
+/* Opens .user.pop; flags: O_CREAT, or 0. */
+static enum fault
+open_work(struct pop *p, int flags)
 {
 	struct drop *d = &p->drop;
 	char name[sizeof(d->name) + 8];
 	struct stat sb;
 
 	(void)snprintf(name, sizeof(name), ".%s.pop", d->name);
-	d->work = file_open(d->dir, name, O_RDWR | O_CREAT, p->uid, &sb);
-	if (d->work == -1) {
-		pop_warn(p, "login: %s", name);
-		if (errno == EPERM)
-			return pop_err(p, "[SYS/PERM] The file %s is not a "
-			    "plain file of its user; tell the administrator.",
-			    name);
-		return pop_err(p, "[SYS/PERM] The file %s cannot be opened; "
-		    "tell the administrator.", name);
-	}
-	if (lock_session(d->work) == 0)
-		return OK;
-	if (errno == EAGAIN)
-		return pop_err(p, "[IN-USE] Another session has this "
-		    "maildrop open.");
-	pop_warn(p, "login: %s", name);
-	return pop_err(p, "[SYS/TEMP] The maildrop cannot be locked now.");
+	d->work = file_open(d->dir, name, O_RDWR | flags, p->uid, &sb);
+	if (d->work != -1)
+		return FAULT_NONE;
+	return errno == EPERM ? FAULT_WORK_ALIEN : FAULT_WORK_SHUT;
+}
+
+/* The session lock. */
+static enum fault
+lock_work(struct pop *p)
+{
+	if (lock_session(p->drop.work) == 0)
+		return FAULT_NONE;
+	return errno == EAGAIN ? FAULT_SESSION : FAULT_NO_LOCKS;
 }
 
 enum result
 drop_open(struct pop *p)
 {
+	enum fault f;
+
 	p->drop.kind = DROP_USER;
-	if (open_work(p) != OK)
-		return NO;
+	if ((f = open_work(p, O_CREAT)) == FAULT_NONE)
+		f = lock_work(p);
+	if (f != FAULT_NONE) {
+		if (f != FAULT_SESSION)
+			pop_warn(p, "login: .%s.pop", p->drop.name);
+		return drop_refuse(p, f);
+	}
 	if (recover_maildrop(p) == -1) {
 		if (errno != EILSEQ)
 			return say_trouble(p, "recover");
 		pop_log(p, LV_NOTICE, "recover user=%s: .%s.pop or the spool "
 		    "is damaged", p->who, p->who);
-		return pop_err(p, "[SYS/PERM] The file .%s.pop or the "
-		    "maildrop is damaged; tell the administrator.", p->user);
+		return drop_refuse(p, FAULT_DAMAGED);
 	}
 	if (learn(p) == -1)
 		return say_trouble(p, "login: spool");
 	p->drop.last = p->drop.sum.last;
 	return OK;
+}
+
+/*
+ * .user.pop as a login would find it, or make it; what an earlier session left
+ * in it is to be finished at the next login.
+ */
+static enum fault
+probe_work(struct pop *p, struct probe *pr)
+{
+	enum fault f = open_work(p, 0);
+	int r;
+
+	if (f != FAULT_NONE)
+		return errno == ENOENT && faccessat(p->drop.dir, ".",
+		    W_OK | X_OK, 0) == 0 ? FAULT_NONE : f;
+	if ((r = recover_probe(p->drop.work)) == -1)
+		return errno == EILSEQ ? FAULT_DAMAGED : FAULT_READ;
+	pr->left = r == 1;
+	return FAULT_NONE;
+}
+
+/* The spool: whether it can be opened, and begins as an mbox does. */
+static enum fault
+probe_spool(struct pop *p, struct probe *pr)
+{
+	struct stat sb;
+	int fd, r, saved;
+
+	fd = file_open(p->drop.dir, p->drop.name, pr->left ? O_RDWR : O_RDONLY,
+	    p->uid, &sb);
+	pr->there = fd != -1 || errno != ENOENT;
+	if (fd == -1)
+		return pr->there ? spool_fault(p, errno) : FAULT_NONE;
+	r = scan_begins(fd);
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	if (r == 0)
+		return FAULT_NONE;
+	return pr->left && errno == EILSEQ ? FAULT_DAMAGED :
+	    spool_fault(p, errno);
+}
+
+enum fault
+drop_probe(struct pop *p, struct probe *pr)
+{
+	enum fault f = FAULT_NONE;
+
+	p->drop.kind = DROP_USER;
+	if (!pr->made)
+		f = probe_work(p, pr);
+	return f != FAULT_NONE ? f : probe_spool(p, pr);
 }
 
 void

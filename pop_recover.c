@@ -333,3 +333,26 @@ recover_maildrop(struct pop *p)
 	unlock_spool(p, &sp);
 	return r;
 }
+
+int
+recover_probe(int work)
+{
+	enum work kind;
+	uint64_t base, end;
+	struct journal j;
+
+	if (journal_kind(work, &kind, &base, &end) == -1)
+		return -1;
+	if (kind == WORK_EMPTY || kind == WORK_INDEX)
+		return 0;
+	errno = EILSEQ;
+	if (kind == WORK_ALIEN)
+		return -1;
+	if (kind == WORK_JOURNAL || base > 0) {
+		if (jrn_load(work, base, &j) == 0)
+			plan_free(&j.st);
+		else if (errno != ENOENT)
+			return -1;
+	}
+	return 1;
+}

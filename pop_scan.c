@@ -122,6 +122,33 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 }
 
 int
+scan_begins(int fd)
+{
+	char room[2 * MBOX_LINE];
+	struct msgs table = { .n = 0 };
+	struct scan s;
+	uint64_t at = 0;
+	size_t have = 0, used;
+	ssize_t n;
+	int r;
+
+	mbox_begin(&s, &table, NULL, 0, UINT64_MAX);
+	do {
+		n = file_some(fd, room + have, sizeof(room) - have, at);
+		if (n == -1)
+			return -1;
+		at += (uint64_t)n;
+		have += (size_t)n;
+		used = mbox_feed(&s, room, have, n == 0);
+		have -= used;
+		memmove(room, room + used, have);
+	} while (n > 0 && s.where == SCAN_START && s.error == 0);
+	r = mbox_end(&s);
+	msgs_free(&table);
+	return r;
+}
+
+int
 scan_file(int fd, uint64_t size, struct msgs *table, const struct msgs *old)
 {
 	return scan_part(fd, 0, size, table, old, NULL, NULL);

@@ -83,6 +83,32 @@ enum line {
 
 enum drop_kind { DROP_NONE, DROP_USER, DROP_BOARD };
 
+/* Why a maildrop is not open; errno has the cause. */
+enum fault {
+	FAULT_NONE,
+	FAULT_DIR,		/* its directory */
+	FAULT_ACCOUNT,		/* becoming the user */
+	FAULT_WORK_ALIEN,	/* .user.pop: a link, or another owner's */
+	FAULT_WORK_SHUT,	/* cannot be opened or made */
+	FAULT_DAMAGED,
+	FAULT_SESSION,		/* another session */
+	FAULT_NO_LOCKS,		/* the file system has none */
+	FAULT_LOCKED,		/* the spool, by another program */
+	FAULT_STALE,		/* a lock file that cannot be removed */
+	FAULT_FULL,		/* no room for what has to be written */
+	FAULT_NOT_MBOX,
+	FAULT_ALIEN,		/* the spool: a link, or another owner's */
+	FAULT_SHUT,		/* may not be opened */
+	FAULT_READ
+};
+
+/* What popper -n finds out about a maildrop. */
+struct probe {
+	bool made;		/* a login has root make .user.pop */
+	bool left;		/* it would finish what a session left */
+	bool there;		/* there is a spool */
+};
+
 /* An open maildrop. */
 struct drop {
 	enum drop_kind kind;
@@ -262,6 +288,10 @@ struct account;		/* see below */
  */
 int auth_open_dir(struct pop *p, const struct account *a);
 
+/* Becomes the user of an account for good, and probes its maildrop as that. */
+enum fault auth_probe(struct pop *p, const char *name,
+    const struct account *a, struct probe *pr);
+
 /* ---- pop_cred.c: accounts and passwords --------------------------------- */
 
 /* What is known of an account. */
@@ -423,6 +453,17 @@ void board_information(struct pop *p, const struct board *b);
 
 /* ---- pop_dropcopy.c: opening the maildrop, the copy on demand ---------- */
 
+/* The sentence of a fault, without a full stop; and the reply made of it: NO. */
+const char *drop_sentence(const struct pop *p, enum fault f, char *to,
+    size_t room);
+enum result drop_refuse(struct pop *p, enum fault f);
+
+/*
+ * The fault that drop_open() would meet, without waiting, making or changing
+ * anything; of the text only the beginning is looked at.
+ */
+enum fault drop_probe(struct pop *p, struct probe *pr);
+
 /*
  * Opens DIR/user for the session: session lock, recovery, index or scan.
  * Runs as the user.  Returns OK, or NO after a reply (-ERR with a code).
@@ -489,6 +530,12 @@ int updt_maildrop(struct pop *p, bool *begun);
  * damaged and a person must look at it.
  */
 int recover_maildrop(struct pop *p);
+
+/*
+ * Whether there is anything for recover_maildrop() to finish: 0 or 1, or -1
+ * with errno: EILSEQ when it would say so.  Only reads.
+ */
+int recover_probe(int work);
 
 /* What the work file holds. */
 enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };

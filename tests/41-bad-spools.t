@@ -66,6 +66,18 @@ for my $what (sort keys %instead) {
 	};
 }
 
+case "a spool that its mode keeps from its user: not taken for another's" => sub {
+	my $box = box();
+
+	chmod 0, $box->path;
+	my $s = $box->session;
+	$s->command('USER alice');
+	is($s->command('PASS s3cret'), '-ERR [SYS/PERM] The maildrop cannot be opened '
+	    . 'by its user; tell the administrator.', 'PASS');
+	is($s->wait, 0, 'exit status');
+	like($box->log, qr/: login: spool user=alice: Permission denied$/m, 'the log');
+};
+
 case 'no spool: no messages, and none is made [RFC 1939 5]' => sub {
 	my $box = box(spool => undef);
 

@@ -38,10 +38,21 @@ sub texts_of_source {
 		}
 	}
 	# what the pattern above sees of functions that pass a text on
-	delete @text{'-ERR %s', '%s user=%s: %s', '-ERR ', '%s user=%s: not an mbox'};
+	delete @text{'-ERR %s', '%s user=%s: %s', '-ERR ', '-ERR %s %s%s',
+	    '%s user=%s: not an mbox'};
 	my ($table) = slurp('pop_xmit.c') =~ /texts\[\] = \{(.*?)\n\};/s;
 	while ($table =~ /\{ \d+, \w+, ((?:"[^"]*"\s*)+)\}/g) {
 		$text{ '-ERR ' . join '', $1 =~ /"([^"]*)"/g } = 'pop_xmit.c, texts';
+	}
+	# the sentences of faults: code, text, what follows; FILE where one goes on
+	my $drop = slurp('pop_dropcopy.c');
+	my %then = $drop =~ /^#define (TELL|LATER)\t"(.*)"$/mg;
+	my ($faults) = $drop =~ /faults\[\] = \{(.*?)\n\};/s;
+	while ($faults =~ /\[(\w+)\] = \{ "([^"]*)", ((?:"[^"]*"\s*)+),\s*(?:"([^"]*)"|(\w+)) \}/g) {
+		my ($which, $code, $parts, $then) = ($1, $2, $3, $4 // $then{$5});
+		my $sentence = join '', $parts =~ /"([^"]*)"/g;
+		$sentence =~ s/^ /The file .%s.pop /;
+		$text{"-ERR $code $sentence$then"} = "pop_dropcopy.c, $which";
 	}
 	for my $passed ('login: spool', 'copy') {
 		$text{"$passed user=%s: not an mbox"} = 'pop_dropcopy.c';
