@@ -12,12 +12,21 @@ enum word { ALL_OK, TO_NOTE, TO_MEND };
 struct check {
 	struct pop *p;		/* its drop.dir is the spool directory */
 	unsigned mend;
-	unsigned long spools, odd, left;
+	unsigned long boards, bad;	/* of the file of -b, of no use */
+	unsigned long spools;		/* maildrops that are there */
+	unsigned long refused;		/* that a login is refused */
+	unsigned long barred;		/* of users who may not log in */
+	unsigned long left;		/* with something for recovery */
+	unsigned long unclaimed;	/* users not seen in the file of -p */
+	bool blind;			/* accounts cannot be looked up */
 };
 
 /* A line of what is said. */
 void say(struct check *c, enum word word, const char *fmt, ...)
     PRINTF(3, 4);
+
+/* A number with its word: "1 line", "2 lines". */
+#define COUNTED(n, word)	(n), (n) == 1 ? word : word "s"
 
 /* ---- pop_survey.c ------------------------------------------------------- */
 

@@ -321,7 +321,7 @@ would_make_work(struct pop *p)
 	struct stat sb;
 
 	if (geteuid() != 0 ||
-	    faccessat(p->drop.dir, ".", W_OK | X_OK, AT_EACCESS) == -1)
+	    faccessat(p->drop.dir, ".", W_OK | X_OK, 0) == -1)
 		return false;
 	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
 	if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)

@@ -394,25 +394,20 @@ board_weigh(struct pop *p, struct board *b)
 }
 
 int
-board_survey(struct pop *p, unsigned *boards, unsigned *unreadable,
-    unsigned *line)
+board_survey(struct pop *p, board_fn *fn, void *arg, unsigned *line)
 {
 	struct board b;
-	struct stat sb;
 	FILE *f;
-	int r;
+	int r, saved;
 
-	*boards = *unreadable = *line = 0;
+	*line = 0;
 	if ((f = open_boards(p)) == NULL)
 		return -1;
-	while ((r = next_board(p, f, &b, line)) == 1) {
-		++*boards;
-		*unreadable += b.maildrop[0] == '\0' ||
-		    access(b.maildrop, R_OK) == -1 ||
-		    lstat(b.maildrop, &sb) == -1 || !S_ISREG(sb.st_mode) ||
-		    sb.st_nlink > 1;
-	}
+	while ((r = next_board(p, f, &b, line)) == 1)
+		fn(arg, &b);
+	saved = errno;
 	(void)fclose(f);
+	errno = saved;
 	return r;
 }
 

@@ -99,11 +99,12 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
 	free(line);
 	(void)fclose(f);
 	if (bad > 0)
-		say(c, TO_MEND, "%s %s: %lu of %lu lines say nothing to "
-		    "popper, the first is line %lu", what, path, bad, lines,
-		    first);
+		say(c, TO_MEND, "%s %s: %lu of %lu %s cannot be understood, "
+		    "the first is line %lu", what, path, bad,
+		    COUNTED(lines, "line"), first);
 	else
-		say(c, ALL_OK, "%s %s: %lu lines", what, path, lines);
+		say(c, ALL_OK, "%s %s: %lu %s", what, path,
+		    COUNTED(lines, "line"));
 }
 
 static void
@@ -121,27 +122,66 @@ check_program(struct check *c, const char *what, const char *path)
 		say(c, ALL_OK, "%s %s", what, path);
 }
 
+/* A file of a board: why nobody can read it, or NULL. */
+static const char *
+board_trouble(const char *path)
+{
+	struct stat sb;
+	int r, fd = file_open(AT_FDCWD, path, O_RDONLY, ANY_OWNER, &sb);
+
+	if (fd == -1)
+		return errno == EPERM ? "not a plain file with one name" :
+		    strerror(errno);
+	r = scan_begins(fd);
+	(void)close(fd);
+	if (r == 0)
+		return NULL;
+	return errno == EILSEQ ? "not in mbox format" : strerror(errno);
+}
+
+static void
+check_board(void *arg, const struct board *b)
+{
+	const char *const paths[] = { b->maildrop, b->archive };
+	struct check *c = arg;
+	const char *trouble = "it has no maildrop";
+	bool good = b->maildrop[0] != '\0';
+	size_t i;
+
+	c->boards++;
+	if (!good)
+		say(c, TO_MEND, "board %s: %s", b->name, trouble);
+	for (i = 0; i < 2; i++)
+		if (paths[i][0] != '\0' &&
+		    (trouble = board_trouble(paths[i])) != NULL) {
+			say(c, TO_MEND, "board %s: %s: %s", b->name,
+			    paths[i], trouble);
+			good = false;
+		}
+	c->bad += !good;
+}
+
 static void
 check_boards(struct check *c)
 {
-	struct pop *p = c->p;
-	unsigned boards, unreadable, line;
+	const char *path = c->p->opt.boards;
 	struct stat sb;
+	unsigned line;
 
-	if (p->opt.boards == NULL)
+	if (path == NULL)
 		return;
-	if (board_survey(p, &boards, &unreadable, &line) == -1)
+	if (stat(path, &sb) == -1)
+		say(c, TO_MEND, "boards %s: %s", path, strerror(errno));
+	else if (board_survey(c->p, check_board, c, &line) == -1)
 		say(c, TO_MEND, line > 0 ? "boards %s: line %u is not "
 		    "understood: see popper-boards(5)" :
-		    "boards %s: it cannot be read", p->opt.boards, line);
-	else if (stat(p->opt.boards, &sb) == 0 && !(sb.st_mode & S_IROTH))
+		    "boards %s: it cannot be read", path, line);
+	else if (!(sb.st_mode & S_IROTH))
 		say(c, TO_MEND, "boards %s: users must be able to read it: "
-		    "chmod a+r", p->opt.boards);
-	else if (unreadable > 0)
-		say(c, TO_MEND, "boards %s: %u of %u have no maildrop that "
-		    "can be read", p->opt.boards, unreadable, boards);
-	else
-		say(c, ALL_OK, "boards %s: %u boards", p->opt.boards, boards);
+		    "chmod a+r", path);
+	else if (c->bad == 0)
+		say(c, ALL_OK, "boards %s: %lu %s", path,
+		    COUNTED(c->boards, "board"));
 }
 
 /* ---- the spool directory; pop_survey.c has what is in it ---------------- */

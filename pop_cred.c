@@ -250,14 +250,16 @@ listed(const char *path, const char *name, struct account *a)
 }
 
 /*
- * Who may not log in whatever the password: a reason, or NULL.  The lists are
- * read for unknown names too: trouble with them looks the same for every name.
+ * The lists are read for unknown names too: trouble with them looks the same
+ * for every name.
  */
-static int
-judge_account(struct pop *p, const char *name, struct account *a)
+int
+cred_judge(struct pop *p, const char *name, struct account *a)
 {
 	int allowed = 1, denied = 0;
 
+	if (!name_ok(name))
+		a->reason = "unknown";
 	if ((p->opt.allow != NULL &&
 	    (allowed = listed(p->opt.allow, name, a)) == -1) ||
 	    (p->opt.deny != NULL &&
@@ -431,10 +433,23 @@ check_secret(struct pop *p, const struct login *l, struct account *a,
 	return 0;
 }
 
+int
+cred_find(struct pop *p, const char *name, struct account *a)
+{
+	int r = 0;
+
+	memset(a, 0, sizeof(*a));
+	a->asked = p->opt.passwd != NULL ? p->opt.passwd : "passwd";
+	if (name_ok(name))
+		r = p->opt.passwd != NULL ? look_up_file(p, name, a) :
+		    look_up_system(name, a);
+	return r == 0 ? cred_judge(p, name, a) : r;
+}
+
 /* What is asked, and what the process that looks it up says of it. */
 struct question {
 	const struct login *login;
-	struct account account;	/* reason is a text of this program's */
+	struct account account;	/* reason and asked are this program's */
 	int error;		/* errno, or 0 */
 	bool done;		/* no program of -c is to be asked */
 };
@@ -449,16 +464,8 @@ find_account(struct pop *p, void *arg)
 	struct question *q = arg;
 	const struct login *l = q->login;
 	struct account *a = &q->account;
-	int r = 0;
+	int r = cred_find(p, l->name, a);
 
-	if (!name_ok(l->name))
-		a->reason = "unknown";
-	else if (p->opt.passwd != NULL)
-		r = look_up_file(p, l->name, a);
-	else
-		r = look_up_system(l->name, a);
-	if (r == 0)
-		r = judge_account(p, l->name, a);
 	if (r == 0)
 		r = check_secret(p, l, a, &q->done);
 	if (r == -1)

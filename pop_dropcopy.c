@@ -20,56 +20,56 @@
 
 #define TELL	"; tell the administrator."
 #define LATER	"; try again later."
+#define WORK	".", ".pop"	/* the sentence begins with that file */
+#define LOCK	"", ".lock"	/* or with that one */
+#define NO_FILE	NULL, NULL
 
-/*
- * The sentence of each fault, for the reply to a login and for popper -n alike.
- * A text with a blank in front goes on after the name of .user.pop, one with a dot
- * after that of the spool.
- */
+/* The sentence of each fault, for the reply to a login and for popper -n. */
 static const struct {
-	const char *code, *text, *then;
+	const char *code, *before, *after, *text, *then;
 } faults[] = {
-	[FAULT_DIR] = { "[SYS/PERM]", "The spool directory cannot be used",
-	    TELL },
-	[FAULT_ACCOUNT] = { "[SYS/PERM]", "The server may not serve this "
-	    "account", TELL },
-	[FAULT_WORK_ALIEN] = { "[SYS/PERM]", " is not a plain file of its "
-	    "user", TELL },
-	[FAULT_WORK_SHUT] = { "[SYS/PERM]", " cannot be opened", TELL },
-	[FAULT_DAMAGED] = { "[SYS/PERM]", " or the maildrop is damaged",
-	    TELL },
-	[FAULT_SESSION] = { "[IN-USE]", "Another session has this maildrop "
-	    "open", "." },
-	[FAULT_NO_LOCKS] = { "[SYS/TEMP]", "The maildrop cannot be locked "
-	    "now", "." },
-	[FAULT_LOCKED] = { "[IN-USE]", "The maildrop is locked by another "
-	    "program", LATER },
-	[FAULT_STALE] = { "[SYS/PERM]", ".lock was left behind and cannot be "
-	    "removed", TELL },
-	[FAULT_NOT_MBOX] = { "[SYS/PERM]", "The maildrop is not in mbox "
-	    "format", TELL },
-	[FAULT_ALIEN] = { "[SYS/PERM]", "The maildrop is not a plain file of "
-	    "its user", TELL },
-	[FAULT_SHUT] = { "[SYS/PERM]", "The maildrop cannot be opened by its "
-	    "user", TELL },
-	[FAULT_FULL] = { "[SYS/TEMP]", "There is no room on the server for "
-	    "that now", LATER },
-	[FAULT_READ] = { "[SYS/TEMP]", "The maildrop cannot be read now",
-	    "." }
+	[FAULT_DIR] = { "[SYS/PERM]", NO_FILE,
+	    "The spool directory cannot be used", TELL },
+	[FAULT_ACCOUNT] = { "[SYS/PERM]", NO_FILE,
+	    "The server may not serve this account", TELL },
+	[FAULT_WORK_ALIEN] = { "[SYS/PERM]", WORK,
+	    "is not a plain file of its user", TELL },
+	[FAULT_WORK_SHUT] = { "[SYS/PERM]", WORK,
+	    "cannot be opened", TELL },
+	[FAULT_DAMAGED] = { "[SYS/PERM]", WORK,
+	    "or the maildrop is damaged", TELL },
+	[FAULT_SESSION] = { "[IN-USE]", NO_FILE,
+	    "Another session has this maildrop open", "." },
+	[FAULT_NO_LOCKS] = { "[SYS/TEMP]", NO_FILE,
+	    "The maildrop cannot be locked now", "." },
+	[FAULT_LOCKED] = { "[IN-USE]", NO_FILE,
+	    "The maildrop is locked by another program", LATER },
+	[FAULT_STALE] = { "[SYS/PERM]", LOCK,
+	    "was left behind and cannot be removed", TELL },
+	[FAULT_NOT_MBOX] = { "[SYS/PERM]", NO_FILE,
+	    "The maildrop is not in mbox format", TELL },
+	[FAULT_ALIEN] = { "[SYS/PERM]", NO_FILE,
+	    "The maildrop is not a plain file of its user", TELL },
+	[FAULT_SHUT] = { "[SYS/PERM]", NO_FILE,
+	    "The maildrop cannot be opened by its user", TELL },
+	[FAULT_FULL] = { "[SYS/TEMP]", NO_FILE,
+	    "There is no room on the server for that now", LATER },
+	[FAULT_READ] = { "[SYS/TEMP]", NO_FILE,
+	    "The maildrop cannot be read now", "." }
 };
 
 const char *
 drop_sentence(const struct pop *p, enum fault f, char *to, size_t room)
 {
-	const char *text = faults[f].text;
+	const char *name = p->drop.name;
+	char clean[sizeof(p->drop.name)];
 
-	if (text[0] == ' ')
-		(void)snprintf(to, room, "The file .%s.pop%s", p->drop.name,
-		    text);
+	if (faults[f].before != NULL)
+		(void)snprintf(to, room, "The file %s%s%s %s",
+		    faults[f].before, log_clean(clean, sizeof(clean), name,
+		    strlen(name)), faults[f].after, faults[f].text);
 	else
-		(void)snprintf(to, room, "%s%s%s", text[0] == '.' ?
-		    "The file " : "", text[0] == '.' ? p->drop.name : "",
-		    text);
+		(void)snprintf(to, room, "%s", faults[f].text);
 	return to;
 }
 
@@ -291,15 +291,20 @@ probe_spool(struct pop *p, struct probe *pr)
 	    spool_fault(p, errno);
 }
 
+/* In the order of drop_open(). */
 enum fault
 drop_probe(struct pop *p, struct probe *pr)
 {
-	enum fault f = FAULT_NONE;
+	struct stat sb, dir;
+	enum fault f;
 
 	p->drop.kind = DROP_USER;
-	if (!pr->made)
-		f = probe_work(p, pr);
-	return f != FAULT_NONE ? f : probe_spool(p, pr);
+	f = pr->made ? FAULT_NONE : probe_work(p, pr);
+	if (f == FAULT_NONE)
+		f = lock_probe(p, &sb, &dir);
+	if (f == FAULT_NONE)
+		f = probe_spool(p, pr);
+	return f;
 }
 
 void

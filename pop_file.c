@@ -38,6 +38,17 @@
 #define NOATIME	0
 #endif
 
+/* Whether a file that cannot be opened is another user's. */
+static bool
+is_foreign(int dir, const char *name, uid_t owner)
+{
+	struct stat sb;
+
+	return owner != ANY_OWNER &&
+	    fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    sb.st_uid != owner;
+}
+
 int
 file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 {
@@ -46,8 +57,11 @@ file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 	fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
 	    O_CLOEXEC | (owner == geteuid() ? NOATIME : 0), 0600);
 	if (fd == -1) {
-		if (errno == ELOOP || errno == EISDIR || errno == ENXIO)
-			errno = EPERM;
+		saved = errno;
+		if (saved == ELOOP || saved == EISDIR || saved == ENXIO ||
+		    (saved == EACCES && is_foreign(dir, name, owner)))
+			saved = EPERM;
+		errno = saved;
 		return -1;
 	}
 	if (fstat(fd, sb) == -1)

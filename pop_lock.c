@@ -102,13 +102,43 @@ dotlock_make(void *arg)
  * the future would keep it for ever: no clock set it, or one that is wrong.
  * Anybody can give a file any time, so differences of times might overflow.
  */
-bool
+static bool
 lock_is_old(const struct stat *sb)
 {
 	time_t now = time(NULL), then = sb->st_mtim.tv_sec;
 
 	return S_ISREG(sb->st_mode) && (then < now - STALE_LOCK ||
 	    then > now + STALE_LOCK);
+}
+
+/*
+ * Whether a session of p's user can remove a file there: by being its owner or
+ * the directory's, or by the directory's group, which a session keeps.
+ */
+static bool
+can_remove(const struct pop *p, const struct stat *dir, const struct stat *file)
+{
+	if (dir->st_mode & S_ISVTX && dir->st_uid != p->uid &&
+	    file->st_uid != p->uid)
+		return false;
+	return dir->st_mode & S_IWOTH ||
+	    (dir->st_mode & S_IWGRP && dir->st_gid != 0) ||
+	    (dir->st_mode & S_IWUSR && dir->st_uid == p->uid);
+}
+
+enum fault
+lock_probe(struct pop *p, struct stat *sb, struct stat *dir)
+{
+	struct dotlock d;
+
+	dotlock_names(p, &d);
+	if (fstatat(d.dir, d.lock, sb, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    fstat(d.dir, dir) == -1)
+		return FAULT_NONE;
+	if (!S_ISREG(sb->st_mode))
+		return FAULT_LOCKED;
+	return lock_is_old(sb) && !can_remove(p, dir, sb) ? FAULT_STALE :
+	    FAULT_NONE;
 }
 
 /*

@@ -353,6 +353,8 @@ recover_probe(int work)
 			plan_free(&j.st);
 		else if (errno != ENOENT)
 			return -1;
+		else if (kind == WORK_JOURNAL)
+			return 0;	/* it never came into force */
 	}
 	return 1;
 }

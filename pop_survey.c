@@ -1,14 +1,14 @@
 /*
- * popper -n: the maildrops.  Whose are they, and could a session open each of
- * them and its working file?
+ * popper -n: the maildrops.  Each is opened as a login opens it, up to the
+ * first fault, by a child that becomes its user; the words are those of the
+ * login.  The text is read no further than it takes to tell an mbox from
+ * something else: there may be thousands of large spools.
  */
 #include <sys/wait.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,292 +16,323 @@
 
 #include "check.h"
 
-enum { ODD_MOST = 5 };	/* maildrops that are named one by one */
+enum { CAUSE_LEN = 256, CLEAN_LEN = 4 * 256 };
 
-static void PRINTF(2, 3)
-odd(struct check *c, const char *fmt, ...)
+/* What a child has found out, as its exit status. */
+enum { REFUSED = 1, LEFT = 2, THERE = 4, FOUND = REFUSED | LEFT | THERE };
+
+static const char *
+cleaned(const char *name, char *clean)
 {
-	char text[LOG_LEN];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (c->odd++ < ODD_MOST)
-		say(c, TO_MEND, "%s", text);
+	return log_clean(clean, CLEAN_LEN, name, strlen(name));
 }
 
-/*
- * Whether a session of uid can remove a file there: see become() in pop_auth.c
- * for the group.
- */
 static bool
-can_remove(const struct stat *dir, const struct stat *file, uid_t uid)
+is_there(const struct pop *p, const char *name)
 {
-	if (dir->st_mode & S_ISVTX && dir->st_uid != uid &&
-	    file->st_uid != uid)
-		return false;
-	return dir->st_mode & S_IWOTH ||
-	    (dir->st_mode & S_IWGRP && dir->st_gid != 0) ||
-	    (dir->st_mode & S_IWUSR && dir->st_uid == uid);
-}
-
-/*
- * The lock file of a spool, which is a name in the spool directory or a path.
- * One that was left behind keeps the user out if no session can remove it.
- */
-static void
-check_lock(struct check *c, const char *spool)
-{
-	char name[264], dir[264], clean[4 * sizeof(name)];
-	const char *slash = strrchr(spool, '/');
-	struct stat sb, of_dir, of_spool;
-	double age;
-	uid_t uid;
-
-	(void)snprintf(name, sizeof(name), "%s.lock", spool);
-	(void)snprintf(dir, sizeof(dir), "%.*s", slash == NULL ? 1 :
-	    (int)(slash - spool + 1), slash == NULL ? "." : spool);
-	if (fstatat(c->p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    fstatat(c->p->drop.dir, dir, &of_dir, 0) == -1)
-		return;
-	uid = fstatat(c->p->drop.dir, spool, &of_spool, AT_SYMLINK_NOFOLLOW) ==
-	    0 ? of_spool.st_uid : ANY_OWNER;
-	(void)log_clean(clean, sizeof(clean), name, strlen(name));
-	age = difftime(time(NULL), sb.st_mtim.tv_sec) / 60;
-	if (!S_ISREG(sb.st_mode))
-		odd(c, "lock file %s: not a plain file, of uid %lu: it keeps "
-		    "its user out until it is removed", clean,
-		    (unsigned long)sb.st_uid);
-	else if (lock_is_old(&sb) && !can_remove(&of_dir, &sb, uid))
-		odd(c, "lock file %s: left behind, %.0f minutes %s, of uid %lu:"
-		    " it keeps its user out until it is removed%s", clean,
-		    age < 0 ? -age : age, age < 0 ? "in the future" : "old",
-		    (unsigned long)sb.st_uid, of_dir.st_mode & S_ISVTX ?
-		    "; in mode 1777 any user can make one: chgrp mail, chmod "
-		    "2775" : "");
-}
-
-/* One file of the directory: a maildrop, or what belongs to one. */
-static void
-check_spool(struct check *c, const char *name)
-{
-	char clean[4 * 256];
-	const struct passwd *pw;
 	struct stat sb;
 
-	if (fstatat(c->p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
-		return;			/* just gone */
-	(void)log_clean(clean, sizeof(clean), name, strlen(name));
-	c->spools++;
-	if (!S_ISREG(sb.st_mode) || sb.st_nlink > 1)
-		odd(c, "maildrop %s: not a plain file with one name; popper "
-		    "will not serve it", clean);
-	else if (c->p->opt.passwd == NULL && (pw = getpwnam(name)) != NULL &&
-	    pw->pw_uid != sb.st_uid)
-		odd(c, "maildrop %s: belongs to uid %lu: chown %s", clean,
-		    (unsigned long)sb.st_uid, clean);
+	return fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/*
- * A working file that its user cannot open.  An empty one of root's is given to
- * him at his next login.
- */
+/* ---- in the child -------------------------------------------------------- */
+
+/* What is wrong with a file that should be the user's, and what to do. */
 static void
-check_owner(struct check *c, const char *work, uid_t uid)
+file_cause(const struct pop *p, const char *name, mode_t needed, char *to)
 {
-	char clean[4 * 256];
+	const char *error = strerror(errno);
 	struct stat sb;
 
-	if (fstatat(c->p->drop.dir, work, &sb, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    !S_ISREG(sb.st_mode) ||
-	    (sb.st_uid == 0 && sb.st_size == 0 && geteuid() == 0))
-		return;
-	(void)log_clean(clean, sizeof(clean), work, strlen(work));
-	if (sb.st_uid != uid)
-		odd(c, "%s: belongs to uid %lu, not %lu: chown it", clean,
-		    (unsigned long)sb.st_uid, (unsigned long)uid);
-	else if ((sb.st_mode & (S_IRUSR | S_IWUSR)) != (S_IRUSR | S_IWUSR))
-		odd(c, "%s: mode %04o: chmod 600", clean,
+	if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+		(void)snprintf(to, CAUSE_LEN, "%s", error);
+	else if (!S_ISREG(sb.st_mode))
+		(void)snprintf(to, CAUSE_LEN, "it is a %s",
+		    S_ISLNK(sb.st_mode) ? "symbolic link" :
+		    S_ISDIR(sb.st_mode) ? "directory" : "special file");
+	else if (sb.st_nlink > 1)
+		(void)snprintf(to, CAUSE_LEN, "it has %lu names",
+		    (unsigned long)sb.st_nlink);
+	else if (sb.st_uid != p->uid)
+		(void)snprintf(to, CAUSE_LEN, "it belongs to uid %lu: chown "
+		    "%lu", (unsigned long)sb.st_uid, (unsigned long)p->uid);
+	else if ((sb.st_mode & needed) != needed)
+		(void)snprintf(to, CAUSE_LEN, "mode %04o: chmod 600",
 		    (unsigned)sb.st_mode & 07777);
-}
-
-/* No errors of the system's: .name.pop is missing, or there and of no use. */
-enum { CANNOT_OPEN = 254, CANNOT_MAKE = 255 };
-
-/*
- * What a login to this maildrop of mbox= would meet in its directory: 0, an
- * error or CANNOT_MAKE.  This is a process of its own, and becomes the user.
- */
-static int
-try_place(struct pop *p, const struct account *a)
-{
-	bool root = geteuid() == 0, roots;
-	char work[sizeof(p->drop.name) + 8];
-	struct stat sb;
-	int dir = auth_open_dir(p, a);
-
-	roots = dir != -1;
-	if (root && (setgroups(1, &a->gid) == -1 || setgid(a->gid) == -1 ||
-	    setuid(a->uid) == -1))
-		return errno;
-	p->uid = geteuid();
-	if (!roots && (dir = auth_open_dir(p, a)) == -1)
-		return errno;
-	if (faccessat(dir, ".", X_OK, 0) == -1)
-		return errno;
-	(void)snprintf(work, sizeof(work), ".%s.pop", p->drop.name);
-	if (file_open(dir, work, O_RDWR, a->uid, &sb) != -1)
-		return 0;
-	if (errno != ENOENT && !(root && roots && fstatat(dir, work, &sb,
-	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_uid == 0 && sb.st_size == 0))
-		return CANNOT_OPEN;
-	return (root && roots) || faccessat(dir, ".", W_OK, 0) == 0 ? 0 :
-	    CANNOT_MAKE;
-}
-
-/* Whether the directory of a maildrop of mbox= will do. */
-static bool
-check_place(struct check *c, const struct account *a, const char *clean)
-{
-	int status = 0;
-	pid_t pid;
-
-	if (geteuid() != 0 && geteuid() != a->uid)
-		return true;		/* such a one is not served at all */
-	if ((pid = fork()) == 0)
-		_exit(try_place(c->p, a));
-	if (pid == -1 || waitpid(pid, &status, 0) != pid || status == 0)
-		return true;
-	if (WEXITSTATUS(status) == CANNOT_MAKE)
-		odd(c, "maildrop %s: neither root nor uid %lu can make its "
-		    "working file: see popper-passwd(5)", clean,
-		    (unsigned long)a->uid);
-	else if (WEXITSTATUS(status) == CANNOT_OPEN)
-		odd(c, "maildrop %s: its working file is none that uid %lu "
-		    "can open", clean, (unsigned long)a->uid);
-	else if (WEXITSTATUS(status) == EINVAL)
-		odd(c, "maildrop %s: must be a full path, to a name without a "
-		    "dot before it or .lock after it", clean);
 	else
-		odd(c, "maildrop %s: its directory cannot be used by uid %lu: "
-		    "%s", clean, (unsigned long)a->uid,
-		    strerror(WEXITSTATUS(status)));
-	return false;
+		(void)snprintf(to, CAUSE_LEN, "%s", error);
 }
 
-/* The maildrop of an account of -p, which may be anywhere: is it his? */
 static void
-check_listed(struct check *c, const char *name, const struct account *a)
+work_cause(const struct pop *p, char *to)
 {
-	const char *path = a->maildrop[0] != '\0' ? a->maildrop : name;
-	char clean[4 * 256], work[NAME_LEN + 8];
-	struct stat sb;
+	char work[sizeof(p->drop.name) + 8];
 
-	(void)log_clean(clean, sizeof(clean), path, strlen(path));
-	(void)snprintf(work, sizeof(work), ".%s.pop", name);
-	if (path == name)
-		check_owner(c, work, a->uid);
-	else if (!check_place(c, a, clean))
-		return;
+	(void)snprintf(work, sizeof(work), ".%s.pop", p->drop.name);
+	if (!is_there(p, work))
+		(void)snprintf(to, CAUSE_LEN, "neither root nor uid %lu can "
+		    "make it: see popper-passwd(5)", (unsigned long)p->uid);
 	else
-		check_lock(c, path);
-	if (fstatat(c->p->drop.dir, path, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
-		if (errno != ENOENT)
-			odd(c, "maildrop %s: %s", clean, strerror(errno));
+		file_cause(p, work, S_IRUSR | S_IWUSR, to);
+}
+
+/* The lock file that keeps the user out. */
+static void
+lock_cause(struct pop *p, char *to)
+{
+	char clean[CLEAN_LEN];
+	struct stat sb, dir;
+	enum fault f = lock_probe(p, &sb, &dir);
+	double age;
+
+	if (f != FAULT_STALE) {
+		(void)snprintf(to, CAUSE_LEN, "%.200s.lock is no plain file, "
+		    "of uid %lu", cleaned(p->drop.name, clean),
+		    f == FAULT_NONE ? 0 : (unsigned long)sb.st_uid);
 		return;
 	}
-	c->spools += path != name;
-	if (path != name && (!S_ISREG(sb.st_mode) || sb.st_nlink > 1))
-		odd(c, "maildrop %s: not a plain file with one name; popper "
-		    "will not serve it", clean);
-	else if (S_ISREG(sb.st_mode) && sb.st_uid != a->uid)
-		odd(c, "maildrop %s: belongs to uid %lu, not %lu: chown it",
-		    clean, (unsigned long)sb.st_uid, (unsigned long)a->uid);
+	age = difftime(time(NULL), sb.st_mtim.tv_sec) / 60;
+	(void)snprintf(to, CAUSE_LEN, "it is %.0f minutes %s, of uid %lu%s",
+	    age < 0 ? -age : age, age < 0 ? "in the future" : "old",
+	    (unsigned long)sb.st_uid, dir.st_mode & S_ISVTX ? "; in mode 1777"
+	    " any user can make one: chgrp mail, chmod 2775" : "");
+}
+
+/* The cause of a fault, from errno and from what can be seen now. */
+static void
+fault_cause(struct pop *p, enum fault f, char *to)
+{
+	switch (f) {
+	case FAULT_WORK_ALIEN:
+	case FAULT_WORK_SHUT:
+		work_cause(p, to);
+		break;
+	case FAULT_ALIEN:
+	case FAULT_SHUT:
+		file_cause(p, p->drop.name, S_IRUSR, to);
+		break;
+	case FAULT_STALE:
+	case FAULT_LOCKED:
+		lock_cause(p, to);
+		break;
+	case FAULT_NOT_MBOX:
+		(void)snprintf(to, CAUSE_LEN, "it does not begin with a "
+		    "\"From \" line");
+		break;
+	case FAULT_DAMAGED:
+		(void)snprintf(to, CAUSE_LEN, "see CAVEATS in popper(8)");
+		break;
+	default:
+		(void)snprintf(to, CAUSE_LEN, "%s", f == FAULT_DIR &&
+		    errno == EINVAL ? "mbox= must be a full path to a name "
+		    "without a dot before it or .lock after it" :
+		    strerror(errno));
+	}
+}
+
+/* Tries a maildrop, and says what a login would be refused for. */
+static int
+try_maildrop(struct check *c, const char *name, const struct account *a)
+{
+	char cause[CAUSE_LEN], text[LINE_REPLY], clean[CLEAN_LEN];
+	struct probe pr = { false, false, false };
+	enum fault f = auth_probe(c->p, name, a, &pr);
+
+	if (f != FAULT_NONE) {
+		fault_cause(c->p, f, cause);
+		say(c, TO_MEND, "maildrop %s: %s: %s",
+		    cleaned(a->maildrop[0] != '\0' ? a->maildrop : name,
+		    clean), drop_sentence(c->p, f, text, sizeof(text)),
+		    cause);
+	}
+	if (fflush(stdout) == EOF)
+		return EXIT_FAILURE << 3;
+	return (f != FAULT_NONE ? REFUSED : 0) | (pr.left ? LEFT : 0) |
+	    (pr.there ? THERE : 0);
+}
+
+/* ---- one account --------------------------------------------------------- */
+
+static void
+check_maildrop(struct check *c, const char *name, const struct account *a)
+{
+	char clean[CLEAN_LEN];
+	int status = -1;
+	pid_t pid;
+
+	(void)fflush(stdout);		/* or the child has it as well */
+	if ((pid = fork()) == 0)
+		_exit(try_maildrop(c, name, a));
+	if (pid == -1 || waitpid(pid, &status, 0) != pid ||
+	    !WIFEXITED(status) || WEXITSTATUS(status) > FOUND) {
+		say(c, TO_MEND, "maildrop %s: it could not be tried",
+		    cleaned(name, clean));
+		c->refused++;
+		return;
+	}
+	status = WEXITSTATUS(status);
+	if (status & REFUSED) {
+		c->mend++;
+		c->refused++;
+	}
+	c->left += (status & LEFT) != 0;
+	c->spools += (status & THERE) != 0;
 }
 
 static void
-check_all_listed(struct check *c)
+check_account(struct check *c, const char *name, const struct account *a)
+{
+	char clean[CLEAN_LEN];
+	struct stat sb;
+
+	if (a->reason == NULL)
+		check_maildrop(c, name, a);
+	else if (strcmp(a->reason, "unknown") != 0)
+		c->barred++;
+	else if (fstatat(c->p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) ==
+	    -1 || !S_ISDIR(sb.st_mode))	/* lost+found */
+		say(c, TO_NOTE, "maildrop %s: there is no such account",
+		    cleaned(name, clean));
+}
+
+/* ---- which accounts ------------------------------------------------------ */
+
+/*
+ * Whose a file of the spool directory is: that of user or, where that is
+ * missing, .user.pop.  A name of other uses has no user.
+ */
+static bool
+user_of(struct check *c, const char *file, char *user, size_t room)
+{
+	size_t n = strlen(file);
+
+	if (file[0] != '.') {
+		(void)snprintf(user, room, "%s", file);
+		return n < 6 || strcmp(file + n - 5, ".lock") != 0;
+	}
+	if (n < 6 || strcmp(file + n - 4, ".pop") != 0)
+		return false;
+	(void)snprintf(user, room, "%.*s", (int)n - 5, file + 1);
+	return !is_there(c->p, user);
+}
+
+/* Whether user_of() finds this one. */
+static bool
+has_files(struct check *c, const char *user)
+{
+	char work[NAME_LEN + 8];
+
+	(void)snprintf(work, sizeof(work), ".%s.pop", user);
+	return is_there(c->p, user) || is_there(c->p, work);
+}
+
+typedef void user_fn(struct check *c, const char *user);
+
+/* Calls fn for each user who has something in the spool directory. */
+static void
+each_user(struct check *c, user_fn *fn)
+{
+	int fd = dup(c->p->drop.dir);
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	char user[256];
+
+	if (d == NULL) {
+		say(c, TO_MEND, "maildrops: %s", strerror(errno));
+		c->refused++;
+		return;
+	}
+	rewinddir(d);
+	while ((e = readdir(d)) != NULL)
+		if (user_of(c, e->d_name, user, sizeof(user)))
+			fn(c, user);
+	(void)closedir(d);
+}
+
+static void
+count_user(struct check *c, const char *user)
+{
+	(void)user;
+	c->unclaimed++;
+}
+
+/* The account that a login finds under this name. */
+static void
+find_user(struct check *c, const char *user)
+{
+	struct account a;
+
+	if (c->blind)
+		return;
+	if (cred_find(c->p, user, &a) == -1) {
+		say(c, TO_MEND, "maildrops: accounts cannot be looked up: "
+		    "%s: %s", a.asked, strerror(errno));
+		c->blind = true;
+	} else if (c->p->opt.passwd == NULL ||
+	    (a.reason != NULL && strcmp(a.reason, "unknown") == 0))
+		check_account(c, user, &a);	/* else it has been checked */
+	cred_forget(&a, sizeof(a));
+}
+
+/* The accounts of -p, whose maildrops may be anywhere. */
+static void
+check_listed(struct check *c, FILE *f)
 {
 	char *line = NULL, name[NAME_LEN + 1];
 	struct account a;
 	size_t room = 0;
-	FILE *f;
 
-	if (c->p->opt.passwd == NULL ||
-	    (f = cred_open(c->p->opt.passwd, false)) == NULL)
-		return;			/* check_accounts() has said so */
-	while (getline(&line, &room, f) != -1) {
+	while (!c->blind && getline(&line, &room, f) != -1) {
 		(void)snprintf(name, sizeof(name), "%.*s",
 		    (int)strcspn(line, ":"), line);
 		memset(&a, 0, sizeof(a));
-		if (cred_parse(line, name, &a))
-			check_listed(c, name, &a);
+		if (!cred_parse(line, name, &a))
+			continue;
+		if (cred_judge(c->p, name, &a) == -1)
+			c->blind = true;
+		else
+			check_account(c, name, &a);
+		if (a.maildrop[0] == '\0' && has_files(c, name) &&
+		    c->unclaimed > 0)
+			c->unclaimed--;
 	}
+	cred_forget(&a, sizeof(a));
 	if (line != NULL)
 		cred_forget(line, room);
 	free(line);
-	(void)fclose(f);
 }
 
-/* A work file: whose is it, and does it hold more than an index? */
+/* Those of the system are looked up for each file that there is. */
 static void
-check_work(struct check *c, const char *name)
+check_all(struct check *c)
 {
-	char clean[4 * 256], user[256];
-	const struct passwd *pw;
-	enum work kind;
-	uint64_t base, end;
-	struct stat sb;
-	int fd = file_open(c->p->drop.dir, name, O_RDONLY, ANY_OWNER, &sb);
+	FILE *f;
 
-	(void)log_clean(clean, sizeof(clean), name, strlen(name));
-	if (fd == -1)
-		odd(c, "%s: not a plain file with one name", clean);
-	else if (journal_kind(fd, &kind, &base, &end) == 0) {
-		c->left += kind == WORK_JOURNAL || kind == WORK_MBOX;
-		if (kind == WORK_ALIEN)
-			odd(c, "%s: holds something that is not popper's: move"
-			    " it away", clean);
+	if (c->p->opt.passwd == NULL) {
+		each_user(c, find_user);
+		return;
 	}
-	if (fd != -1)
-		(void)close(fd);
-	(void)snprintf(user, sizeof(user), "%.*s", (int)strlen(name) - 5,
-	    name + 1);
-	if (c->p->opt.passwd == NULL && (pw = getpwnam(user)) != NULL)
-		check_owner(c, name, pw->pw_uid);
+	if ((f = cred_open(c->p->opt.passwd, false)) == NULL)
+		return;			/* check_accounts() has said so */
+	each_user(c, count_user);
+	check_listed(c, f);
+	(void)fclose(f);
+	if (c->unclaimed > 0)
+		each_user(c, find_user);
 }
 
 void
 check_maildrops(struct check *c)
 {
-	int fd = dup(c->p->drop.dir);
-	DIR *d = fd == -1 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	size_t n;
-
-	if (d == NULL) {
-		say(c, TO_MEND, "maildrops: %s", strerror(errno));
-		return;
-	}
-	while ((e = readdir(d)) != NULL) {
-		n = strlen(e->d_name);
-		if (n > 4 && e->d_name[0] == '.' &&
-		    strcmp(e->d_name + n - 4, ".pop") == 0)
-			check_work(c, e->d_name);
-		else if (e->d_name[0] != '.' && cred_is_lock_name(e->d_name)) {
-			e->d_name[n - 5] = '\0';
-			check_lock(c, e->d_name);
-		} else if (e->d_name[0] != '.')
-			check_spool(c, e->d_name);
-	}
-	(void)closedir(d);
-	check_all_listed(c);
-	if (c->odd > ODD_MOST)
-		say(c, TO_MEND, "and %lu more like these", c->odd - ODD_MOST);
-	if (c->odd == 0)
+	check_all(c);
+	if (c->refused == 0 && !c->blind)
 		say(c, ALL_OK, "maildrops: %lu", c->spools);
+	if (c->barred > 0)
+		say(c, TO_NOTE, "maildrops: %lu not tried, whose users may not"
+		    " log in (root, -u, -A, -N, an expired account)",
+		    c->barred);
 	if (c->left > 0)
-		say(c, TO_NOTE, "maildrops: %lu have mail to be put in order "
-		    "at the next login", c->left);
+		say(c, TO_NOTE, "maildrops: %lu %s an update to be finished "
+		    "at the next login", c->left, c->left == 1 ? "has" :
+		    "have");
 }

@@ -324,6 +324,13 @@ int cred_check(struct pop *p, const struct login *l, struct account *a);
 bool cred_permanent(const struct account *a);
 
 /*
+ * The first part of that, without a password: looks the account up, and judges
+ * whether anybody with that name may log in.  0, or -1 with errno.
+ */
+int cred_find(struct pop *p, const char *name, struct account *a);
+int cred_judge(struct pop *p, const char *name, struct account *a);
+
+/*
  * Opens a file of the administrator's that only its owner may have written,
  * and where secret only he may read: root, or whoever started us.  NULL with
  * errno: EPERM.
@@ -441,11 +448,11 @@ int board_weigh(struct pop *p, struct board *b);
 enum result board_list(struct pop *p);
 
 /*
- * Reads the whole file: how many boards, and how many of them have no maildrop
- * that can be read.  0, or -1: *line is not understood, or 0: no file.
+ * Calls fn for each board of the file.  0, or -1: *line is not understood, or
+ * 0: no file.
  */
-int board_survey(struct pop *p, unsigned *boards, unsigned *unreadable,
-    unsigned *line);
+typedef void board_fn(void *arg, const struct board *b);
+int board_survey(struct pop *p, board_fn *fn, void *arg, unsigned *line);
 
 /* NAME MAXIMA, and the fourteen lines of X-BBOARDS. */
 void board_listing(struct pop *p, const struct board *b);
@@ -606,8 +613,11 @@ int lock_read(struct pop *p, struct spool *sp);
 int lock_undisturbed(const struct spool *sp, int r);
 void unlock_spool(struct pop *p, struct spool *sp);	/* errno stays */
 
-/* Whether a lock file, as sb shows it, counts as left behind by its time. */
-bool lock_is_old(const struct stat *sb);
+/*
+ * Whether there is a lock file that keeps the user out until somebody removes
+ * it, FAULT_STALE or FAULT_LOCKED: *sb is its, and *dir that of its directory.
+ */
+enum fault lock_probe(struct pop *p, struct stat *sb, struct stat *dir);
 
 /* Says to other programs that a long update is still alive. */
 void lock_touch(struct pop *p, struct spool *sp);

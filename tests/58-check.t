@@ -33,7 +33,7 @@ case 'an installation that is as it should be: all ok, status 0' => sub {
 	my ($dir, $passwd) = ($box->mail, $box->passwd);
 	my ($said, $status) = check($box, '-T');
 	is($said, <<~"END", 'a line for each thing');
-		ok    accounts $passwd: 1 lines
+		ok    accounts $passwd: 1 line
 		ok    spool directory $dir: mode 1777, lock files can be made
 		ok    kernel locks work
 		ok    maildrops: 1
@@ -67,18 +67,18 @@ sub lock_beside {
 case 'lock files that keep users out, and those that do not' => sub {
 	needs('root');
 	my $alices = $Popper::uid;
-	my $stays = 'it keeps its user out until it is removed';
-	my $sticky = "$stays; in mode 1777 any user can make one: chgrp mail, chmod 2775";
+	my $kept = 'The file alice.lock was left behind and cannot be removed: it is';
+	my $sticky = 'of uid 4711; in mode 1777 any user can make one: chgrp mail, chmod 2775';
 
 	# mode and group of the directory, minutes and owner of the lock file
 	for ([ 01777, 0, 4, 4711, undef ],
-	    [ 01777, 0, 66, 4711, "left behind, 66 minutes old, of uid 4711: $sticky" ],
+	    [ 01777, 0, 66, 4711, "$kept 66 minutes old, $sticky" ],
 	    [ 01777, 0, -77, 4711,
-	        "left behind, 77 minutes in the future, of uid 4711: $sticky" ],
+	        "$kept 77 minutes in the future, $sticky" ],
 	    [ 01777, 0, 66, $alices, undef ],
 	    [ 02775, 1, 66, 4711, undef ],
-	    [ 02775, 0, 66, 4711, "left behind, 66 minutes old, of uid 4711: $stays" ],
-	    [ 0755, 0, 66, 0, "left behind, 66 minutes old, of uid 0: $stays" ]) {
+	    [ 02775, 0, 66, 4711, "$kept 66 minutes old, of uid 4711" ],
+	    [ 0755, 0, 66, 0, "$kept 66 minutes old, of uid 0" ]) {
 		my ($mode, $gid, $minutes, $uid, $line) = @$_;
 		my $box = box();
 
@@ -86,7 +86,7 @@ case 'lock files that keep users out, and those that do not' => sub {
 		chmod $mode, $box->mail;
 		lock_beside($box->path, $minutes, $uid);
 		is(join('', check($box) =~ /^(mend .*\n|ok    maildrops.*\n)/mg),
-		    defined $line ? "mend  lock file alice.lock: $line\n" :
+		    defined $line ? "mend  maildrop alice: $line\n" :
 		    "ok    maildrops: 1\n", sprintf 'mode %04o, group %d: %d minutes, of %d',
 		    $mode, $gid, $minutes, $uid);
 	}
@@ -97,79 +97,96 @@ case 'a lock file that is a directory, and one beside a maildrop of mbox=' => su
 	my $dir = $box->dir . '/home';
 
 	mkdir $box->dotlock or die $!;
-	like(check($box), qr/^mend  lock file alice\.lock: not a plain file, of uid \d+: it keeps its user out until it is removed$/m,
+	like(check($box), qr/^mend  maildrop alice: The maildrop is locked by another program: alice\.lock is no plain file, of uid \d+$/m,
 	    'a directory');
 	return if $> != 0;
 	mkdir $dir or die $!;
 	chmod 01777, $dir;
 	listed($box, "$dir/bob");
 	lock_beside("$dir/bob", 66, 4711);
-	like(check($box), qr{^mend  lock file \Q$dir\E/bob\.lock: left behind, 66 minutes old, of uid 4711: }m,
+	like(check($box), qr{^mend  maildrop \Q$dir\E/bob: The file bob\.lock was left behind and cannot be removed: it is 66 minutes old, of uid 4711; }m,
 	    'of mbox=');
 };
 
-# What is done to a box, the options, and what is said of it.
+my $me = $> || 1;	# bob's number
+my $alien = 'The maildrop is not a plain file of its user';
+my $shut = 'The maildrop cannot be opened by its user';
+my $no_mbox = 'The maildrop is not in mbox format: it does not begin with a "From " line';
+my $no_dir = 'The spool directory cannot be used';
+my $its_uid = $> || $Popper::uid;
+
+# What is done to a box, the options, and the line that it has for it, where
+# DIR stands for the box.
 my %trouble = (
 	'no spool directory' => [ sub { rename $_[0]->mail, $_[0]->dir . '/x' },
-	    [], qr/^mend  spool directory \S+: No such file or directory$/m ],
+	    [], 'spool directory DIR/mail: No such file or directory' ],
 	'a spool directory for everybody' => [ sub { chmod 0777, $_[0]->mail },
-	    [], qr/^mend  spool directory \S+: mode 0777 .* chmod 2775, or 1777$/m ],
+	    [], "spool directory DIR/mail: mode 0777 lets anybody take away "
+	    . "anybody's mail: chmod 2775, or 1777" ],
 	"a spool directory that is a link of another user's" => [ sub {
 		rename $_[0]->mail, $_[0]->dir . '/x' or die $!;
 		symlink 'x', $_[0]->mail or die $!;
 		system('chown', '-h', 4711, $_[0]->mail) if $> == 0;
-	    }, [], qr/^mend  spool directory \S+: others can put another in its place: chown root and chmod go-w each directory and link on the way to it$/m,
+	    }, [], 'spool directory DIR/mail: others can put another in its place: '
+	    . 'chown root and chmod go-w each directory and link on the way to it',
 	    'root' ],
 	'a maildrop of mbox= behind a directory that a group may write to' => [ sub {
 		my $dir = $_[0]->dir . '/staff';
 		mkdir $_ or die $! for $dir, "$dir/org";
 		chmod 02775, $dir;
 		listed($_[0], "$dir/org/bob");
-	    }, [], qr{^mend  maildrop \S+/org/bob: neither root nor uid \d+ can make }m,
-	    'root' ],
+	    }, [], 'maildrop DIR/staff/org/bob: The file .bob.pop cannot be opened: '
+	    . "neither root nor uid $me can make it: see popper-passwd(5)", 'root' ],
 	'accounts that anybody may write' => [ sub { chmod 0666, $_[0]->passwd },
-	    [], qr/^mend  accounts \S+: must be a plain file .* chmod go-w$/m ],
+	    [], "accounts DIR/passwd: must be a plain file of root's, or of whoever "
+	    . "starts popper, and nobody else's to write: chmod go-w" ],
 	'a line that is no account' => [ sub {
 		$_[0]->put_file($_[0]->passwd, "alice:x:1:1:::\nbob\n");
 		chown 0, 0, $_[0]->passwd if $> == 0;
-	    }, [], qr/^mend  accounts \S+: 1 of 2 lines .* first is line 2$/m ],
-	'a spool that is a link' => [ sub { symlink 'alice', $_[0]->path('bob') },
-	    [], qr/^mend  maildrop bob: not a plain file with one name; /m ],
-	"a maildrop that is another's than -p says" => [ sub {
-		$_[0]->accounts({ alice => { password => 'x', uid => 4711 } });
-	    }, [], qr/^mend  maildrop alice: belongs to uid \d+, not 4711: chown it$/m ],
+	    }, [], 'accounts DIR/passwd: 1 of 2 lines cannot be understood, the first '
+	    . 'is line 2' ],
+	'a file without a good line' => [ sub {
+		$_[0]->put_file($_[0]->passwd, "bob\n");
+		chown 0, 0, $_[0]->passwd if $> == 0;
+	    }, [], 'accounts DIR/passwd: 1 of 1 line cannot be understood, the first '
+	    . 'is line 1' ],
 	'a maildrop of mbox= that is a link' => [ sub {
 		symlink $_[0]->path, $_[0]->dir . '/else';
 		listed($_[0], $_[0]->dir . '/else');
-	    }, [], qr{^mend  maildrop \S+/else: not a plain file with one name; }m ],
+	    }, [], "maildrop DIR/else: $alien: it is a symbolic link" ],
 	'a maildrop of mbox= in a directory that is not there' => [ sub {
 		listed($_[0], $_[0]->dir . '/gone/bob');
-	    }, [], qr{^mend  maildrop \S+/gone/bob: its directory .*: No such file}m ],
+	    }, [], "maildrop DIR/gone/bob: $no_dir: No such file or directory" ],
 	'a maildrop of mbox= that is no full path' => [ sub {
 		listed($_[0], 'spool/bob');
-	    }, [], qr{^mend  maildrop spool/bob: must be a full path}m ],
+	    }, [], "maildrop spool/bob: $no_dir: mbox= must be a full path to a name "
+	    . 'without a dot before it or .lock after it' ],
 	'a maildrop of mbox= that is a lock file' => [ sub {
 		listed($_[0], $_[0]->path . '.lock');
-	    }, [], qr{^mend  maildrop \S+/alice\.lock: must be a full path, to a name without a dot before it or \.lock after it$}m ],
+	    }, [], "maildrop DIR/mail/alice.lock: $no_dir: mbox= must be a full path to "
+	    . 'a name without a dot before it or .lock after it' ],
 	'a maildrop of mbox= beside which the user can make no file' => [ sub {
 		my $dir = $_[0]->dir . '/home';
 		mkdir $dir or die $!;
 		chown 1, 1, $dir if $> == 0;
 		chmod 0555, $dir;
 		listed($_[0], "$dir/bob");
-	    }, [], qr{^mend  maildrop \S+/home/bob: neither root nor uid \d+ can make }m ],
-	'a strange .alice.pop' => [ sub { $_[0]->put_file($_[0]->work, "hello\n") },
-	    [], qr/^mend  \.alice\.pop: holds something that is not popper's/m ],
+	    }, [], 'maildrop DIR/home/bob: The file .bob.pop cannot be opened: neither '
+	    . "root nor uid $me can make it: see popper-passwd(5)" ],
 	'no sendmail' => [ sub { }, [ -M => '/nonexistent' ],
-	    qr{^mend  sendmail /nonexistent: No such file or directory$}m ],
+	    'sendmail /nonexistent: No such file or directory' ],
 	'a sendmail that cannot be run' => [ sub { }, [ -M => '/etc/passwd' ],
-	    qr{^mend  sendmail /etc/passwd: cannot be run$}m ],
+	    'sendmail /etc/passwd: cannot be run' ],
 	'a checkpassword by a relative name' => [ sub { }, [ -c => 'check' ],
-	    qr/^mend  checkpassword check: must begin with a slash$/m ],
+	    'checkpassword check: must begin with a slash' ],
+	'no checkpassword' => [ sub { }, [ -c => '/nonexistent' ],
+	    'checkpassword /nonexistent: No such file or directory' ],
+	'a checkpassword that cannot be run' => [ sub { }, [ -c => '/etc/passwd' ],
+	    'checkpassword /etc/passwd: cannot be run' ],
 	'no password ever' => [ sub { }, [ -P => 'tls' ],
-	    qr/^mend  TLS: none, and -P takes no password without it$/m ],
+	    'TLS: none, and -P takes no password without it' ],
 	'a missing list of names' => [ sub { }, [ -A => '/nonexistent' ],
-	    qr{^mend  allowed /nonexistent: No such file}m ],
+	    'allowed /nonexistent: No such file or directory' ],
 );
 
 for my $what (sort keys %trouble) {
@@ -181,11 +198,139 @@ for my $what (sort keys %trouble) {
 
 		$make->($box);
 		my ($said, $status) = check($box, @$args);
-		like($said, $line, 'the line');
+		my $want = $line =~ s/DIR/$box->dir/egr;
+		is((grep { $_ eq "mend  $want" } split /\n/, $said)[0],
+		    "mend  $want", 'the line') or diag($said);
 		like($said, qr/^\d+ to mend$/m, 'how many');
 		is($status, 1, 'the status');
 	};
 }
+
+# What a login would be refused for: as the reply says it, so -n does.
+my %refused = (
+	'text' => [ sub { $_[0]->put("Hello.\n" . FX1) }, $no_mbox ],
+	'a byte order mark' => [ sub { $_[0]->put("\xef\xbb\xbf" . FX1) }, $no_mbox ],
+	'MMDF' => [ sub { $_[0]->put("\1\1\1\1\n" . FX1 . "\1\1\1\1\n") }, $no_mbox ],
+	'blanks alone' => [ sub { $_[0]->put(' ' x 5000) }, $no_mbox ],
+	'text after many empty lines' => [ sub { $_[0]->put("\n" x 100_001 . 'x') },
+	    $no_mbox ],
+	'a line without an end' => [ sub { $_[0]->put('x' x 100_000) }, $no_mbox ],
+	'mode 0000' => [ sub { chmod 0, $_[0]->path }, "$shut: mode 0000: chmod 600" ],
+	'a link' => [ sub { rename $_[0]->path, $_[0]->dir . '/x';
+		symlink $_[0]->dir . '/x', $_[0]->path }, "$alien: it is a symbolic link" ],
+	'a directory' => [ sub { unlink $_[0]->path; mkdir $_[0]->path },
+	    "$alien: it is a directory" ],
+	'a FIFO' => [ sub { unlink $_[0]->path; POSIX::mkfifo($_[0]->path, 0600);
+		$_[0]->give($_[0]->path) }, "$alien: it is a special file" ],
+	'two names' => [ sub { link $_[0]->path, $_[0]->dir . '/x' },
+	    "$alien: it has 2 names" ],
+	'a strange .alice.pop' => [ sub { $_[0]->put_file($_[0]->work, "hello\n");
+		$_[0]->give($_[0]->work, 0600) },
+	    'The file .alice.pop or the maildrop is damaged: see CAVEATS in popper(8)' ],
+	'mail of an older popper, and a spool that is no mbox' => [ sub {
+		$_[0]->put_file($_[0]->work, letter(9));
+		$_[0]->give($_[0]->work, 0600);
+		$_[0]->put("x\n") },
+	    'The file .alice.pop or the maildrop is damaged: see CAVEATS in popper(8)' ],
+	'a .alice.pop of mode 0400' => [ sub { $_[0]->put_file($_[0]->work, '');
+		$_[0]->give($_[0]->work, 0400) },
+	    'The file .alice.pop cannot be opened: mode 0400: chmod 600' ],
+	'a .alice.pop that is a link' => [ sub { symlink '/etc/passwd', $_[0]->work },
+	    'The file .alice.pop is not a plain file of its user: it is a symbolic link' ],
+	"another's" => [ sub { $> == 0 && chown 4711, 0, $_[0]->path },
+	    "$alien: it belongs to uid 4711: chown $its_uid" ],
+	"another's, which anybody may read" => [ sub {
+		$> == 0 && chmod(0644, $_[0]->path) && chown 4711, 0, $_[0]->path },
+	    "$alien: it belongs to uid 4711: chown $its_uid" ],
+	"another's .alice.pop" => [ sub { $_[0]->put_file($_[0]->work, '');
+		$> == 0 && chown 4711, 0, $_[0]->work },
+	    'The file .alice.pop is not a plain file of its user: it belongs to uid '
+	    . "4711: chown $its_uid" ],
+);
+
+for my $what (sort keys %refused) {
+	case "a maildrop that a login would be refused: $what" => sub {
+		my $box = box();
+		my ($make, $line) = @{ $refused{$what} };
+
+		$make->($box) or $> == 0 or plan skip_all => 'not root';
+		my @before = lstat $box->path;
+		my ($said, $status) = check($box);
+		my @mend = grep { /^mend  (?!spool directory)/ } split /\n/, $said;
+		is_deeply(\@mend, [ "mend  maildrop alice: $line" ], 'the line');
+		unlike($said, qr/^ok    maildrops/m, 'and no other');
+		is($status, 1, 'the status');
+		is_deeply([ @{ [ lstat $box->path ] }[0 .. 5, 7, 9, 10] ],
+		    [ @before[0 .. 5, 7, 9, 10] ], 'it is as it was');
+		my $s = $box->session(args => [ '-w', 0 ]);
+		$s->command('USER alice');
+		my ($words) = $line =~ /^([^:]*)/;
+		like($s->command('PASS s3cret'), qr{^-ERR \[SYS/PERM\] \Q$words\E; }, 'PASS');
+	};
+}
+
+# What a login takes, or has root put right.
+my %taken = (
+	'no spool' => sub { unlink $_[0]->path },
+	'an empty one' => sub { $_[0]->put('') },
+	'empty lines alone' => sub { $_[0]->put("\n\r\n\0" x 50_000) },
+	'empty lines before the mail' => sub { $_[0]->put("\n" x 100_001 . FX1) },
+	'one that its user cannot write' => sub { chmod 0400, $_[0]->path },
+	'an empty .alice.pop' => sub { $_[0]->put_file($_[0]->work, '');
+	    $_[0]->give($_[0]->work, 0600) },
+	"an empty .alice.pop of root's" => sub { $_[0]->put_file($_[0]->work, '');
+	    chown 0, 0, $_[0]->work if $> == 0 },
+	'an index' => sub { $_[0]->login->quit },
+	'a journal that never came into force' => sub {
+	    $_[0]->put_file($_[0]->work, "popper journal 1\n" . 'x' x 4000);
+	    $_[0]->give($_[0]->work, 0600) },
+);
+
+for my $what (sort keys %taken) {
+	case "a maildrop that is as it should be: $what" => sub {
+		my $box = box();
+
+		$taken{$what}->($box);
+		my $n = -e $box->path ? 1 : 0;
+		my $said = check($box);
+		is(join("\n", grep { /maildrop/ } split /\n/, $said), "ok    maildrops: $n",
+		    'the line');
+		is($box->login->command('NOOP'), '+OK ', 'a login');
+	};
+}
+
+case 'each maildrop is named, and only the first line of a spool is read' => sub {
+	my $box = box(accounts => { map { $_ => 'x' } 'a' .. 'i' }, spool => undef);
+
+	$box->put("x\n", $_) for 'a' .. 'h';
+	$box->put(FX1, 'i');
+	open my $fh, '+<', $box->path('i') or die $!;
+	truncate $fh, 400 << 30 or die $!;	# of NULs: minutes, if all is read
+	close $fh;
+	my $said = check($box);
+	is(join(' ', sort $said =~ /^mend  maildrop (\w): \Q$no_mbox\E$/mg), join(' ', 'a' .. 'h'),
+	    'those that are no mbox');
+	unlike($said, qr/^(?:mend|note)  maildrop i/m, 'not the large one');
+};
+
+case 'files that are no maildrops, and users who may not log in' => sub {
+	my $box = box(accounts => { alice => 'x', bob => 'x', root => { password => 'x', uid => 0 } });
+
+	$box->put("x\n", $_) for 'carol', 'bob', 'root';
+	$box->put('', 'alice.lock');
+	$box->put_file($box->work('dave'), '');
+	mkdir $box->mail . '/lost+found';
+	$box->put_file($box->dir . '/deny', "bob\n");
+	chown 0, 0, $box->dir . '/deny' if $> == 0;
+	unlink $box->path('alice.lock');
+	my $said = check($box, -N => $box->dir . '/deny');
+	is(join('', sort grep { /maildrop/ } map { "$_\n" } split /\n/, $said), <<~'END', 'all of it');
+		note  maildrop carol: there is no such account
+		note  maildrop dave: there is no such account
+		note  maildrops: 2 not tried, whose users may not log in (root, -u, -A, -N, an expired account)
+		ok    maildrops: 1
+		END
+};
 
 case 'a maildrop of mbox= that a session could serve is as it should be' => sub {
 	my $box = box();
@@ -221,30 +366,23 @@ case 'a name that a user has made up cannot look like a line of ours' => sub {
 	my $box = box();
 	my $name = "x\nok    \e[2J";
 
-	symlink 'alice', $box->mail . '/' . $_ for $name, ".$name.pop";
+	symlink 'alice', $box->mail . "/$_" for $name, ".y$name.pop";
 	my $said = check($box);
 	my $clean = quotemeta 'x\x0aok\x20\x20\x20\x20\x1b[2J';
-	like($said, qr/^mend  maildrop $clean: not a plain file /m, 'a maildrop');
-	like($said, qr/^mend  \.$clean\.pop: not a plain file /m, 'a working file');
+	like($said, qr/^note  maildrop $clean: there is no such account$/m, 'a maildrop');
+	like($said, qr/^note  maildrop y$clean: there is no such account$/m, 'a working file');
 	unlike($said, qr/[^\x20-\x7e\n]/, 'nothing that moves a cursor');
 };
 
-case 'a working file that its user cannot open' => sub {
+case 'a working file beside a maildrop of mbox= that is a link' => sub {
 	my $box = box();
 	my $dir = $box->dir . '/home';
 
-	$box->put_file($box->work, '');
-	chmod 0400, $box->work;
-	$box->give($box->work, 0400);
-	like(check($box), qr/^mend  \.alice\.pop: mode 0400: chmod 600$/m, 'by its mode');
-	$box->accounts({ alice => { password => 'x', uid => 4711 } });
-	like(check($box), qr/^mend  \.alice\.pop: belongs to uid \d+, not 4711: chown it$/m,
-	    'by its owner');
 	mkdir $dir or die $!;
 	symlink '/etc/passwd', "$dir/.bob.pop" or die $!;
 	listed($box, "$dir/bob");
-	like(check($box), qr{^mend  maildrop \S+/bob: its working file is none that }m,
-	    'beside a maildrop of mbox=');
+	like(check($box), qr{^mend  maildrop \S+/bob: The file \.bob\.pop is not a plain file of its user: it is a symbolic link$}m,
+	    'the line');
 };
 
 case 'the same for accounts of the system, and one that root has left' => sub {
@@ -252,38 +390,61 @@ case 'the same for accounts of the system, and one that root has left' => sub {
 	my $box = box();
 	my $work = $box->mail . '/.nobody.pop';
 	my $n = "$Popper::binary -n -M /bin/true -m " . $box->mail;
+	my $uid = getpwnam 'nobody';
 
 	$box->put_file($work, '');
 	chown 0, 0, $work;
-	unlike(qx($n), qr/^mend  .*\.nobody/m, 'an empty one of root');
+	unlike(qx($n), qr/^mend  .*nobody/m, 'an empty one of root');
 	chown 4711, 0, $work;
-	like(qx($n), qr/^mend  \.nobody\.pop: belongs to uid 4711, not \d+/m,
+	like(qx($n), qr/^mend  maildrop nobody: The file \.nobody\.pop is not a plain file of its user: it belongs to uid 4711: chown $uid$/m,
 	    "another's");
 };
 
-case 'boards: how many, which line, and whether they can be read' => sub {
+case 'an account whose number is not that of whoever starts popper' => sub {
+	my $box = box(accounts => { alice => { password => 'x', uid => 4711 } });
+	my @as = $> == 0 ? ('setpriv', "--reuid=$Popper::uid", "--regid=$Popper::gid",
+	    '--clear-groups') : ();
+
+	chown $Popper::uid, $Popper::gid, $box->passwd if $> == 0;
+	chmod 0755, $box->dir;
+	my $said = qx(@as $Popper::binary -n -M /bin/true -m @{[ $box->mail ]} -p @{[ $box->passwd ]});
+	like($said, qr/^mend  maildrop alice: The server may not serve this account: Operation not permitted$/m,
+	    'the line');
+};
+
+case 'boards: how many, which line, and which cannot be read' => sub {
 	my $box = box();
-	my $boards = $box->dir . '/boards';
-	my $news = $box->dir . '/news';
+	my ($boards, $news, $old) = map { $box->dir . "/$_" } qw(boards news old);
+	my $lines = sub { join '', grep { /boards? / } map { "$_\n" } split /\n/,
+	    check($box, -b => $boards) };
 
 	$box->put_file($news, '');
 	$box->put_file($boards, "board news\nmaildrop $news\n");
 	chmod 0644, $boards, $news;
-	like(check($box, -b => $boards), qr/^ok    boards \S+: 1 boards$/m, 'good');
+	is($lines->(), "ok    boards $boards: 1 board\n", 'one');
 	chmod 0600, $boards;
-	like(check($box, -b => $boards), qr/^mend  boards .* chmod a\+r$/m,
+	is($lines->(), "mend  boards $boards: users must be able to read it: chmod a+r\n",
 	    'for root alone');
+	$box->put_file($boards, "board news\nmaildrop $news\nboard old\nmaildrop $news\n"
+	    . "archive $old\nboard empty\n");
 	chmod 0644, $boards;
-	unlink $news or die $!;
-	like(check($box, -b => $boards), qr/^mend  boards .*: 1 of 1 have no maildrop/m,
-	    'no maildrop');
-	symlink $boards, $news or die $!;
-	like(check($box, -b => $boards), qr/^mend  boards .*: 1 of 1 have no maildrop/m,
-	    'a link');
+	is($lines->(), <<~"END", 'which have nothing');
+		mend  board old: $old: No such file or directory
+		mend  board empty: it has no maildrop
+		END
+	$box->put_file($boards, "board news\nmaildrop $news\nboard old\nmaildrop $old\n");
+	$box->put_file($old, "x\n");
+	is($lines->(), "mend  board old: $old: not in mbox format\n", 'no mbox');
+	unlink $old;
+	symlink $boards, $old or die $!;
+	is($lines->(), "mend  board old: $old: not a plain file with one name\n", 'a link');
+	$box->put_file($old, '') if unlink $old;
+	is($lines->(), "ok    boards $boards: 2 boards\n", 'two');
 	$box->put_file($boards, "board news\nmaildrp $news\n");
-	chmod 0644, $boards;
-	like(check($box, -b => $boards), qr/^mend  boards .*: line 2 is not /m,
+	is($lines->(), "mend  boards $boards: line 2 is not understood: see popper-boards(5)\n",
 	    'a wrong line');
+	unlink $boards or die $!;
+	is($lines->(), "mend  boards $boards: No such file or directory\n", 'no file');
 };
 
 case 'secrets are for their owner alone' => sub {
@@ -321,7 +482,8 @@ case 'mail that an older popper or a crash has left is only noted' => sub {
 	chmod 01777, $box->mail;
 	chown 0, 0, $box->mail if $> == 0;
 	my ($said, $status) = check($box);
-	like($said, qr/^note  maildrops: 1 have mail to be put in order at /m, 'the line');
+	like($said, qr/^note  maildrops: 1 has an update to be finished at the next login$/m,
+	    'the line');
 	is($status, 0, 'the status');
 	is(slurp($box->work), letter(9), 'it stays');
 };
@@ -332,7 +494,8 @@ case 'a spool of another user: whose it should be' => sub {
 
 	rename $box->path, $box->path('nobody') or die $!;
 	my $said = qx($Popper::binary -n -m @{[ $box->mail ]} -M /bin/true);
-	like($said, qr/^mend  maildrop nobody: belongs to uid \d+: chown nobody$/m,
+	my $uid = getpwnam 'nobody';
+	like($said, qr/^mend  maildrop nobody: \Q$alien\E: it belongs to uid $Popper::uid: chown $uid$/m,
 	    'the line');
 };
 

@@ -44,15 +44,14 @@ sub texts_of_source {
 	while ($table =~ /\{ \d+, \w+, ((?:"[^"]*"\s*)+)\}/g) {
 		$text{ '-ERR ' . join '', $1 =~ /"([^"]*)"/g } = 'pop_xmit.c, texts';
 	}
-	# the sentences of faults: code, text, what follows; FILE where one goes on
+	# the sentences of faults
 	my $drop = slurp('pop_dropcopy.c');
-	my %then = $drop =~ /^#define (TELL|LATER)\t"(.*)"$/mg;
+	my %then = ($drop =~ /^#define (TELL|LATER)\t(".*")$/mg);
 	my ($faults) = $drop =~ /faults\[\] = \{(.*?)\n\};/s;
-	while ($faults =~ /\[(\w+)\] = \{ "([^"]*)", ((?:"[^"]*"\s*)+),\s*(?:"([^"]*)"|(\w+)) \}/g) {
-		my ($which, $code, $parts, $then) = ($1, $2, $3, $4 // $then{$5});
-		my $sentence = join '', $parts =~ /"([^"]*)"/g;
-		$sentence =~ s/^ /The file .%s.pop /;
-		$text{"-ERR $code $sentence$then"} = "pop_dropcopy.c, $which";
+	while ($faults =~ /\[\w+\] = \{ "(.*?)", (WORK|NO_FILE),\s+"(.*?)", ("\."|\w+) \}/g) {
+		my ($code, $file, $sentence, $then) = ($1, $2, $3, $then{$4} // $4);
+		$file = $file eq 'WORK' ? 'The file .%s.pop ' : '';
+		$text{"-ERR $code $file$sentence" . $then =~ tr/"//dr} = 'pop_dropcopy.c, faults';
 	}
 	for my $passed ('login: spool', 'copy') {
 		$text{"$passed user=%s: not an mbox"} = 'pop_dropcopy.c';
