@@ -18,6 +18,7 @@ struct check {
 	unsigned long barred;		/* of users who may not log in */
 	unsigned long left;		/* with something for recovery */
 	unsigned long unclaimed;	/* users not seen in the file of -p */
+	char stranger[4 * NAME_LEN + 1];	/* no account of the system */
 	bool blind;			/* accounts cannot be looked up */
 };
 

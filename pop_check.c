@@ -3,8 +3,8 @@
  * a session would need, with what to do where it would fail.  No client, no
  * login; nothing is changed.
  *
- * "ok" is as it should be, "note" is worth knowing, "mend" keeps somebody from
- * his mail, or lets others to it.
+ * "ok" is as it should be, "note" is worth knowing, "mend" keeps users from
+ * their mail, or lets others read it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,9 +36,10 @@ static void
 say_file(struct check *c, const char *what, const char *path, bool secret)
 {
 	if (errno == EPERM)
-		say(c, TO_MEND, "%s %s: must be a plain file of root's, or of "
-		    "whoever starts popper, and nobody else's to %s", what,
-		    path, secret ? "read: chmod 600" : "write: chmod go-w");
+		say(c, TO_MEND, "%s %s: must be a regular file of root or of "
+		    "the user who starts popper, and no one else's to %s",
+		    what, path, secret ? "read: chmod 600" :
+		    "write: chmod go-w");
 	else
 		say(c, TO_MEND, "%s %s: %s", what, path, strerror(errno));
 }
@@ -107,17 +108,33 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
 		    COUNTED(lines, "line"));
 }
 
+/* A program that popper runs: as the user whom it serves, or as it is. */
 static void
-check_program(struct check *c, const char *what, const char *path)
+check_program(struct check *c, const char *what, const char *path,
+    bool as_user)
 {
 	struct stat sb;
+	unsigned mode;
 
-	if (path[0] != '/')
+	if (path[0] != '/') {
 		say(c, TO_MEND, "%s %s: must begin with a slash", what, path);
-	else if (stat(path, &sb) == -1)
+		return;
+	}
+	if (stat(path, &sb) == -1) {
 		say(c, TO_MEND, "%s %s: %s", what, path, strerror(errno));
-	else if (!S_ISREG(sb.st_mode) || access(path, X_OK) == -1)
-		say(c, TO_MEND, "%s %s: cannot be run", what, path);
+		return;
+	}
+	mode = (unsigned)sb.st_mode & 07777;
+	as_user = as_user && geteuid() == 0;
+	if (!S_ISREG(sb.st_mode))
+		say(c, TO_MEND, "%s %s: it is not a file", what, path);
+	else if (access(path, X_OK) == -1 ||
+	    (as_user && !(mode & (S_IXGRP | S_IXOTH))))
+		say(c, TO_MEND, "%s %s: mode %04o, it cannot be run: chmod "
+		    "a+x", what, path, mode);
+	else if (as_user && !(mode & S_IXOTH))
+		say(c, TO_NOTE, "%s %s: mode %04o, only users of group %lu "
+		    "can run it", what, path, mode, (unsigned long)sb.st_gid);
 	else
 		say(c, ALL_OK, "%s %s", what, path);
 }
@@ -188,7 +205,7 @@ check_boards(struct check *c)
 
 /*
  * Who may make lock files there; see become() and dotlock_take().  And whether
- * root can make .user.pop: over NFS he may be nobody.
+ * root can make .user.pop: NFS may take root for the user nobody.
  */
 static void
 check_mode(struct check *c, const char *path, const struct stat *sb)
@@ -196,26 +213,26 @@ check_mode(struct check *c, const char *path, const struct stat *sb)
 	unsigned mode = (unsigned)sb->st_mode & 07777;
 
 	if (mode & S_IWOTH && !(mode & S_ISVTX))
-		say(c, TO_MEND, "spool directory %s: mode %04o lets anybody "
-		    "take away anybody's mail: chmod 2775, or 1777", path,
+		say(c, TO_MEND, "spool directory %s: mode %04o lets any user "
+		    "remove the mail of others: chmod 2775 or 1777", path,
 		    mode);
 	else if (sb->st_uid != 0 && sb->st_uid != geteuid())
 		say(c, TO_MEND, "spool directory %s: belongs to uid %lu, who "
-		    "can take away anybody's mail: chown root", path,
+		    "can remove the mail of others: chown root", path,
 		    (unsigned long)sb->st_uid);
 	else if (mode & S_IWOTH || (mode & S_IWGRP && sb->st_gid != 0))
 		say(c, ALL_OK, "spool directory %s: mode %04o, lock files can"
 		    " be made", path, mode);
 	else if (geteuid() != 0 && sb->st_uid == geteuid())
-		say(c, ALL_OK, "spool directory %s: mode %04o, yours", path,
-		    mode);
+		say(c, ALL_OK, "spool directory %s: mode %04o, it is yours",
+		    path, mode);
 	else
 		say(c, TO_NOTE, "spool directory %s: mode %04o, no lock files "
-		    "can be made: delivery agents must use fcntl(2), or: chgrp"
-		    " mail, chmod 2775", path, mode);
+		    "can be made; if delivery agents do not use fcntl(2): "
+		    "chgrp mail, chmod 2775", path, mode);
 	if (geteuid() == 0 && !(mode & S_IWOTH) && faccessat(c->p->drop.dir,
 	    ".", W_OK, 0) == -1)
-		say(c, TO_MEND, "spool directory %s: root can make no files "
+		say(c, TO_MEND, "spool directory %s: root cannot make files "
 		    "there: %s", path, strerror(errno));
 }
 
@@ -226,13 +243,14 @@ check_locks(struct check *c, const char *path)
 	int fd = file_unnamed(c->p->drop.dir, 0, 0);
 
 	if (fd == -1)
-		say(c, TO_MEND, "temporary copy: cannot be made: %s",
+		say(c, TO_MEND, "temporary copy: it cannot be made: %s",
 		    strerror(errno));
 	else if (lock_session(fd) == 0)
 		say(c, ALL_OK, "kernel locks work");
 	else
-		say(c, TO_MEND, "kernel locks: fcntl(2) says %s; sessions in "
-		    "%s cannot be kept apart", strerror(errno), path);
+		say(c, TO_MEND, "kernel locks: fcntl(2) fails in %s: %s; two "
+		    "sessions could have one maildrop open", path,
+		    strerror(errno));
 	if (fd != -1)
 		(void)close(fd);
 }
@@ -275,13 +293,14 @@ check_accounts(struct check *c)
 	if (p->opt.passwd == NULL)
 		say(c, geteuid() == 0 ? ALL_OK : TO_MEND, geteuid() == 0 ?
 		    "accounts: those of the system" :
-		    "accounts: only root can check those of the system: -p");
+		    "accounts: only root can check those of the system; use "
+		    "-p");
 	check_lines(c, "accounts", p->opt.passwd, false, is_account);
 	check_lines(c, "secrets", p->opt.secrets, true, is_secret);
 	check_lines(c, "allowed", p->opt.allow, false, is_name);
 	check_lines(c, "denied", p->opt.deny, false, is_name);
 	if (p->opt.checker != NULL)
-		check_program(c, "checkpassword", p->opt.checker);
+		check_program(c, "checkpassword", p->opt.checker, false);
 }
 
 static void
@@ -290,7 +309,7 @@ check_clear(struct check *c)
 	struct pop *p = c->p;
 
 	if (p->opt.tls)
-		say(c, ALL_OK, "TLS: taken for granted by -T");
+		say(c, ALL_OK, "TLS: active, as -T says");
 	else if (p->tlsfd[TLS_CTL] != -1)
 		say(c, ALL_OK, "TLS: STLS is offered");
 	else if (getenv("SSLCTLFD") != NULL)
@@ -298,12 +317,23 @@ check_clear(struct check *c)
 		    "all name open descriptors");
 	else if (p->opt.clear == CLEAR_NEVER || p->opt.clear == CLEAR_TLS)
 		say(c, p->opt.secrets == NULL ? TO_MEND : TO_NOTE, "TLS: none,"
-		    " and -P takes no password without it");
+		    " and -P accepts no password without it");
 	else if (p->opt.proxy == PROXY_OFF)
 		say(c, TO_NOTE, "TLS: none; passwords and mail cross the "
 		    "network in the clear");
 	else
-		say(c, TO_NOTE, "TLS: if any, it is the proxy's");
+		say(c, TO_NOTE, "TLS: left to the proxy of -H");
+}
+
+/* Sending mail: the program, and an account that it may not know. */
+static void
+check_xmit(struct check *c)
+{
+	check_program(c, "sendmail", c->p->opt.sendmail, true);
+	if (c->stranger[0] != '\0')
+		say(c, TO_NOTE, "sendmail: the system has no account with the "
+		    "number of %s; most mail programs refuse such a sender",
+		    c->stranger);
 }
 
 static void
@@ -314,8 +344,8 @@ check_log(struct check *c)
 	if (stat("/dev/log", &sb) == 0 && S_ISSOCK(sb.st_mode))
 		say(c, ALL_OK, "log: /dev/log, facility local0");
 	else
-		say(c, TO_NOTE, "log: no /dev/log: nobody hears what popper "
-		    "has to say%s", c->p->trace != -1 ? " but for -t" : "");
+		say(c, TO_NOTE, "log: no /dev/log, so log lines are lost%s",
+		    c->p->trace != -1 ? ", except for the file of -t" : "");
 }
 
 int
@@ -329,7 +359,7 @@ check_installation(struct pop *p)
 	if (p->opt.noxmit)
 		say(&c, ALL_OK, "XTND XMIT: turned off");
 	else
-		check_program(&c, "sendmail", p->opt.sendmail);
+		check_xmit(&c);
 	check_boards(&c);
 	check_log(&c);
 	if (c.mend > 0)

@@ -274,6 +274,16 @@ find_user(struct check *c, const char *user)
 	cred_forget(&a, sizeof(a));
 }
 
+/* One account is enough to tell: looking up each would take long. */
+static void
+note_stranger(struct check *c, const char *name, const struct account *a)
+{
+	if (a->reason == NULL && c->stranger[0] == '\0' &&
+	    xmit_stranger(a->uid))
+		(void)log_clean(c->stranger, sizeof(c->stranger), name,
+		    strlen(name));
+}
+
 /* The accounts of -p, whose maildrops may be anywhere. */
 static void
 check_listed(struct check *c, FILE *f)
@@ -292,6 +302,7 @@ check_listed(struct check *c, FILE *f)
 			c->blind = true;
 		else
 			check_account(c, name, &a);
+		note_stranger(c, name, &a);
 		if (a.maildrop[0] == '\0' && has_files(c, name) &&
 		    c->unclaimed > 0)
 			c->unclaimed--;

@@ -183,15 +183,15 @@ static const struct sysexit {
 };
 
 /*
- * Whether the system has no account with the user's number, as it may be with
- * those of -p.  Most mail programs ask it for the sender's name, and fail with
- * any status where there is none: Postfix with 75, Exim with 1.
+ * Accounts of -p may have a number that the system does not know.  Most mail
+ * programs ask it for the sender's name by that number, and fail with any
+ * status where there is none: Postfix with 75, Exim with 1.
  */
-static bool
-is_stranger(struct pop *p)
+bool
+xmit_stranger(uid_t uid)
 {
 	errno = 0;
-	return getpwuid(p->uid) == NULL &&
+	return getpwuid(uid) == NULL &&
 	    (errno == 0 || errno == ENOENT || errno == ESRCH);
 }
 
@@ -207,7 +207,7 @@ say_status(struct pop *p, int status)
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (WEXITSTATUS(status) == texts[i].status)
 			t = &texts[i];
-	if ((t == NULL || t->stranger) && is_stranger(p)) {
+	if ((t == NULL || t->stranger) && xmit_stranger(p->uid)) {
 		pop_log(p, LV_NOTICE, "xmit user=%s uid=%lu: the system has "
 		    "no account with that number", p->who,
 		    (unsigned long)p->uid);
@@ -224,10 +224,13 @@ say_status(struct pop *p, int status)
 static enum result
 say_not_run(struct pop *p)
 {
-	bool permanent = file_permanent(errno);
+	int error = errno;
 
 	pop_warn(p, "xmit: %s", p->opt.sendmail);
-	if (permanent)
+	if (error == EACCES)
+		return pop_err(p, "[SYS/PERM] The mail program may not be "
+		    "run.");
+	if (file_permanent(error))
 		return pop_err(p, "[SYS/PERM] The mail program cannot be run.");
 	return pop_err(p, "[SYS/TEMP] The mail program cannot be started "
 	    "now.");
@@ -286,6 +289,8 @@ xtnd_xmit(struct pop *p)
 	if (p->opt.noxmit)
 		return pop_err(p, "Sending mail is turned off here.");
 	if (access(p->opt.sendmail, X_OK) == -1) {
+		if (errno != ENOENT)
+			return say_not_run(p);
 		pop_warn(p, "xmit: %s", p->opt.sendmail);
 		return pop_err(p, "[SYS/PERM] There is no mail program "
 		    "here.");

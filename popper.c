@@ -439,7 +439,7 @@ static int
 check(struct pop *p)
 {
 	if (log_begin(p) == -1) {
-		printf("mend  trace file %s: must be a plain file of yours "
+		printf("mend  trace file %s: must be a regular file of yours "
 		    "with one name\n", p->opt.trace);
 		return EXIT_FAILURE;
 	}

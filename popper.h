@@ -413,6 +413,9 @@ enum result pop_top(struct pop *p);
 enum result pop_xtnd(struct pop *p);
 enum result xtnd_xmit(struct pop *p);
 
+/* Whether the system has no account with this number to send mail as. */
+bool xmit_stranger(uid_t uid);
+
 /* ---- pop_board.c: bulletin boards -------------------------------------- */
 
 enum { BOARD_FIELD = 512 };

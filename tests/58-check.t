@@ -20,7 +20,7 @@ sub check {
 		open STDERR, '>&', \*STDOUT;
 		exec { $command[0] } @command or POSIX::_exit(127);
 	}
-	my $said = join '', grep { !/^note  (?:started by|log:)|^ok    log:/ } <$out>;
+	my $said = join '', grep { !/^note  (?:started by|log:|sendmail:)|^ok    log:/ } <$out>;
 	close $out;
 	return wantarray ? ($said, $? >> 8) : $said;
 }
@@ -37,7 +37,7 @@ case 'an installation that is as it should be: all ok, status 0' => sub {
 		ok    spool directory $dir: mode 1777, lock files can be made
 		ok    kernel locks work
 		ok    maildrops: 1
-		ok    TLS: taken for granted by -T
+		ok    TLS: active, as -T says
 		ok    sendmail /bin/true
 		END
 	is($status, 0, 'the status');
@@ -121,8 +121,8 @@ my %trouble = (
 	'no spool directory' => [ sub { rename $_[0]->mail, $_[0]->dir . '/x' },
 	    [], 'spool directory DIR/mail: No such file or directory' ],
 	'a spool directory for everybody' => [ sub { chmod 0777, $_[0]->mail },
-	    [], "spool directory DIR/mail: mode 0777 lets anybody take away "
-	    . "anybody's mail: chmod 2775, or 1777" ],
+	    [], "spool directory DIR/mail: mode 0777 lets any user remove "
+	    . 'the mail of others: chmod 2775 or 1777' ],
 	"a spool directory that is a link of another user's" => [ sub {
 		rename $_[0]->mail, $_[0]->dir . '/x' or die $!;
 		symlink 'x', $_[0]->mail or die $!;
@@ -138,8 +138,8 @@ my %trouble = (
 	    }, [], 'maildrop DIR/staff/org/bob: The file .bob.pop cannot be opened: '
 	    . "neither root nor uid $me can make it: see popper-passwd(5)", 'root' ],
 	'accounts that anybody may write' => [ sub { chmod 0666, $_[0]->passwd },
-	    [], "accounts DIR/passwd: must be a plain file of root's, or of whoever "
-	    . "starts popper, and nobody else's to write: chmod go-w" ],
+	    [], "accounts DIR/passwd: must be a regular file of root or of the user "
+	    . "who starts popper, and no one else's to write: chmod go-w" ],
 	'a line that is no account' => [ sub {
 		$_[0]->put_file($_[0]->passwd, "alice:x:1:1:::\nbob\n");
 		chown 0, 0, $_[0]->passwd if $> == 0;
@@ -176,15 +176,22 @@ my %trouble = (
 	'no sendmail' => [ sub { }, [ -M => '/nonexistent' ],
 	    'sendmail /nonexistent: No such file or directory' ],
 	'a sendmail that cannot be run' => [ sub { }, [ -M => '/etc/passwd' ],
-	    'sendmail /etc/passwd: cannot be run' ],
+	    'sendmail /etc/passwd: mode 0644, it cannot be run: chmod a+x' ],
 	'a checkpassword by a relative name' => [ sub { }, [ -c => 'check' ],
 	    'checkpassword check: must begin with a slash' ],
+	'a sendmail that is a directory' => [ sub { }, [ -M => '/' ],
+	    'sendmail /: it is not a file' ],
+	'a sendmail that no user can run' => [ sub {
+		$_[0]->put_file($_[0]->dir . '/sendmail', "#!/bin/sh\n");
+		chmod $> == 0 ? 0700 : 0600, $_[0]->dir . '/sendmail';
+	    }, [ -M => 'DIR/sendmail' ], 'sendmail DIR/sendmail: mode 0'
+	    . ($> == 0 ? 7 : 6) . '00, it cannot be run: chmod a+x' ],
 	'no checkpassword' => [ sub { }, [ -c => '/nonexistent' ],
 	    'checkpassword /nonexistent: No such file or directory' ],
 	'a checkpassword that cannot be run' => [ sub { }, [ -c => '/etc/passwd' ],
-	    'checkpassword /etc/passwd: cannot be run' ],
+	    'checkpassword /etc/passwd: mode 0644, it cannot be run: chmod a+x' ],
 	'no password ever' => [ sub { }, [ -P => 'tls' ],
-	    'TLS: none, and -P takes no password without it' ],
+	    'TLS: none, and -P accepts no password without it' ],
 	'a missing list of names' => [ sub { }, [ -A => '/nonexistent' ],
 	    'allowed /nonexistent: No such file or directory' ],
 );
@@ -197,7 +204,7 @@ for my $what (sort keys %trouble) {
 		my $box = box();
 
 		$make->($box);
-		my ($said, $status) = check($box, @$args);
+		my ($said, $status) = check($box, map { s/DIR/$box->dir/er } @$args);
 		my $want = $line =~ s/DIR/$box->dir/egr;
 		is((grep { $_ eq "mend  $want" } split /\n/, $said)[0],
 		    "mend  $want", 'the line') or diag($said);
@@ -355,11 +362,26 @@ case 'a spool directory where root may write nothing, as over NFS' => sub {
 
 	chown 1, 1, $box->mail;
 	chmod 02775, $box->mail;
-	like(qx($powerless $n), qr/^mend  spool directory \S+: root can make no files/m,
+	like(qx($powerless $n), qr/^mend  spool directory \S+: root cannot make files/m,
 	    'for root and a group');
-	unlike(qx($n), qr/root can make/, 'not if he is root there too');
+	unlike(qx($n), qr/root cannot make/, 'not if he is root there too');
 	chmod 01777, $box->mail;
-	unlike(qx($powerless $n), qr/root can make/, 'nor where users may');
+	unlike(qx($powerless $n), qr/root cannot make/, 'nor where users may');
+};
+
+case 'an account whose number the system does not know, as sendmail will not' => sub {
+	needs('root');
+	my $box = box(accounts => {
+	    alice => { password => 'x', uid => (getpwnam 'nobody')[2] },
+	    bob => { password => 'x', uid => 54321 } }, spool => undef);
+	my $n = "$Popper::binary -n -m @{[ $box->mail ]} -p @{[ $box->passwd ]}";
+
+	is(join('', grep { /sendmail|XMIT/ } qx($n -M /bin/true)), <<~'END', 'it is noted');
+		ok    sendmail /bin/true
+		note  sendmail: the system has no account with the number of bob; most mail programs refuse such a sender
+		END
+	is(join('', grep { /sendmail|XMIT/ } qx($n -x)), "ok    XTND XMIT: turned off\n",
+	    'not with -x');
 };
 
 case 'a name that a user has made up cannot look like a line of ours' => sub {

@@ -244,29 +244,38 @@ case 'XMIT: a mail program that a signal ends has not sent anything' => sub {
 case 'XMIT: without a mail program no letter is asked for' => sub {
 	my $box = box();
 	my $plain = $box->dir . '/plain';
+	my %is = ($box->dir . '/nothing' => [ 'There is no mail program here.',
+	    'No such file or directory' ],
+	    'sendmail' => [ 'There is no mail program here.', 'No such file or directory' ],
+	    $plain => [ 'The mail program may not be run.', 'Permission denied' ],
+	    '/dev/null/x' => [ 'The mail program cannot be run.', 'Not a directory' ]);
 
 	$box->put_file($plain, "#!/bin/sh\n");
-	for my $program ($box->dir . '/nothing', $plain, '/dev/null/x', 'sendmail') {
-		$box->login(args => ['-M', $program])->dialog(<<~'END');
+	for my $program (sort keys %is) {
+		my ($reply, $cause) = @{ $is{$program} };
+		$box->login(args => ['-M', $program])->dialog(<<~"END");
 			C: XTND XMIT
-			S: -ERR [SYS/PERM] *
+			S: -ERR [SYS/PERM] $reply
 			C: STAT
 			S: +OK 2 48
 			C: QUIT
 			S: +OK *
 			-- closed
 			END
+		is(($box->log =~ /: (xmit: .*\n)/g)[-1], "xmit: $program user=alice: $cause\n",
+		    'the log');
 	}
 };
 
 case 'XMIT: what has the right to be run and cannot be' => sub {
 	my $box = box();
 	my $path = $box->dir . '/sendmail';
-	my %is = ('a directory' => 'Permission denied',
-	    "#!/nonexistent/shell\n" => 'No such file or directory',
-	    "no program\n" => 'Exec format error');
+	my %is = ('a directory' => [ 'may not', 'Permission denied' ],
+	    "#!/nonexistent/shell\n" => [ 'cannot', 'No such file or directory' ],
+	    "no program\n" => [ 'cannot', 'Exec format error' ]);
 
 	for my $is (sort keys %is) {
+		my ($how, $cause) = @{ $is{$is} };
 		if ($is eq 'a directory') {
 			mkdir $path or die "$path: $!";
 		} else {
@@ -274,9 +283,9 @@ case 'XMIT: what has the right to be run and cannot be' => sub {
 			chmod 0755, $path;
 		}
 		my $s = $box->login(args => ['-M', $path]);
-		is(submit($s, $letter), '-ERR [SYS/PERM] The mail program cannot be run.',
+		is(submit($s, $letter), "-ERR [SYS/PERM] The mail program $how be run.",
 		    show($is));
-		is(($box->log =~ /: (xmit: .*\n)/g)[-1], "xmit: $path user=alice: $is{$is}\n",
+		is(($box->log =~ /: (xmit: .*\n)/g)[-1], "xmit: $path user=alice: $cause\n",
 		    'the log');
 		is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 		$s->quit;
