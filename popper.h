@@ -463,7 +463,7 @@ void board_information(struct pop *p, const struct board *b);
 
 /* ---- pop_dropcopy.c: opening the maildrop, the copy on demand ---------- */
 
-/* The sentence of a fault, without a full stop; and the reply made of it: NO. */
+/* The sentence of a fault, without a full stop; the reply made of it: NO. */
 const char *drop_sentence(const struct pop *p, enum fault f, char *to,
     size_t room);
 enum result drop_refuse(struct pop *p, enum fault f);
