@@ -139,7 +139,8 @@ my @mail = map { join "\n", @$_, '' } (
     ['From dave@example.org Mon Jan  5 01:06:00 1996',
 	'From: dave@example.org', 'Subject: three', '', 'x', '']);
 
-my $pop = Service->new(spool => join('', @mail));
+# A sender whom the system knows: see XMIT in 72-xmit.t.
+my $pop = Service->new(spool => join('', @mail), uid => (getpwnam 'nobody')[2]);
 
 # A stand-in for sendmail: to whom it may concern, back into the spool; with a
 # file "fail" beside it, it exits with what stands there.
