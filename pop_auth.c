@@ -538,7 +538,7 @@ pop_auth(struct pop *p)
 		return plain(p, response);
 	}
 	pop_puts(p, "+ \r\n");
-	what = pop_line(p, LINE_SASL, &p->login, &response);
+	what = pop_line(p, LINE_SASL, &response);
 	if (what == IN_LONG || what == IN_CONTROL)
 		return malformed(p);
 	if (what != IN_LINE) {

@@ -114,6 +114,15 @@ io_left(const struct timespec *until)
 	    (until->tv_nsec - now.tv_nsec) / 1000000;
 }
 
+void
+io_limit(const struct pop *p, struct timespec *until)
+{
+	if (p->state == ST_TRANS)
+		io_deadline(until, p->opt.idle);
+	else
+		*until = p->login;
+}
+
 /* Waits until fd can be read (or written): IN_LINE, or what came instead. */
 static enum line
 io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
@@ -219,17 +228,20 @@ take_line(struct in *in, size_t max, struct str *line, enum line *what)
 }
 
 enum line
-pop_line(struct pop *p, size_t max, const struct timespec *until,
-    struct str *line)
+pop_line(struct pop *p, size_t max, struct str *line)
 {
+	struct timespec until;
 	enum line what;
 
-	while (!take_line(&p->in, max, line, &what)) {
-		if (pop_flush(p) == -1)
-			return p->out.state;
-		if ((what = fill(p, until)) != IN_LINE)
+	if (take_line(&p->in, max, line, &what))
+		return what;
+	if (pop_flush(p) == -1)
+		return p->out.state;
+	io_limit(p, &until);		/* of the whole line */
+	do {
+		if ((what = fill(p, &until)) != IN_LINE)
 			return what;
-	}
+	} while (!take_line(&p->in, max, line, &what));
 	return what;
 }
 
@@ -278,7 +290,7 @@ pop_flush(struct pop *p)
 	ssize_t n;
 
 	if (o->n > 0 && o->state == IN_LINE)
-		io_deadline(&until, p->opt.idle);
+		io_limit(p, &until);	/* of the whole buffer */
 	while (o->state == IN_LINE && done < o->n) {
 		n = write(1, o->buf + done, o->n - done);
 		if (n >= 0)

@@ -82,13 +82,15 @@ static int
 await(struct pop *p)
 {
 	char text[4096] = { 0 };
+	struct timespec until;
 	size_t have = 0, at;
 	ssize_t n;
 
+	io_limit(p, &until);
 	while (have < 2 || text[have - 1] != '\0' || text[have - 2] != '\0') {
 		if (have == sizeof(text))
 			return -1;
-		if (io_readable(p, p->tlsfd[TLS_CTL], &p->login) != IN_LINE)
+		if (io_readable(p, p->tlsfd[TLS_CTL], &until) != IN_LINE)
 			return -1;
 		n = read(p->tlsfd[TLS_CTL], text + have, 1);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))

@@ -104,19 +104,31 @@ take(struct parcel *x, struct str in)
 	return i;
 }
 
-/* Receives to the final dot.  IN_LINE, or why it did not come. */
+/*
+ * Receives to the final dot.  IN_LINE, or why it did not come.  There is a limit
+ * for each OUT_SIZE octets, as there is for those that the client takes: it is
+ * long enough for any modem, but octets that drip come to an end.
+ */
 static enum line
 receive(struct pop *p, struct parcel *x)
 {
 	struct timespec until;
 	struct str in;
+	size_t n, left = 0;
 	enum line r;
 
+	if (pop_flush(p) == -1)
+		return p->out.state;
 	while (x->where != END) {
-		io_deadline(&until, p->opt.idle);
+		if (left == 0) {
+			io_limit(p, &until);
+			left = OUT_SIZE;
+		}
 		if ((r = pop_octets(p, 1, &until, &in)) != IN_LINE)
 			return r;
-		pop_used(p, take(x, in));
+		n = take(x, in);
+		pop_used(p, n);
+		left -= n < left ? n : left;
 	}
 	spill(x);
 	return IN_LINE;

@@ -280,16 +280,13 @@ patience(struct pop *p, enum result r, unsigned before)
 static void
 serve(struct pop *p)
 {
-	struct timespec idle;
 	struct str line;
 	enum result r;
 	enum line what;
 	unsigned bad;
 
 	do {
-		io_deadline(&idle, p->opt.idle);
-		what = pop_line(p, LINE_COMMAND,
-		    p->state == ST_TRANS ? &idle : &p->login, &line);
+		what = pop_line(p, LINE_COMMAND, &line);
 		bad = p->bad;
 		r = what == IN_LINE ? execute(p, line) : no_command(p, what);
 		r = patience(p, r, bad);

@@ -45,7 +45,8 @@ enum {
 	LINE_REPLY = 512,	/* RFC 1939, 3: a first reply line, CRLF too */
 	ARGS_MAX = 4,		/* XTND XLST field number is the longest */
 	IN_SIZE = 4096,		/* several pipelined commands a read */
-	OUT_SIZE = 65536,	/* a write of this size fills its segments */
+	OUT_SIZE = 65536,	/* a write of this size fills its segments; so
+				   much a client takes or sends in -i seconds */
 	NAME_LEN = 64,		/* an account's name; longer ones are unknown */
 	LOG_LEN = 1024,		/* syslog(3) need not take more (RFC 3164) */
 	HOST_LEN = 256,		/* a DNS name and its NUL */
@@ -637,16 +638,21 @@ void io_end(void);
  */
 void io_drain(struct pop *p);
 
-/* Sets the time by which the next line must be complete. */
+/* So many seconds from now. */
 void io_deadline(struct timespec *ts, unsigned seconds);
+
+/*
+ * The time by which the client must have sent or taken what is waited for now:
+ * before login the time to log in, after it the idle limit from now.
+ */
+void io_limit(const struct pop *p, struct timespec *until);
 
 /*
  * The next line without its end, at most max octets with it (RFC 2449, 4).
  * Writes out all replies before it waits.  IN_LONG and IN_CONTROL: the line
  * was thrown away whole.
  */
-enum line pop_line(struct pop *p, size_t max, const struct timespec *until,
-    struct str *line);
+enum line pop_line(struct pop *p, size_t max, struct str *line);
 
 /*
  * What the client has sent beyond lines, at least n octets (n below IN_SIZE),

@@ -467,6 +467,39 @@ case 'XMIT: a client that stops inside the letter is cut off' => sub {
 	}
 };
 
+case 'XMIT: a letter that drips is cut off' => sub {
+	for my $drop ('x', "x\r\n") {
+		my ($box, $s) = watched('socket', '-i', 2);
+		my @before = names($box->dir);
+		my $end = now() + $Popper::patience;
+
+		$s->command('XTND XMIT');
+		while (now() < $end && $s->send_raw($drop)) {
+			Time::HiRes::sleep(0.2);
+		}
+		cmp_ok(now(), '<', $end, 'the daemon hangs up');
+		is($s->slurp, '', 'without a word');
+		$s->wait;
+		nothing_mailed($box, \@before, 'timeout');
+	}
+};
+
+# 64 kilobytes in the time of -i are enough, however long all of it takes.
+case 'XMIT: a letter that takes longer than -i but comes steadily' => sub {
+	my ($box, $s) = mailing('', more => [ '-i', 4 ]);
+	my $long = "To: bob\@example.org\n\n" . alnum(6 * 65_536);
+	my $start = now();
+
+	$s->command('XTND XMIT');
+	for my $piece (unpack '(a65536)*', wire($long)) {
+		$s->send_raw($piece);
+		sleep 1;
+	}
+	is($s->command('.'), '+OK Message sent.', 'it is sent');
+	cmp_ok(now() - $start, '>', 4, 'after more than 4 seconds');
+	is((runs($box))[0]{stdin}, $long, 'whole');
+};
+
 case 'XMIT: a signal inside the letter: nothing is mailed' => sub {
 	for my $signal (qw(TERM HUP KILL)) {
 		my ($box, $s) = watched('socket');

@@ -214,6 +214,25 @@ case 'a client that asks for much and reads nothing' => sub {
 	like($box->spool, qr/letter 2$/m, 'and nothing is deleted');
 };
 
+# The replies fill the socket, and the time to log in is over while they wait.
+case 'before login a client that reads nothing has the time to log in' => sub {
+	for my $first ([], [ 'USER alice' ]) {
+		my $box = box();
+		my $s = $box->session(args => [ '-l', 2 ]);
+
+		$s->command($_) for @$first;
+		eventually {
+			my $ready = IO::Select->new($s->{write});
+			$s->send_raw("CAPA\r\n" x 100) if $ready->can_write(0);
+			!$ready->can_write(0.2);
+		} or die 'the daemon keeps replies without end';
+		is($s->wait, 0, 'the daemon ends by itself');
+		my ($end) = $box->log =~ / (end user=.*) retrieved=/;
+		is($end, 'end user=' . (@$first ? 'alice' : '-') .
+		    ' addr=local reason=timeout', 'by the limit');
+	}
+};
+
 # ---- base64 ---------------------------------------------------------------------
 
 case 'AUTH PLAIN: responses that are none [RFC 4616 2, RFC 5034 4]' => sub {
