@@ -6,7 +6,8 @@
 #				and undefined-behaviour sanitizers;
 #				check-portable: some, without Linux's extras,
 #				with musl, and built by tcc;
-#				check-valgrind: a session under valgrind
+#				check-valgrind: a session under valgrind;
+#				check-vanished: clients that vanish; 4 minutes
 #	make lint		what static analysis has to say
 #	make model, fuzz	proofs of safety: minutes
 #	make bench		speed, beside other servers; bench-quick: 2 minutes
@@ -123,6 +124,9 @@ check-portable: static
 check-valgrind: all
 	tests/under-valgrind ./popper
 
+check-vanished: all
+	POPPER=./popper prove -I tests/lib tests/vanished
+
 demo: all
 	tests/demo ./popper
 
@@ -189,6 +193,6 @@ clean:
 	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build \
 	    popper-$(VERSION).tar.gz
 
-.PHONY: all static units check check-san check-portable check-valgrind demo \
-	lint install uninstall model fuzz bench bench-quick deb check-deb dist \
-	clean
+.PHONY: all static units check check-san check-portable check-valgrind \
+	check-vanished demo lint install uninstall model fuzz bench \
+	bench-quick deb check-deb dist clean

@@ -5,6 +5,11 @@
  * Signals are blocked except inside io_wait(): an UPDATE is never interrupted
  * and a wait never misses one.
  */
+#if defined(__linux__) && !defined(POPPER_PORTABLE)
+#define POPPER_LINUX	1
+#define _GNU_SOURCE	1	/* musl: struct tcp_info */
+#endif
+
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -18,6 +23,18 @@
 #include <unistd.h>
 
 #include "popper.h"
+
+/*
+ * A client whose machine or network is gone says no word, and must not hold the
+ * maildrop for the whole idle limit: about two minutes, in seconds.
+ */
+enum {
+	KEEP_IDLE = 60,		/* silence until its machine is asked */
+	KEEP_EVERY = 15,	/* and asked again */
+	KEEP_COUNT = 4,
+	GONE_AFTER = 130,	/* Linux sends again every 120 at least */
+	GONE_LOOK = 15		/* how often we look for that */
+};
 
 static volatile sig_atomic_t stop;	/* the one signal flag */
 
@@ -59,12 +76,56 @@ io_begin(struct pop *p)
 	return io_unblock();
 }
 
+/* The kernel asks the other end of a silent connection whether it is there. */
+static void
+keep_alive(int fd)
+{
+	static const int on = 1;
+#ifdef TCP_KEEPIDLE
+	static const int idle = KEEP_IDLE, every = KEEP_EVERY;
+	static const int count = KEEP_COUNT;
+#endif
+
+	if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == -1)
+		return;			/* no socket */
+#ifdef TCP_KEEPIDLE
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every,
+	    sizeof(every));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+#endif
+}
+
+/*
+ * Keepalive is silent while something of ours is unacknowledged, and the kernel
+ * then tries for a quarter of an hour.  TCP_USER_TIMEOUT would end that, but
+ * also a client that is there and only takes no more of a reply for a while: it
+ * acknowledges the probes of its window, and so is not gone for us.
+ */
+static bool
+peer_gone(int fd)
+{
+#ifdef POPPER_LINUX
+	struct tcp_info ti;
+	socklen_t n = sizeof(ti);
+
+	memset(&ti, 0, sizeof(ti));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &n) == 0 &&
+	    (ti.tcpi_unacked > 0 || ti.tcpi_probes > 0) &&
+	    ti.tcpi_last_ack_recv > GONE_AFTER * 1000;
+#else
+	(void)fd;
+	return false;
+#endif
+}
+
 /* A client that stops reading must not stop us: see pop_flush(). */
 int
 io_unblock(void)
 {
 	int flags, on = 1;
 
+	keep_alive(1);
 	/* a batch of replies may end anywhere in a segment: do not hold it
 	 * back until the client has acknowledged the one before */
 	(void)setsockopt(1, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -135,6 +196,8 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 	while (!stop) {
 		if ((ms = io_left(until)) <= 0)
 			return IN_TIMEOUT;
+		if (ms > GONE_LOOK * 1000)
+			ms = GONE_LOOK * 1000;	/* see peer_gone() */
 		ts.tv_sec = (time_t)(ms / 1000);
 		ts.tv_nsec = (long)(ms % 1000) * 1000000;
 		FD_ZERO(&set);
@@ -146,6 +209,8 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 			return IN_LINE;
 		if (r == -1 && errno != EINTR)
 			return IN_ERROR;
+		if (r == 0 && peer_gone(fd))
+			return IN_EOF;
 	}
 	return IN_SIGNAL;
 }
@@ -160,6 +225,22 @@ int
 io_sleep(struct pop *p, const struct timespec *until)
 {
 	return io_wait(p, -1, false, until) == IN_TIMEOUT ? 0 : -1;
+}
+
+/* What errno means: the connection is lost, or something is wrong here. */
+static enum line
+io_failure(void)
+{
+	switch (errno) {
+	case EPIPE:
+	case ECONNRESET:
+	case ETIMEDOUT:		/* by keepalive: what it says depends on what */
+	case EHOSTUNREACH:	/* routers said of the last attempt */
+	case ENETUNREACH:
+		return IN_EOF;
+	default:
+		return IN_ERROR;
+	}
 }
 
 /* Reads what there is into the free end of the buffer. */
@@ -181,7 +262,7 @@ fill(struct pop *p, const struct timespec *until)
 		n = read(0, in->buf + in->end, sizeof(in->buf) - in->end);
 	} while (n == -1 && (errno == EAGAIN || errno == EINTR));
 	if (n == -1)
-		return errno == ECONNRESET ? IN_EOF : IN_ERROR;
+		return io_failure();
 	if (n == 0)		/* an unterminated last line is nothing */
 		return IN_EOF;
 	in->end += (size_t)n;
@@ -298,8 +379,7 @@ pop_flush(struct pop *p)
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
 			o->state = io_wait(p, 1, true, &until);
 		else if (errno != EINTR)
-			o->state = errno == EPIPE || errno == ECONNRESET ?
-			    IN_EOF : IN_ERROR;
+			o->state = io_failure();
 	}
 	o->n = 0;
 	return o->state == IN_LINE ? 0 : -1;

@@ -290,7 +290,7 @@ serve(struct pop *p)
 		bad = p->bad;
 		r = what == IN_LINE ? execute(p, line) : no_command(p, what);
 		r = patience(p, r, bad);
-		if (p->out.state != IN_LINE)
+		if (p->out.state != IN_LINE && p->out.state != what)
 			r = no_command(p, p->out.state);
 	} while (r == OK || r == NO);
 	if (r == BYE && pop_flush(p) == -1 && p->reason == END_QUIT)

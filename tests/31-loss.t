@@ -108,6 +108,69 @@ case 'idle: half a command does not renew it' => sub {
 	cmp_ok(now() - $start, '<', $Popper::patience, 'the daemon hung up');
 };
 
+case 'a client that vanishes: the kernel asks for it, and ends it in two minutes' => sub {
+	plan skip_all => 'options of Linux' if $^O ne 'linux';
+	my $wire_up = \&Popper::Session::wire_up;
+	my $socket;
+
+	no warnings 'redefine';
+	local *Popper::Session::wire_up = sub {
+		my ($in, $out) = $wire_up->(@_);
+		open $socket, '<&', $in or die "dup: $!";
+		return ($in, $out);
+	};
+	my $s = box()->login(over => 'tcp');
+	my %is = map { $_->[0] => unpack 'i', getsockopt $socket, $_->[1], $_->[2] }
+	    ([ SO_KEEPALIVE => Socket::SOL_SOCKET(), Socket::SO_KEEPALIVE() ],
+	    [ TCP_KEEPIDLE => Socket::IPPROTO_TCP(), Socket::TCP_KEEPIDLE() ],
+	    [ TCP_KEEPINTVL => Socket::IPPROTO_TCP(), Socket::TCP_KEEPINTVL() ],
+	    [ TCP_KEEPCNT => Socket::IPPROTO_TCP(), Socket::TCP_KEEPCNT() ]);
+
+	is_deeply(\%is, { SO_KEEPALIVE => 1, TCP_KEEPIDLE => 60,
+	    TCP_KEEPINTVL => 15, TCP_KEEPCNT => 4 }, 'asked after 60 seconds');
+	CORE::close $socket;
+	$s->quit;
+};
+
+# A session that sends NOOP under strace; with a place and an error its lines of
+# the log, without them the place: how many such calls there are up to that one.
+sub noop {
+	my ($call, $n, $errno) = @_;
+	my $box = box();
+	my $trace = $box->dir . '/strace';
+	my $s = $box->login(over => 'tcp', under => [ strace($trace, '-e',
+	    "trace=$call", $n ? ('-e', "inject=$call:error=$errno:when=$n") : ()) ]);
+
+	$s->send('NOOP');
+	$s->reply('NOOP') unless $n;
+	$s->close unless $n;
+	$s->wait;
+	return join '', $box->log =~ /\]: (?=end|connection)(.* reason=\w+|.*\n)/g
+	    if $n;
+	my @calls = grep { /\b$call\(/ } straced($trace);
+	my ($at) = grep { $calls[$_] =~ /$call\((?:0, "NOOP|1, "\+OK \\r)/ } 0 .. $#calls;
+	return $at + 1;
+}
+
+# What the kernel then says of the socket, by a call that strace makes fail.
+case 'a client that vanishes: the connection is lost, and nothing is wrong here'
+    => sub {
+	needs('strace', 'plain');
+	for my $call ('read', 'write') {
+		my $n = noop($call);
+
+		for my $errno ('ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH',
+		    'ECONNRESET') {
+			is(noop($call, $n, $errno),
+			    'end user=alice addr=127.0.0.1 reason=lost',
+			    "$call: $errno");
+		}
+		is(noop($call, $n, 'EIO'), 'connection user=alice: Input/output '
+		    . "error\nend user=alice addr=127.0.0.1 reason=error",
+		    "$call: another error");
+	}
+};
+
 case 'a client that stops reading: no memory, then the time-out [RFC 1939 3]' => sub {
 	my $box = box(spool => letter(1, body => alnum(30_000_000)));
 	my $s = $box->login(args => ['-i', 2]);
