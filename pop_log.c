@@ -66,6 +66,40 @@ trace(struct pop *p, const char *text)
 	}
 }
 
+/*
+ * Whether a session may write one more line of a kind.  A kind is a format: so
+ * what a client causes again and again takes no room from another kind, and
+ * what a session says once, such as its end, is always said.
+ */
+static bool
+has_room(struct log *l, enum level lv, const char *fmt)
+{
+	size_t i;
+
+	for (i = 0; i < l->n && l->kinds[i].fmt != fmt; i++)
+		continue;
+	if (i == LOG_KINDS)
+		i--;			/* there are never so many */
+	else if (i == l->n)
+		l->kinds[l->n++].fmt = fmt;
+	if (l->kinds[i].lines < (lv == LV_DEBUG ? LOG_DEBUG_MOST : LOG_MOST)) {
+		l->kinds[i].lines++;
+		return true;
+	}
+	l->left_out[lv]++;
+	return false;
+}
+
+/* One line to where its level goes. */
+static void
+write_line(struct pop *p, enum level lv, const char *text)
+{
+	if (lv == LV_NOTICE || p->opt.debug)
+		syslog(lv == LV_NOTICE ? LOG_NOTICE : LOG_DEBUG, "%s", text);
+	if (p->trace != -1)
+		trace(p, text);
+}
+
 void
 pop_log(struct pop *p, enum level lv, const char *fmt, ...)
 {
@@ -73,15 +107,13 @@ pop_log(struct pop *p, enum level lv, const char *fmt, ...)
 	int saved = errno;
 	va_list ap;
 
-	if (lv == LV_DEBUG && !p->opt.debug && p->trace == -1)
+	if ((lv == LV_DEBUG && !p->opt.debug && p->trace == -1) ||
+	    !has_room(&p->log, lv, fmt))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (lv == LV_NOTICE || p->opt.debug)
-		syslog(lv == LV_NOTICE ? LOG_NOTICE : LOG_DEBUG, "%s", text);
-	if (p->trace != -1)
-		trace(p, text);
+	write_line(p, lv, text);
 	errno = saved;
 }
 
@@ -89,15 +121,32 @@ void
 pop_warn(struct pop *p, const char *fmt, ...)
 {
 	char text[LOG_LEN];
-	int saved = errno;
+	int n, saved = errno;
 	va_list ap;
 
+	if (!has_room(&p->log, LV_NOTICE, fmt))
+		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	pop_log(p, LV_NOTICE, "%s user=%s: %s", text, p->who,
-	    strerror(saved));
+	if (n >= 0 && (size_t)n < sizeof(text))
+		(void)snprintf(text + n, sizeof(text) - (size_t)n,
+		    " user=%s: %s", p->who, strerror(saved));
+	write_line(p, LV_NOTICE, text);
 	errno = saved;
+}
+
+void
+log_left_out(struct pop *p)
+{
+	unsigned long *n = p->log.left_out;
+
+	if (n[LV_NOTICE] > 0)
+		pop_log(p, LV_NOTICE, "log user=%s addr=%s: %lu lines left "
+		    "out", p->who, p->addr, n[LV_NOTICE]);
+	if (n[LV_DEBUG] > 0)
+		pop_log(p, LV_DEBUG, "log user=%s addr=%s: %lu debug lines "
+		    "left out", p->who, p->addr, n[LV_DEBUG]);
 }
 
 const char *

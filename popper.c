@@ -307,6 +307,7 @@ log_end(struct pop *p)
 	    "timeout", "signal", "auth" };
 	struct timespec now;
 
+	log_left_out(p);
 	io_deadline(&now, 0);
 	pop_log(p, LV_NOTICE, "end user=%s addr=%s reason=%s retrieved=%lu "
 	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->who, p->addr,

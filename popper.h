@@ -49,6 +49,10 @@ enum {
 				   much a client takes or sends in -i seconds */
 	NAME_LEN = 64,		/* an account's name; longer ones are unknown */
 	LOG_LEN = 1024,		/* syslog(3) need not take more (RFC 3164) */
+	LOG_MOST = 100,		/* lines of one kind in a session: more than it
+				   can cause before login */
+	LOG_DEBUG_MOST = 10000,	/* the same at priority debug: a megabyte */
+	LOG_KINDS = 96,		/* more than there are in the source */
 	HOST_LEN = 256,		/* a DNS name and its NUL */
 	STALE_LOCK = 300	/* seconds until a foreign dotlock is dead,
 				   as liblockfile has it */
@@ -182,6 +186,18 @@ struct out {
 	char buf[OUT_SIZE];
 };
 
+enum level { LV_NOTICE, LV_DEBUG, LEVELS };
+
+/* What the session has logged, by kinds of line: see pop_log(). */
+struct log {
+	size_t n;
+	struct {
+		const char *fmt;
+		unsigned lines;
+	} kinds[LOG_KINDS];
+	unsigned long left_out[LEVELS];
+};
+
 /* One session.  There is exactly one, and it is passed to everything. */
 struct pop {
 	struct options opt;
@@ -215,6 +231,7 @@ struct pop {
 	struct drop drop;
 
 	int trace;
+	struct log log;
 	sigset_t waiting;	/* the signal mask while we wait */
 	struct in in;
 	struct out out;
@@ -706,13 +723,20 @@ int64_t io_left(const struct timespec *until);	/* milliseconds */
 
 /* ---- pop_log.c --------------------------------------------------------- */
 
-enum level { LV_NOTICE, LV_DEBUG };
-
 int log_begin(struct pop *p);
+
+/*
+ * One line.  fmt is a literal, and the kind of the line: of each kind there are
+ * LOG_MOST (LOG_DEBUG_MOST) at most, and log_left_out() says how many more
+ * there would have been.
+ */
 void pop_log(struct pop *p, enum level lv, const char *fmt, ...) PRINTF(3, 4);
 
 /* The same with ": " and what errno says; errno stays. */
 void pop_warn(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+
+/* The last line but one. */
+void log_left_out(struct pop *p);
 
 /* Copies foreign text with everything but plain characters as \xHH. */
 const char *log_clean(char *to, size_t room, const char *s, size_t n);

@@ -95,6 +95,84 @@ case 'names from outside are cleaned: one line each, and no forged field' => sub
 	}
 };
 
+# Commands by the hundred, each with a reply of one line.
+sub flood {
+	my ($s, $line, $n) = @_;
+
+	for (1 .. $n / 100) {
+		$s->send(($line) x 100);
+		$s->reply($line) for 1 .. 100;
+	}
+}
+
+# The lines of a log, without date and process, that match.
+sub lines {
+	my ($box, $pattern) = @_;
+	return grep { /$pattern/ } $box->log =~ /\]: (.*)/g;
+}
+
+case 'a flood of refusals: a hundred lines, and how many there would have been' => sub {
+	my $box = box();
+	my $s = $box->login(args => ['-M', '/nonexistent/mail']);
+
+	flood($s, 'RETR 99', 2000);
+	$s->command('XTND XMIT');
+	$s->quit;
+	my @refused = lines($box, qr/^refused /);
+	is(scalar @refused, 100, 'a hundred');
+	is($_, 'refused user=alice addr=local: Message 99 does not exist.',
+	    'each as any') for $refused[0], $refused[-1];
+	is_deeply([ lines($box, qr/^xmit/) ],
+	    [ 'xmit: /nonexistent/mail user=alice: No such file or directory' ],
+	    'a line of another kind is there');
+	is_deeply([ map { s/ retrieved=.*//r } (lines($box, qr/./))[-2, -1] ],
+	    [ 'log user=alice addr=local: 1901 lines left out',
+	    'end user=alice addr=local reason=quit' ], 'the last two lines');
+};
+
+case 'a flood of warnings takes no room from others' => sub {
+	my $box = box();
+	my $s = $box->login(args => ['-M', '/nonexistent/mail', '-b',
+	    '/nonexistent/boards']);
+
+	flood($s, 'XTND XMIT', 500);
+	$s->command('XTND BBOARDS');
+	$s->quit;
+	is(scalar(lines($box, qr/^xmit: /)), 100, 'a hundred of them');
+	is_deeply([ lines($box, qr/^boards/) ], [ 'boards '
+	    . 'file=/nonexistent/boards user=alice: No such file or directory' ],
+	    'the other warning');
+	is_deeply([ lines($box, qr/left out/) ],
+	    [ 'log user=alice addr=local: 801 lines left out' ],
+	    'what is not said');
+};
+
+case 'the trace file: ten thousand debug lines of one kind' => sub {
+	my $box = box();
+	my $s = $box->login;
+
+	flood($s, 'NOOP', 12_000);
+	$s->quit;
+	is(scalar(lines($box, qr/^command /)), 10_000, 'so many of them');
+	is_deeply([ map { s/ retrieved=.*//r } (lines($box, qr/./))[-2, -1] ],
+	    [ 'log user=alice addr=local: 2003 debug lines left out',
+	    'end user=alice addr=local reason=quit' ], 'the last two lines');
+};
+
+case 'before login no line is left out' => sub {
+	my $box = box();
+	my $s = $box->session(args => ['-f', 0]);
+
+	$s->send(('FOO') x 60);
+	$s->slurp;
+	$s->wait;
+	is(scalar(lines($box, qr/^refused user=- addr=local: unknown command$/)),
+	    51, 'each refusal');
+	is(scalar(lines($box, qr/^refused .*: too many lines that are no commands$/)),
+	    1, 'and the last one');
+	is_deeply([ lines($box, qr/left out/) ], [], 'and nothing is missing');
+};
+
 case 'the trace file: made for its owner alone, appended to' => sub {
 	my $box = box();
 
