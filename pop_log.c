@@ -4,12 +4,14 @@
  * connection.  Callers hand over no mail text and no password.
  */
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +221,17 @@ log_set_peer(struct pop *p, const char *addr)
 	    strcmp(p->addr, "::1") == 0 || strcmp(p->addr, "local") == 0;
 }
 
+/* ---- the client's name --------------------------------------------------- */
+
+enum { NAME_WAIT = 2 };		/* seconds for all questions about it */
+
+/* What a name server says of the client's address. */
+struct answer {
+	enum { NAME_NONE, NAME_UNKNOWN, NAME_UNLISTED, NAME_GOOD } what;
+	int err;		/* of getnameinfo(), for NAME_NONE */
+	char name[NI_MAXHOST];
+};
+
 /* Whether the addresses of name include the client's. */
 static bool
 listed(struct pop *p, const char *name, int *err)
@@ -239,17 +252,95 @@ listed(struct pop *p, const char *name, int *err)
 	return found;
 }
 
+/* The canonical name, and whether it leads back to the address. */
+static void
+look_up(struct pop *p, const struct addrinfo *self, struct answer *a)
+{
+	int err;
+
+	memset(a, 0, sizeof(*a));
+	a->err = getnameinfo(self->ai_addr, self->ai_addrlen, a->name,
+	    sizeof(a->name), NULL, 0, NI_NAMEREQD);
+	if (a->err != 0)
+		a->what = NAME_NONE;
+	else if (listed(p, a->name, &err))
+		a->what = NAME_GOOD;
+	else
+		a->what = err != 0 ? NAME_UNKNOWN : NAME_UNLISTED;
+}
+
 /*
- * The canonical name of the client, and whether it leads back to its address.
- * It is only for the log, so it is asked for when the client has gone: nobody
- * waits for a name server, and root never talks to one.
+ * The same in a child, since the resolver cannot be told when to stop: it is
+ * killed when the time is over.  If we die before that it ends by its alarm.
+ */
+static enum line
+ask(struct pop *p, const struct addrinfo *self, struct answer *a)
+{
+	struct timespec until;
+	enum line r;
+	int fd[2];
+	pid_t pid;
+
+	if (pipe(fd) == -1)
+		return IN_ERROR;
+	if ((pid = fork()) == 0) {
+		(void)signal(SIGALRM, SIG_DFL);
+		(void)alarm(NAME_WAIT);
+		look_up(p, self, a);
+		_exit(write(fd[1], a, sizeof(*a)) == -1);
+	}
+	(void)close(fd[1]);
+	io_deadline(&until, NAME_WAIT);
+	r = pid == -1 ? IN_ERROR : io_readable(p, fd[0], &until);
+	if (r == IN_LINE && read(fd[0], a, sizeof(*a)) != sizeof(*a))
+		r = IN_TIMEOUT;		/* its alarm was first */
+	(void)close(fd[0]);
+	if (pid != -1) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+	}
+	return r;
+}
+
+static void
+say_name(struct pop *p, const struct answer *a)
+{
+	char clean[NI_MAXHOST];
+
+	(void)log_clean(clean, sizeof(clean), a->name, strlen(a->name));
+	switch (a->what) {
+	case NAME_NONE:
+		pop_log(p, LV_NOTICE, "name addr=%s warning=none: unable to "
+		    "get canonical name of client: %s", p->addr,
+		    gai_strerror(a->err));
+		break;
+	case NAME_UNKNOWN:
+		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unknown: "
+		    "client resolves to an unknown host name", p->addr,
+		    clean);
+		break;
+	case NAME_UNLISTED:
+		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unlisted:"
+		    " client address not listed for its host name", p->addr,
+		    clean);
+		break;
+	case NAME_GOOD:
+		pop_log(p, LV_DEBUG, "name addr=%s name=%s", p->addr, clean);
+		break;
+	}
+}
+
+/*
+ * The name is only for the log, so it is asked for when the client has gone:
+ * nobody waits for a name server but the super-server, for a moment, and root
+ * never talks to one.
  */
 void
 log_check_name(struct pop *p)
 {
 	struct addrinfo hints, *self;
-	char name[NI_MAXHOST], clean[NI_MAXHOST];
-	int err;
+	struct answer answer;
+	enum line r;
 
 	if (p->opt.noresolve || geteuid() == 0 || p->loopback)
 		return;
@@ -258,24 +349,14 @@ log_check_name(struct pop *p)
 	hints.ai_socktype = SOCK_STREAM;
 	if (getaddrinfo(p->addr, NULL, &hints, &self) != 0)
 		return;				/* "local" */
-	err = getnameinfo(self->ai_addr, self->ai_addrlen, name,
-	    sizeof(name), NULL, 0, NI_NAMEREQD);
+	r = ask(p, self, &answer);
+	if (r == IN_LINE)
+		say_name(p, &answer);
+	else if (r == IN_TIMEOUT)
+		pop_log(p, LV_NOTICE, "name addr=%s warning=timeout: no answer "
+		    "about the client's name in %d seconds", p->addr,
+		    NAME_WAIT);
+	else if (r == IN_ERROR)
+		pop_warn(p, "name addr=%s", p->addr);
 	freeaddrinfo(self);
-	if (err != 0) {
-		pop_log(p, LV_NOTICE, "name addr=%s warning=none: unable to "
-		    "get canonical name of client: %s", p->addr,
-		    gai_strerror(err));
-		return;
-	}
-	(void)log_clean(clean, sizeof(clean), name, strlen(name));
-	if (listed(p, name, &err))
-		pop_log(p, LV_DEBUG, "name addr=%s name=%s", p->addr, clean);
-	else if (err != 0)
-		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unknown: "
-		    "client resolves to an unknown host name", p->addr,
-		    clean);
-	else
-		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unlisted:"
-		    " client address not listed for its host name", p->addr,
-		    clean);
 }
