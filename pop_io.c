@@ -25,14 +25,14 @@
 #include "popper.h"
 
 /*
- * A client whose machine or network is gone says no word, and must not hold the
- * maildrop for the whole idle limit: about two minutes, in seconds.
+ * A client whose machine or network is gone must not hold the maildrop for the
+ * whole idle limit, but for about two minutes; in seconds.
  */
 enum {
 	KEEP_IDLE = 60,		/* silence until its machine is asked */
 	KEEP_EVERY = 15,	/* and asked again */
 	KEEP_COUNT = 4,
-	GONE_AFTER = 130,	/* Linux sends again every 120 at least */
+	GONE_AFTER = 130,	/* Linux retransmits at least every 120 */
 	GONE_LOOK = 15		/* how often we look for that */
 };
 
@@ -97,9 +97,9 @@ keep_alive(int fd)
 }
 
 /*
- * Keepalive is silent while something of ours is unacknowledged, and the kernel
- * then tries for a quarter of an hour.  TCP_USER_TIMEOUT would end that, but
- * also a client that is there and only takes no more of a reply for a while: it
+ * Keepalive sends nothing while data is unacknowledged, and the kernel
+ * retransmits that for a quarter of an hour.  TCP_USER_TIMEOUT would end it, but
+ * also the session of a client that is there and does not read for a while: it
  * acknowledges the probes of its window, and so is not gone for us.
  */
 static bool
@@ -234,8 +234,8 @@ io_failure(void)
 	switch (errno) {
 	case EPIPE:
 	case ECONNRESET:
-	case ETIMEDOUT:		/* by keepalive: what it says depends on what */
-	case EHOSTUNREACH:	/* routers said of the last attempt */
+	case ETIMEDOUT:		/* keepalive had no answer ... */
+	case EHOSTUNREACH:	/* ... but that of a router */
 	case ENETUNREACH:
 		return IN_EOF;
 	default:

@@ -270,8 +270,8 @@ look_up(struct pop *p, const struct addrinfo *self, struct answer *a)
 }
 
 /*
- * The same in a child, since the resolver cannot be told when to stop: it is
- * killed when the time is over.  If we die before that it ends by its alarm.
+ * The same in a child process, since the resolver cannot be told when to stop:
+ * the child is killed when the time is over.  Its alarm ends it if we die first.
  */
 static enum line
 ask(struct pop *p, const struct addrinfo *self, struct answer *a)

@@ -105,9 +105,9 @@ take(struct parcel *x, struct str in)
 }
 
 /*
- * Receives to the final dot.  IN_LINE, or why it did not come.  There is a limit
- * for each OUT_SIZE octets, as there is for those that the client takes: it is
- * long enough for any modem, but octets that drip come to an end.
+ * Receives to the final dot.  IN_LINE, or why it did not come.  The limit is for
+ * OUT_SIZE octets at a time, as it is where the client reads: any modem is fast
+ * enough, and a drip ends.
  */
 static enum line
 receive(struct pop *p, struct parcel *x)

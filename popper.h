@@ -45,8 +45,8 @@ enum {
 	LINE_REPLY = 512,	/* RFC 1939, 3: a first reply line, CRLF too */
 	ARGS_MAX = 4,		/* XTND XLST field number is the longest */
 	IN_SIZE = 4096,		/* several pipelined commands a read */
-	OUT_SIZE = 65536,	/* a write of this size fills its segments; so
-				   much a client takes or sends in -i seconds */
+	OUT_SIZE = 65536,	/* a write of this size fills its segments; a
+				   client takes or sends as much in -i seconds */
 	NAME_LEN = 64,		/* an account's name; longer ones are unknown */
 	LOG_LEN = 1024,		/* syslog(3) need not take more (RFC 3164) */
 	LOG_MOST = 100,		/* lines of one kind in a session: more than it
