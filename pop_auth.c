@@ -521,7 +521,7 @@ pop_auth(struct pop *p)
 	enum line what;
 
 	if (p->argc == 0) {
-		(void)pop_ok(p, "Mechanisms follow.");
+		(void)pop_ok(p, "Mechanisms follow");
 		if (auth_clear_ok(p))
 			pop_puts(p, "PLAIN\r\n");
 		(void)pop_dot(p);

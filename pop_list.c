@@ -129,7 +129,7 @@ listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
 	}
 	if (drop_load(p) == -1)
 		return say_no_table(p);
-	(void)pop_ok(p, "%zu messages (%llu octets).", live_count(p),
+	(void)pop_ok(p, "%zu messages (%llu octets)", live_count(p),
 	    live_octets(p));
 	for (n = 1; (m = list_msg(p, n)) != NULL; n++)
 		if (!(m->flags & MSG_DELETED))

@@ -114,6 +114,6 @@ pop_top(struct pop *p)
 		return pop_err(p, "The number of lines must be a number.");
 	if (drop_copy(p, m, l.lines == 0 ? PART_HEAD : PART_ALL) != OK)
 		return NO;
-	(void)pop_ok(p, "Top of message follows.");
+	(void)pop_ok(p, "Top of message follows");
 	return send_text(p, m, &l);
 }

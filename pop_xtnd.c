@@ -100,7 +100,7 @@ list_field(struct pop *p, struct str name, struct msg *only)
 	size_t size = 0;
 	uint64_t n;
 
-	(void)pop_ok(p, "xlst command accepted; headers coming.");
+	(void)pop_ok(p, "xlst command accepted; headers coming");
 	for (n = 1; only != NULL ? n == 1 : (m = list_msg(p, n)) != NULL;
 	    n++) {
 		if (m->flags & (MSG_DELETED | MSG_GONE))

@@ -97,7 +97,7 @@ pop_capa(struct pop *p)
 {
 	size_t i;
 
-	(void)pop_ok(p, "Capabilities follow.");
+	(void)pop_ok(p, "Capabilities follow");
 	for (i = 0; i < NCOMMANDS; i++)
 		if (commands[i].capa != NULL && (commands[i].offered == NULL
 		    || commands[i].offered(p)))

@@ -706,7 +706,10 @@ int pop_flush(struct pop *p);
 enum result pop_ok(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
 enum result pop_err(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
 
-/* The line that ends a multi-line reply. */
+/*
+ * The line that ends a multi-line reply.  The first line of one has no full
+ * stop: simple clients take that for the end.
+ */
 enum result pop_dot(struct pop *p);
 
 /* Message text on its way to the wire: line ends to CRLF, dots stuffed. */

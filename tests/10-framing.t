@@ -389,6 +389,42 @@ case 'CAPA: before and after login [RFC 2449 5]' => sub {
 	}
 };
 
+# Simple clients read a multi-line reply up to the first full stop.
+case 'multi-line replies: their first lines, none of which has a full stop' => sub {
+	my $box = box();
+	my ($mbox, $boards) = ($box->dir . '/news', $box->dir . '/boards');
+
+	$box->put_file($mbox, FX1);
+	$box->put_file($boards, "board news\nmaildrop $mbox\narchive $mbox\n");
+	my $s = $box->session(args => [ '-b', $boards ]);
+	my @first;
+	my $walk = sub { push @first, map { "$_: " . ($s->text($_))[0] } @_ };
+
+	$walk->('CAPA', 'AUTH');
+	$s->command($_) for 'USER alice', 'PASS s3cret';
+	$walk->('CAPA', 'LIST', 'UIDL', 'RETR 1', 'TOP 1 0',
+	    'XTND XLST Subject', 'XTND XLST Subject 1', 'XTND BBOARDS',
+	    'XTND X-BBOARDS news', 'XTND BBOARDS news', 'XTND ARCHIVE news',
+	    'LIST');
+	$s->quit;
+	is(join("\n", @first), <<~'END' =~ s/\n\z//r, 'all of them');
+		CAPA: +OK Capabilities follow
+		AUTH: +OK Mechanisms follow
+		CAPA: +OK Capabilities follow
+		LIST: +OK 2 messages (48 octets)
+		UIDL: +OK 2 messages (48 octets)
+		RETR 1: +OK 29 octets
+		TOP 1 0: +OK Top of message follows
+		XTND XLST Subject: +OK xlst command accepted; headers coming
+		XTND XLST Subject 1: +OK xlst command accepted; headers coming
+		XTND BBOARDS: +OK XTND
+		XTND X-BBOARDS news: +OK XTND
+		XTND BBOARDS news: +OK XTND
+		XTND ARCHIVE news: +OK XTND
+		LIST: +OK 2 messages (48 octets)
+		END
+};
+
 case 'the daemon speaks over a pipe as well as over a socket' => sub {
 	for my $way (qw(pipe tcp)) {
 		my $s = box()->login(over => $way);
