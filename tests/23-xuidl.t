@@ -81,8 +81,12 @@ case '-U: what is no unique-id does not count' => sub {
 		my ($uid) = uids(box(spool => named(1, $bad)));
 		like($uid, $own, 'X-UIDL: ' . show($bad));
 	}
-	is((uids(box(spool => named(1, '  blanks  '))))[0], 'blanks',
-	    'blanks around it do not matter');
+	for my $blanks ('  ', "\t", "\t \t") {
+		is((uids(box(spool => named(1, "${blanks}blanks$blanks"))))[0],
+		    'blanks', show($blanks) . ' around it does not matter');
+	}
+	is((uids(box(spool => letter(1, header => [ "X-UIDL:\tblanks" ]))))[0],
+	    'blanks', 'a tab in the place of the blank');
 	is((uids(box(spool => named(1, 'one', 'two'))))[0], 'one',
 	    'the first of two counts');
 };
