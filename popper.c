@@ -401,6 +401,33 @@ options(struct options *o, int argc, char **argv)
 }
 
 /*
+ * Our name, as the domain of a msg-id, since APOP's timestamp is one (RFC 1939,
+ * 7; RFC 822, 6.1): words with single dots between them.  What cannot be in it
+ * is left out here, so that the stamp is summed as it is sent.
+ */
+static void
+find_host(struct pop *p)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	char name[256] = "";
+	const char *s = name;
+	size_t n = 0;
+
+	if (gethostname(name, sizeof(name) - 1) == -1 ||
+	    strcmp(name, "(none)") == 0)	/* Linux, before it has one */
+		name[0] = '\0';
+	for (; *s != '\0' && n < sizeof(p->host) - 1; s++)
+		if (strchr(allowed, *s) != NULL &&
+		    (*s != '.' || (n > 0 && p->host[n - 1] != '.')))
+			p->host[n++] = *s;
+	n -= n > 0 && p->host[n - 1] == '.';
+	p->host[n] = '\0';
+	if (n == 0)
+		(void)snprintf(p->host, sizeof(p->host), "localhost");
+}
+
+/*
  * The greeting has a "<" only if APOP is on offer, and then a timestamp that
  * no other greeting has (RFC 1939, 7; RFC 2449, 3).
  */
@@ -409,8 +436,7 @@ greet(struct pop *p)
 {
 	struct timespec ts;
 
-	if (gethostname(p->host, sizeof(p->host) - 1) == -1)
-		p->host[0] = '\0';
+	find_host(p);
 	if (p->opt.secrets != NULL && clock_gettime(CLOCK_REALTIME, &ts) == 0)
 		(void)snprintf(p->stamp, sizeof(p->stamp), "<%ld.%lld.%ld@%s>",
 		    (long)getpid(), (long long)ts.tv_sec, ts.tv_nsec,

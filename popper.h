@@ -53,7 +53,7 @@ enum {
 				   can cause before login */
 	LOG_DEBUG_MOST = 10000,	/* the same at priority debug: a megabyte */
 	LOG_KINDS = 96,		/* more than there are in the source */
-	HOST_LEN = 256,		/* a DNS name and its NUL */
+	HOST_LEN = 200,		/* our name; a greeting has it twice */
 	STALE_LOCK = 300	/* seconds until a foreign dotlock is dead,
 				   as liblockfile has it */
 };
@@ -204,7 +204,7 @@ struct pop {
 	enum state state;
 	enum reason reason;
 
-	char host[HOST_LEN];	/* our name */
+	char host[HOST_LEN];	/* our name: see find_host() */
 	char addr[64];		/* the client's address as text */
 	bool loopback;			/* which is this machine's own */
 	char stamp[HOST_LEN + 64];	/* of the greeting, for APOP */

@@ -223,6 +223,44 @@ case 'APOP: by the digest of the greeting\'s timestamp and the secret [RFC 1939 
 	unlike($box->log, qr/tanstaaf/, 'the log has no secret');
 };
 
+# A session on a machine of that name.
+sub session_at {
+	my ($box, $name, @args) = @_;
+	return $box->session(args => \@args, under => [ 'unshare', '--uts', $^X,
+	    '-e', <<~'END', $name ]);
+		my $name = shift;
+		open my $file, '>', '/proc/sys/kernel/hostname' or die $!;
+		print $file "$name\n" or die $!;
+		close $file or die $!;
+		exec @ARGV;
+		END
+}
+
+case 'APOP: the host\'s name as the domain of a msg-id [RFC 1939 7, RFC 822 6.1]'
+    => sub {
+	needs('root');
+	plan skip_all => 'no UTS namespace can be made'
+	    if system('unshare --uts true 2>/dev/null') != 0;
+	my $box = box(%apop);
+	my @args = secrets($box);
+
+	for (['mail.example.org', 'mail.example.org'], ["bj\xf6rn", 'bjrn'],
+	    ["\xe4\xb8\xad.example", 'example'], ["\xff\x80", 'localhost'],
+	    ['', 'localhost'], ['(none)', 'localhost'], ['...', 'localhost'],
+	    ['.a..b.', 'a.b'], ['a b', 'ab'], ['a<b>@c', 'abc'],
+	    ["a\x7f\tb_-9", 'ab_-9'], ['m' x 64, 'm' x 64]) {
+		my ($name, $host) = @$_;
+		my $s = session_at($box, $name, @args);
+		my $title = "'" . show($name) . "'";
+
+		like($s->greeting, qr/^\+OK popper 2\.0 at \Q$host\E ready\. <\d+\.\d+\.\d+\@\Q$host\E>\z/,
+		    "$title: the greeting");
+		like($s->command('APOP alice ' . md5_hex(stamp($s) . 'tanstaaf')),
+		    qr/^\+OK /, "$title: the login");
+		is($s->quit, "+OK popper at $host signing off.", "$title: QUIT");
+	}
+};
+
 case 'APOP: no two greetings have one timestamp [RFC 1939 7]' => sub {
 	my $box = box(%apop);
 	my @s = map { $box->session(args => [secrets($box)]) } 1 .. 5;
