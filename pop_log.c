@@ -174,6 +174,41 @@ log_clean(char *to, size_t room, const char *s, size_t n)
 }
 
 /*
+ * Notes the client's address: an IPv4 one that is mapped to IPv6 (RFC 4291,
+ * 2.5.5.2) as what it is, wherever it comes from.
+ */
+static void
+set_address(struct pop *p, int family, const unsigned char *ip)
+{
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const unsigned char one[16] = { [15] = 1 };
+
+	if (family == AF_INET6 && memcmp(ip, mapped, sizeof(mapped)) == 0) {
+		family = AF_INET;
+		ip += sizeof(mapped);
+	}
+	if (inet_ntop(family, ip, p->addr, sizeof(p->addr)) == NULL)
+		p->addr[0] = '\0';
+	p->loopback = family == AF_INET ? ip[0] == 127 :
+	    memcmp(ip, one, sizeof(one)) == 0;
+}
+
+void
+log_set_peer(struct pop *p, const char *addr)
+{
+	unsigned char ip[16];
+
+	if (inet_pton(AF_INET, addr, ip) == 1)
+		set_address(p, AF_INET, ip);
+	else if (inet_pton(AF_INET6, addr, ip) == 1)
+		set_address(p, AF_INET6, ip);
+	else {			/* a name: it proves nothing */
+		(void)log_clean(p->addr, sizeof(p->addr), addr, strlen(addr));
+		p->loopback = strcmp(addr, "local") == 0;
+	}
+}
+
+/*
  * The client's address: of the socket, or what a parent says that keeps the
  * socket for itself (UCSPI, stunnel), or "local" for a terminal or a pipe.
  */
@@ -182,43 +217,23 @@ log_peer(struct pop *p)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof(ss);
-	const char *env;
-	const void *ip = NULL;
-	char text[INET6_ADDRSTRLEN];
-	int family;
+	const char *env = getenv("REMOTE_HOST");
 
 	memset(&ss, 0, sizeof(ss));
 	if (getpeername(0, (struct sockaddr *)&ss, &n) == -1)
 		ss.ss_family = AF_UNSPEC;
-	family = ss.ss_family;
-	if (family == AF_INET)
-		ip = &((struct sockaddr_in *)&ss)->sin_addr;
-	if (family == AF_INET6) {
-		struct in6_addr *in6 =
-		    &((struct sockaddr_in6 *)&ss)->sin6_addr;
-
-		ip = in6;
-		if (IN6_IS_ADDR_V4MAPPED(in6)) {
-			family = AF_INET;
-			ip = &in6->s6_addr[12];
-		}
-	}
-	env = getenv("REMOTE_HOST");
-	if (ip != NULL && inet_ntop(family, ip, text, sizeof(text))) {
-		log_set_peer(p, text);
-		if (!p->opt.tls || !p->loopback || env == NULL)
-			return;		/* not stunnel's end of a pair */
-	} else if (getenv("TCPREMOTEIP") != NULL)
+	if (ss.ss_family == AF_INET)
+		set_address(p, AF_INET, (const unsigned char *)
+		    &((const struct sockaddr_in *)&ss)->sin_addr);
+	else if (ss.ss_family == AF_INET6)
+		set_address(p, AF_INET6,
+		    ((const struct sockaddr_in6 *)&ss)->sin6_addr.s6_addr);
+	else if (getenv("TCPREMOTEIP") != NULL)
 		env = getenv("TCPREMOTEIP");
+	if (p->addr[0] != '\0' &&
+	    (!p->opt.tls || !p->loopback || env == NULL))
+		return;			/* not stunnel's end of a pair */
 	log_set_peer(p, env != NULL ? env : "local");
-}
-
-void
-log_set_peer(struct pop *p, const char *addr)
-{
-	(void)log_clean(p->addr, sizeof(p->addr), addr, strlen(addr));
-	p->loopback = strncmp(p->addr, "127.", 4) == 0 ||
-	    strcmp(p->addr, "::1") == 0 || strcmp(p->addr, "local") == 0;
 }
 
 /* ---- the client's name --------------------------------------------------- */

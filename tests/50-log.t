@@ -217,4 +217,38 @@ case 'descriptor 2 stays silent, whatever happens' => sub {
 	pass('a trace file that cannot be opened');
 };
 
+# The address that a parent tells: the environment, what the log has, and
+# whether it is this machine's, from which -P local takes passwords.
+for (['192.0.2.1', '192.0.2.1', 0], ['::ffff:192.0.2.1', '192.0.2.1', 0],
+    ['::FFFF:c000:201', '192.0.2.1', 0],
+    ['0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1', 0],
+    ['2001:DB8:0::1', '2001:db8::1', 0], ['::fffe:127.0.0.1', '::fffe:7f00:1', 0],
+    ['127.0.0.1', '127.0.0.1', 1], ['127.255.0.3', '127.255.0.3', 1],
+    ['128.0.0.1', '128.0.0.1', 0], ['::1', '::1', 1],
+    ['0:0:0:0:0:0:0:1', '::1', 1], ['::ffff:127.0.0.1', '127.0.0.1', 1],
+    ['::ffff:7f12:3456', '127.18.52.86', 1], ['::2', '::2', 0],
+    ['127.example.org', '127.example.org', 0], ['127.', '127.', 0],
+    ["::1\n", '::1\x0a', 0], ['fe80::1%eth0', 'fe80::1%eth0', 0]) {
+	my ($env, $addr, $may) = @$_;
+
+	case 'the client is ' . show($env) => sub {
+		my %way = (
+			TCPREMOTEIP => [over => 'pipe', args => ['-P', 'local']],
+			REMOTE_HOST => [over => 'pipe', args => ['-P', 'local']],
+			'REMOTE_HOST, stunnel' => [over => 'tcp',
+			    args => ['-T', '-P', 'local']],
+		);
+		for my $way (sort keys %way) {
+			my $box = box();
+			my $s = $box->session(@{ $way{$way} },
+			    env => { $way =~ s/,.*//r => $env });
+			like($s->command('USER alice'), $may || $way =~ /,/ ?
+			    qr/^\+OK / : qr/^-ERR \[AUTH\] /, "$way: USER");
+			$s->quit;
+			is_deeply([$box->log =~ / start addr=(\S+) /g], [$addr],
+			    "$way: the log");
+		}
+	};
+}
+
 done_testing;

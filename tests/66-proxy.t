@@ -18,6 +18,8 @@ my $V2 = "\r\n\r\n\0\r\nQUIT\n";
 my $ADDR4 = inet_aton('192.0.2.1') . inet_aton('192.0.2.2') . pack 'nn', 1000, 110;
 my $ADDR6 = inet_pton(AF_INET6, '2001:db8::1') . inet_pton(AF_INET6, '2001:db8::2')
     . pack 'nn', 1000, 110;
+my $MAPPED = inet_pton(AF_INET6, '::ffff:192.0.2.1') . inet_pton(AF_INET6, '::1')
+    . pack 'nn', 1000, 110;
 my $V1 = "PROXY TCP4 192.0.2.1 192.0.2.2 1000 110\r\n";
 
 # A version 2 header: version and command, family, what follows.
@@ -58,6 +60,10 @@ my %header = (
 	'version 1, TCP4' => [$V1, '192.0.2.1'],
 	'version 1, TCP6' => ["PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n",
 	    '2001:db8::1'],
+	'version 1, TCP6 with a mapped address' =>
+	    ["PROXY TCP6 ::FFFF:192.0.2.1 ::1 1 65535\r\n", '192.0.2.1'],
+	'version 2, TCP6 with a mapped address' => [v2(0x21, 0x21, $MAPPED),
+	    '192.0.2.1'],
 	'version 1, the longest' => ['PROXY TCP6 ' . join(' ',
 	    ('fec0:ffff:ffff:ffff:ffff:ffff:ffff:ffff') x 2, 65535, 65535) .
 	    "\r\n", 'fec0:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
@@ -179,6 +185,10 @@ case 'PROXY: not asked for, it is an unknown command, and no address' => sub {
 # where -H tls asks for that.
 for ([$V1, 'local', 'on', 0], [$V1 =~ s/192\.0\.2\.1/127.0.0.1/r, 'local', 'on', 1],
     ["PROXY UNKNOWN\r\n", 'local', 'on', 1], [$V1, 'tls', 'tls', 0],
+    ["PROXY TCP6 ::ffff:127.0.0.1 ::1 1000 110\r\n", 'local', 'on', 1],
+    ["PROXY TCP6 ::ffff:192.0.2.1 ::1 1000 110\r\n", 'local', 'on', 0],
+    ["PROXY TCP6 ::1 ::1 1000 110\r\n", 'local', 'on', 1],
+    [v2(0x21, 0x21, $MAPPED), 'local', 'on', 0],
     [v2(0x21, 0x11, $ADDR4 . ssl(1)), 'tls', 'tls', 1],
     [v2(0x21, 0x11, $ADDR4 . ssl(1)), 'tls', 'on', 0],
     [v2(0x21, 0x11, $ADDR4 . ssl(0)), 'tls', 'tls', 0],
