@@ -151,13 +151,13 @@ auth_open_dir(struct pop *p, const struct account *a)
 static void
 make_work(struct pop *p, const struct account *a)
 {
-	char name[sizeof(p->drop.name) + 8];
+	char name[WORK_NAME];
 	struct stat sb = { 0 };
 	int fd;
 
 	if (p->uid != 0)
 		return;
-	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
+	work_name(p->drop.name, name);
 	fd = openat(p->drop.dir, name, O_RDWR | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	/* another first session may just be giving it away */
@@ -317,13 +317,13 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 static bool
 would_make_work(struct pop *p)
 {
-	char name[sizeof(p->drop.name) + 8];
+	char name[WORK_NAME];
 	struct stat sb;
 
 	if (geteuid() != 0 ||
 	    faccessat(p->drop.dir, ".", W_OK | X_OK, 0) == -1)
 		return false;
-	(void)snprintf(name, sizeof(name), ".%s.pop", p->drop.name);
+	work_name(p->drop.name, name);
 	if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
 		return errno == ENOENT;
 	return S_ISREG(sb.st_mode) && sb.st_nlink == 1 && sb.st_uid == 0 &&

@@ -20,13 +20,14 @@
 
 #define TELL	"; tell the administrator."
 #define LATER	"; try again later."
-#define WORK	".", ".pop"	/* the sentence begins with that file */
-#define LOCK	"", ".lock"	/* or with that one */
-#define NO_FILE	NULL, NULL
+/* The file that a sentence begins with: .user.pop, user.lock, or none. */
+enum named { NO_FILE, WORK, LOCK };
 
 /* The sentence of each fault, for the reply to a login and for popper -n. */
 static const struct {
-	const char *code, *before, *after, *text, *then;
+	const char *code;
+	enum named file;
+	const char *text, *then;
 } faults[] = {
 	[FAULT_DIR] = { "[SYS/PERM]", NO_FILE,
 	    "The spool directory cannot be used", TELL },
@@ -59,15 +60,14 @@ static const struct {
 };
 
 const char *
-drop_sentence(const struct pop *p, enum fault f, char *to, size_t room)
+drop_sentence(enum fault f, const char *work, char *to, size_t room)
 {
-	const char *name = p->drop.name;
-	char clean[sizeof(p->drop.name)];
-
-	if (faults[f].before != NULL)
-		(void)snprintf(to, room, "The file %s%s%s %s",
-		    faults[f].before, log_clean(clean, sizeof(clean), name,
-		    strlen(name)), faults[f].after, faults[f].text);
+	if (faults[f].file == WORK)
+		(void)snprintf(to, room, "The file %s %s", work,
+		    faults[f].text);
+	else if (faults[f].file == LOCK)	/* between the dot and ".pop" */
+		(void)snprintf(to, room, "The file %.*s.lock %s",
+		    (int)strlen(work) - 5, work + 1, faults[f].text);
 	else
 		(void)snprintf(to, room, "%s", faults[f].text);
 	return to;
@@ -76,10 +76,11 @@ drop_sentence(const struct pop *p, enum fault f, char *to, size_t room)
 enum result
 drop_refuse(struct pop *p, enum fault f)
 {
-	char text[LINE_REPLY];
+	char text[LINE_REPLY], name[WORK_NAME];
 
+	work_name(p->drop.name, name);
 	return pop_err(p, "%s %s%s", faults[f].code,
-	    drop_sentence(p, f, text, sizeof(text)), faults[f].then);
+	    drop_sentence(f, name, text, sizeof(text)), faults[f].then);
 }
 
 /* What an error of locking, opening or scanning the spool means. */
@@ -205,10 +206,10 @@ static enum fault
 open_work(struct pop *p, int flags)
 {
 	struct drop *d = &p->drop;
-	char name[sizeof(d->name) + 8];
+	char name[WORK_NAME];
 	struct stat sb;
 
-	(void)snprintf(name, sizeof(name), ".%s.pop", d->name);
+	work_name(d->name, name);
 	d->work = file_open(d->dir, name, O_RDWR | flags, p->uid, &sb);
 	if (d->work != -1)
 		return FAULT_NONE;
@@ -227,6 +228,7 @@ lock_work(struct pop *p)
 enum result
 drop_open(struct pop *p)
 {
+	char clean[WORK_CLEAN];
 	enum fault f;
 
 	p->drop.kind = DROP_USER;
@@ -234,14 +236,14 @@ drop_open(struct pop *p)
 		f = lock_work(p);
 	if (f != FAULT_NONE) {
 		if (f != FAULT_SESSION)
-			pop_warn(p, "login: .%s.pop", p->drop.name);
+			pop_warn(p, "login: %s", work_clean(p, clean));
 		return drop_refuse(p, f);
 	}
 	if (recover_maildrop(p) == -1) {
 		if (errno != EILSEQ)
 			return say_trouble(p, "recover");
-		pop_log(p, LV_NOTICE, "recover user=%s: .%s.pop or the spool "
-		    "is damaged", p->who, p->who);
+		pop_log(p, LV_NOTICE, "recover user=%s: %s or the spool is "
+		    "damaged", p->who, work_clean(p, clean));
 		return drop_refuse(p, FAULT_DAMAGED);
 	}
 	if (learn(p) == -1)

@@ -3,11 +3,29 @@
  * goes on, or goes back into the spool.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "journal.h"
+
+/* ---- the name of the work file ------------------------------------------ */
+
+void
+work_name(const char *spool, char name[WORK_NAME])
+{
+	(void)snprintf(name, WORK_NAME, ".%s.pop", spool);
+}
+
+const char *
+work_clean(const struct pop *p, char clean[WORK_CLEAN])
+{
+	char name[WORK_NAME];
+
+	work_name(p->drop.name, name);
+	return log_clean(clean, WORK_CLEAN, name, strlen(name));
+}
 
 /* ---- what the work file holds ------------------------------------------ */
 
@@ -245,6 +263,7 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
     struct msgs *left, uint64_t area)
 {
 	struct msgs mail = { .n = 0 }, spool = { .n = 0 };
+	char clean[WORK_CLEAN];
 	struct plan pl;
 	bool begun = false;
 	int r;
@@ -261,7 +280,7 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 		r = plan_merge(p->drop.work, &mail, sp, &spool, true, &pl);
 	if (r == 0 && pl.n > 0) {
 		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
-		    "from .%s.pop", p->who, p->who);
+		    "from %s", p->who, work_clean(p, clean));
 		if (left->n == 0)
 			r = journal_behind(p->drop.work, end, &base);
 		if (r == 0)

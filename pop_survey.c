@@ -66,9 +66,9 @@ file_cause(const struct pop *p, const char *name, mode_t needed, char *to)
 static void
 work_cause(const struct pop *p, char *to)
 {
-	char work[sizeof(p->drop.name) + 8];
+	char work[WORK_NAME];
 
-	(void)snprintf(work, sizeof(work), ".%s.pop", p->drop.name);
+	work_name(p->drop.name, work);
 	if (!is_there(p, work))
 		(void)snprintf(to, CAUSE_LEN, "neither root nor uid %lu can "
 		    "make it: see popper-passwd(5)", (unsigned long)p->uid);
@@ -134,7 +134,8 @@ fault_cause(struct pop *p, enum fault f, char *to)
 static int
 try_maildrop(struct check *c, const char *name, const struct account *a)
 {
-	char cause[CAUSE_LEN], text[LINE_REPLY], clean[CLEAN_LEN];
+	char cause[CAUSE_LEN], text[LINE_REPLY];
+	char clean[CLEAN_LEN], work[WORK_CLEAN];
 	struct probe pr = { false, false, false };
 	enum fault f = auth_probe(c->p, name, a, &pr);
 
@@ -142,8 +143,8 @@ try_maildrop(struct check *c, const char *name, const struct account *a)
 		fault_cause(c->p, f, cause);
 		say(c, TO_MEND, "maildrop %s: %s: %s",
 		    cleaned(a->maildrop[0] != '\0' ? a->maildrop : name,
-		    clean), drop_sentence(c->p, f, text, sizeof(text)),
-		    cause);
+		    clean), drop_sentence(f, work_clean(c->p, work), text,
+		    sizeof(text)), cause);
 	}
 	if (fflush(stdout) == EOF)
 		return EXIT_FAILURE << 3;
@@ -220,9 +221,9 @@ user_of(struct check *c, const char *file, char *user, size_t room)
 static bool
 has_files(struct check *c, const char *user)
 {
-	char work[NAME_LEN + 8];
+	char work[WORK_NAME];
 
-	(void)snprintf(work, sizeof(work), ".%s.pop", user);
+	work_name(user, work);
 	return is_there(c->p, user) || is_there(c->p, work);
 }
 

@@ -481,8 +481,11 @@ void board_information(struct pop *p, const struct board *b);
 
 /* ---- pop_dropcopy.c: opening the maildrop, the copy on demand ---------- */
 
-/* The sentence of a fault, without a full stop; the reply made of it: NO. */
-const char *drop_sentence(const struct pop *p, enum fault f, char *to,
+/*
+ * The sentence of a fault, without a full stop, which may name the work file;
+ * the reply made of it: NO.
+ */
+const char *drop_sentence(enum fault f, const char *work, char *to,
     size_t room);
 enum result drop_refuse(struct pop *p, enum fault f);
 
@@ -564,6 +567,14 @@ int recover_maildrop(struct pop *p);
  * with errno: EILSEQ when it would say so.  Only reads.
  */
 int recover_probe(int work);
+
+/*
+ * The name of the work file that a spool of that name has; and the same as the
+ * log may have it, for the session's spool.
+ */
+enum { WORK_NAME = 256 + 8, WORK_CLEAN = 4 * WORK_NAME };
+void work_name(const char *spool, char name[WORK_NAME]);
+const char *work_clean(const struct pop *p, char clean[WORK_CLEAN]);
 
 /* What the work file holds. */
 enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };

@@ -41,6 +41,45 @@ case 'a home of mbox=PATH: the maildrop is that file, and is updated there' => s
 	ok(!defined $box->spool, 'no maildrop in the usual place');
 };
 
+# What the work file of such a maildrop holds, and what is said of it: in the
+# reply to PASS and in the log.
+case 'a home of mbox=PATH: the work file is named as the maildrop is' => sub {
+	my %said = (
+		damaged => [ "nothing of popper's\n",
+		    '-ERR [SYS/PERM] The file FILE or the maildrop is damaged; ' .
+		    'tell the administrator.',
+		    'recover user=alice: FILE or the spool is damaged' ],
+		'a link' => [ undef, '-ERR [SYS/PERM] The file FILE is not a ' .
+		    'plain file of its user; tell the administrator.',
+		    'login: FILE user=alice: Operation not permitted' ],
+		'left-over mail' => [ letter(3),
+		    '+OK alice has 3 messages (117 octets).',
+		    'recover user=alice: putting back mail from FILE' ],
+	);
+
+	for my $name ('bob', 'in box') {
+		my ($file, $logged) = (".$name.pop", ".$name.pop" =~ s/ /\\x20/r);
+
+		for my $is (sort keys %said) {
+			my ($text, $reply, $log) = @{ $said{$is} };
+			my $box = box(spool => undef);
+			my $own = $box->mail . "/$name";
+
+			$box->put_file($own, FX1);
+			defined $text ? $box->put_file($box->work($name), $text) :
+			    symlink $own, $box->work($name) or die $!;
+			my $s = $box->session(passwd => home($box, "mbox=$own"));
+			$s->command('USER alice');
+			is($s->command('PASS s3cret'), $reply =~ s/FILE/$file/r,
+			    "$file, $is: the reply");
+			$s->close->wait;
+			ok(index($box->log, ': ' . $log =~ s/FILE/$logged/r . "\n")
+			    >= 0, 'the log') or diag($box->log);
+			unlike($box->log, qr/\.alice\.pop/, 'and no other name');
+		}
+	}
+};
+
 case 'a home of mbox= without a whole path: refused with a word to the administrator' => sub {
 	for my $home ('mbox=', 'mbox=alice', 'mbox=/tmp/', 'mbox=/tmp/.alice',
 	    'mbox=/tmp/alice.lock',

@@ -50,7 +50,7 @@ sub texts_of_source {
 	my ($faults) = $drop =~ /faults\[\] = \{(.*?)\n\};/s;
 	while ($faults =~ /\[\w+\] = \{ "(.*?)", (WORK|NO_FILE),\s+"(.*?)", ("\."|\w+) \}/g) {
 		my ($code, $file, $sentence, $then) = ($1, $2, $3, $then{$4} // $4);
-		$file = $file eq 'WORK' ? 'The file .%s.pop ' : '';
+		$file = $file eq 'WORK' ? 'The file %s ' : '';
 		$text{"-ERR $code $file$sentence" . $then =~ tr/"//dr} = 'pop_dropcopy.c, faults';
 	}
 	for my $passed ('login: spool', 'copy') {
