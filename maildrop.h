@@ -228,6 +228,13 @@ int index_void(int work);
  */
 bool index_settled(int work, const struct stamp *st);
 
+/*
+ * Overwrites what the work file holds from an offset on: the mail there is not
+ * needed any more, and its user may have deleted it.  Some room stays for the
+ * next UPDATE, which may have to do with it, and so do the lists of duplicates.  0, or -1 with errno.
+ */
+int index_wipe(int work, uint64_t from);
+
 /* Fills *st from a stat; adds up a table. */
 void index_stamp(struct stamp *st, const struct stat *sb);
 bool index_same(const struct stamp *a, const struct stamp *b);

@@ -35,6 +35,7 @@ enum {
 	SECTOR = 512,		/* the head has one; the checksums follow */
 	ENTRIES = (PAGE - sizeof(struct summary)) / sizeof(struct msg),
 	PAGES_BLOCK = BLOCK / PAGE,
+	ROOM_KEPT = 4 << 20,	/* 100,000 pieces of a journal */
 	SETTLE_TRIES = 20
 };
 
@@ -360,20 +361,71 @@ write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
 	return r;
 }
 
+/* Overwrites the bytes from..end of the work file. */
+static int
+clear(int work, uint64_t from, uint64_t end)
+{
+	static const char nothing[PAGE];
+	size_t n;
+
+	for (; from < end; from += n) {
+		n = end - from < PAGE ? (size_t)(end - from) : PAGE;
+		if (file_write(work, nothing, n, from) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* The same, but for the lists of duplicates. */
+static int
+clear_around(int work, const struct numbers *l, uint64_t from, uint64_t end)
+{
+	struct place p[2];
+	int i, first = l->list[1].at < l->list[0].at;
+
+	p[0] = l->list[first];
+	p[1] = l->list[!first];
+	for (i = 0; i < 2; i++) {
+		if (p[i].n == 0 || p[i].at < from || p[i].at >= end)
+			continue;
+		if (clear(work, from, p[i].at) == -1)
+			return -1;
+		from = p[i].at + p[i].n * sizeof(struct msg);
+	}
+	return clear(work, from, end);
+}
+
 /*
- * The head goes last: until then the work file says nothing.  What a large
- * journal left behind is given back to the disk, but never the last page: an
- * UPDATE on a full disk needs a place to begin.
+ * Gives back to the disk what a large journal has left, but never the last page:
+ * an UPDATE on a full disk needs a place to begin.  Old mail may have been in
+ * all bytes that are not the index's.
  */
+static int
+clear_rest(int work, uint64_t entries, const struct pages *pg,
+    const struct numbers *numbers)
+{
+	uint64_t end = pages_end(pg->at, entries), size, keep;
+	struct stat sb;
+
+	if (fstat(work, &sb) == -1)
+		return -1;
+	size = (uint64_t)sb.st_size;
+	keep = end > numbers_end(numbers) ? end : numbers_end(numbers);
+	keep = (keep + PAGE - 1) / PAGE * PAGE;
+	if (size > keep && ftruncate(work, (off_t)keep) == -1)
+		return -1;
+	if (clear(work, SECTOR + pg->n * sizeof(*pg->sum), pg->at) == -1)
+		return -1;
+	return clear_around(work, numbers, end, size < keep ? size : keep);
+}
+
+/* The head goes last: until then the work file says nothing. */
 static int
 write_head(int work, const struct stamp *st, const struct msgs *t,
     const struct pages *pg, const struct summary *all, struct numbers *numbers)
 {
 	struct head h;
-	uint64_t end = pages_end(pg->at, t->n), lists = numbers_end(numbers);
-	uint64_t keep = ((end > lists ? end : lists) + PAGE - 1) / PAGE * PAGE;
 	const struct timespec ms = { 0, 1000000 };
-	struct stat sb;
 	int i;
 
 	memset(&h, 0, sizeof(h));
@@ -386,7 +438,7 @@ write_head(int work, const struct stamp *st, const struct msgs *t,
 	h.sums_sum = file_sum(pg->sum, pg->n * sizeof(*pg->sum), 2);
 	h.entry_size = sizeof(struct msg);
 	h.head_sum = head_sum(&h);
-	if (fstat(work, &sb) == -1)
+	if (clear_rest(work, t->n, pg, numbers) == -1)
 		return -1;
 	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
 		if (numbers_write(work, &h, sizeof(h), numbers) == -1)
@@ -395,7 +447,7 @@ write_head(int work, const struct stamp *st, const struct msgs *t,
 			break;
 		(void)nanosleep(&ms, NULL);
 	}
-	return (uint64_t)sb.st_size > keep ? ftruncate(work, (off_t)keep) : 0;
+	return 0;
 }
 
 /*
@@ -413,6 +465,17 @@ keep_numbers(int work, const struct msgs *t, uint64_t end, struct numbers *l)
 	if (numbers_write(work, "", 0, l) == -1)
 		return -1;
 	return l->list[0].n > 0 ? file_sync(work) : 0;
+}
+
+/* What could not be written whole goes, too.  Never 0; errno stays. */
+static int
+wipe_failed(int work)
+{
+	int saved = errno;
+
+	(void)index_wipe(work, 0);
+	errno = saved;
+	return -1;
 }
 
 int
@@ -435,7 +498,7 @@ index_write(int work, const struct stamp *st, const struct msgs *t,
 	    write_head(work, st, t, pg, &all, &numbers) == 0)
 		return 0;
 	pages_free(pg);
-	return -1;
+	return wipe_failed(work);
 }
 
 /*
@@ -486,9 +549,11 @@ index_cut(int work, const struct stamp *st, const struct msgs *t,
 	if (before_page(work, t, pg, n, &k, &all) == -1)
 		return -1;
 	pg->n = pages_of(n);
-	return index_void(work) == -1 || numbers_locate(work, &numbers) == -1 ||
-	    write_pages(work, &part, pg, k, &all) == -1 ||
-	    write_head(work, st, &part, pg, &all, &numbers) == -1 ? -1 : 0;
+	if (index_void(work) == 0 && numbers_locate(work, &numbers) == 0 &&
+	    write_pages(work, &part, pg, k, &all) == 0 &&
+	    write_head(work, st, &part, pg, &all, &numbers) == 0)
+		return 0;
+	return wipe_failed(work);
 }
 
 int
@@ -509,4 +574,25 @@ int
 index_void(int work)
 {
 	return numbers_settle(work, false);
+}
+
+int
+index_wipe(int work, uint64_t from)
+{
+	uint64_t size, keep = from + ROOM_KEPT;
+	struct numbers l = { .done = 0 };
+	struct stat sb;
+
+	if (fstat(work, &sb) == -1 || (from == 0 &&
+	    (numbers_locate(work, &l) == -1 ||
+	    numbers_write(work, "", 0, &l) == -1)))
+		return -1;
+	if (from == 0)
+		from = SECTOR;
+	if (keep < numbers_end(&l))
+		keep = numbers_end(&l);
+	size = (uint64_t)sb.st_size;
+	if (size > keep && ftruncate(work, (off_t)keep) == 0)
+		size = keep;
+	return clear_around(work, &l, from, size);
 }

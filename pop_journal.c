@@ -488,6 +488,8 @@ abandon(struct spool *sp, int work, struct journal *j, bool *begun)
 	int saved = errno;
 
 	*begun = unfill(sp, j) == -1 || jrn_void(work, j->base, false) == -1;
+	if (!*begun)
+		(void)index_wipe(work, j->base);
 	errno = saved;
 	return -1;
 }

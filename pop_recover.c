@@ -306,6 +306,7 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
     uint64_t base, uint64_t end)
 {
 	struct msgs left = { .n = 0 };
+	char clean[WORK_CLEAN];
 	uint64_t area = 0;
 	int r = 0;
 
@@ -327,6 +328,8 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 		r = fsync(sp->fd);
 	if (r == 0)
 		r = jrn_void(p->drop.work, 0, kind == WORK_JOURNAL);
+	if (r == 0 && index_wipe(p->drop.work, 0) == -1)
+		pop_warn(p, "recover: cannot clear %s", work_clean(p, clean));
 	return r;
 }
 
