@@ -367,6 +367,7 @@ submit_main(struct pop *p, int argc, char **argv)
 
 	fd = -1;
 	header = false;
+	opterr = 0;		/* it would write what it was given */
 	while ((c = getopt(argc, argv, "B:b:F:f:GimnN:o:P:R:r:stUV:v")) != -1)
 		switch (c) {
 		case 'P':
@@ -382,7 +383,8 @@ submit_main(struct pop *p, int argc, char **argv)
 			header = true;
 			break;
 		case '?':
-			return EX_USAGE;
+			return usage("an option is not known or lacks its "
+			    "argument");
 		default:	/* sendmail's; the server decides */
 			break;
 		}

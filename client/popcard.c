@@ -32,7 +32,7 @@ remove_draft(struct session *s)
 	*slash = '\0';
 	rmdir(s->draft);	/* an editor's backup may stand in the way */
 	s->draft[0] = '\0';
-	term_last_words("");
+	last_words("%s", "");
 }
 
 /* Begin a letter: a file of its own in a directory of its own. */
@@ -40,7 +40,6 @@ static bool
 new_draft(struct session *s, const char *to, const char *re,
     const char *subject)
 {
-	char words[sizeof(s->draft) + 64];
 	const char *tmp;
 	int fd, n;
 	bool ok;
@@ -55,9 +54,7 @@ new_draft(struct session *s, const char *to, const char *re,
 		return false;
 	}
 	snprintf(s->draft + n, sizeof(s->draft) - (size_t)n, "/draft");
-	snprintf(words, sizeof(words), "popcard: a letter is kept in %s\n",
-	    s->draft);
-	term_last_words(words);
+	last_words("popcard: a letter is kept in %s", s->draft);
 	fd = open(s->draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 	    S_IRUSR | S_IWUSR);
 	ok = fd != -1 && dprintf(fd, "To: %s\nSubject: %s%s\n\n", to, re,
@@ -195,7 +192,7 @@ main(int argc, char **argv)
 	struct pop *p = &s.pop;
 	struct passwd *pw;
 	const char *name, *url, *why;
-	char *end, prompt[2 * POP_LINE];
+	char *end;
 	int c, fd;
 
 	setlocale(LC_CTYPE, "");
@@ -218,6 +215,7 @@ main(int argc, char **argv)
 		error("POPCARD_URL: %s", why);
 		return EX_USAGE;
 	}
+	opterr = 0;		/* it would write what it was given */
 	while ((c = getopt(argc, argv, "P:p:u:")) != -1)
 		switch (c) {
 		case 'P':
@@ -248,12 +246,10 @@ main(int argc, char **argv)
 	} else if (optind < argc)
 		snprintf(p->host, sizeof(p->host), "%s", argv[optind]);
 	why = account_secret(p, fd);
-	if (why != NULL && *why == '\0') {
-		snprintf(prompt, sizeof(prompt), "Password of %s at %s: ",
-		    p->user, p->host);
-		why = term_secret(prompt, p->pass, sizeof(p->pass)) ? NULL :
+	if (why != NULL && *why == '\0')
+		why = secret(p->pass, sizeof(p->pass), "Password of %s at %s: ",
+		    p->user, p->host) ? NULL :
 		    "none was given, or too long a one";
-	}
 	if (why != NULL) {
 		error("the password: %s", why);
 		return EX_NOPERM;

@@ -148,6 +148,8 @@ void	text_free(struct text *);
  * term_secret()	read a line from /dev/tty without echo; false where there
  *			is none, an empty one or one that is too long
  * term_last_words()	a line that every exit prints, "" for none
+ *
+ * What is written here has been made safe: see view.c.
  */
 bool	term_start(void);
 void	term_stop(void);
@@ -167,6 +169,7 @@ void	term_write(int fd, const char *, size_t);
  * put(), print()	a text, a format, in exactly so many columns, made
  *			safe: no octet of it can be a control
  * error()		one safe line on stderr, the terminal given back before
+ * secret(), last_words()	term_secret() and term_last_words() made safe
  * choice()		ask for one key of some; ESC means the last of them
  * card()		show a list or a text and move about in it, up to the
  *			first key that means something else
@@ -175,6 +178,8 @@ void	term_write(int fd, const char *, size_t);
 void	put(const char *, size_t, int cols);
 void	print(int cols, const char *, ...) PRINTF(2, 3);
 void	error(const char *, ...) PRINTF(1, 2);
+bool	secret(char *, size_t, const char *prompt, ...) PRINTF(3, 4);
+void	last_words(const char *, ...) PRINTF(1, 2);
 void	say(struct session *, const char *, ...) PRINTF(2, 3);
 void	status(struct session *);
 int	choice(struct session *, const char *keys, const char *, ...)

@@ -38,7 +38,7 @@ static struct {
 	int rows, cols;
 	unsigned char key[64];
 	size_t keys;
-	char words[512];		/* see term_last_words() */
+	char words[2048];		/* see term_last_words() */
 } t = { .fd = -1, .note = { -1, -1 }, .rows = 24, .cols = 80 };
 
 static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
@@ -86,9 +86,12 @@ set_modes(int fd, bool cards)
 }
 
 static void
-last_words(void)
+write_words(void)
 {
-	term_write(STDERR_FILENO, t.words, strlen(t.words));
+	if (t.words[0] != '\0') {
+		term_write(STDERR_FILENO, t.words, strlen(t.words));
+		term_write(STDERR_FILENO, "\n", 1);
+	}
 	t.words[0] = '\0';
 }
 
@@ -98,7 +101,7 @@ on_deadly(int sig)
 {
 	signal(SIGTTOU, SIG_IGN);	/* also from the background */
 	restore();
-	last_words();
+	write_words();
 	raise(sig);
 }
 
@@ -153,7 +156,7 @@ static void
 at_exit(void)
 {
 	term_stop();
-	last_words();
+	write_words();
 }
 
 /* Once, before the modes of the terminal are changed for the first time. */

@@ -1,7 +1,7 @@
 /*
  * What is shown: text from outside made safe, and the two kinds of cards, lists
- * and texts. Such text reaches the screen through glyph() alone, so none of it
- * can steer the terminal.
+ * and texts. Such text reaches the terminal through glyph() alone, on the cards
+ * and outside of them, so none of it can steer it.
  */
 #define _XOPEN_SOURCE 700
 
@@ -20,6 +20,7 @@ enum {
 	MARKS = 2,		/* accents over one letter; more are spelt
 				   out */
 	GLYPH = 32,		/* the longest form of one character */
+	SAFE = 8 * POP_LINE,	/* a line in which each one may get longer */
 	ANCHOR = 64,		/* every so many rows of a text have their
 				   offset kept: few for a text of any size */
 	MARGIN = 3		/* rows of a card that are not its list */
@@ -162,27 +163,63 @@ fold_row(const char *s, size_t n, int cols)
 	return i < n ? i + 1 : i;
 }
 
+/* A line made safe, for what is shown outside of the cards. */
+static void PRINTF(2, 0)
+safe_line(char out[SAFE], const char *fmt, va_list ap)
+{
+	char s[2 * POP_LINE], g[GLYPH];
+	size_t i, k, len, n;
+	int marks, w;
+
+	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
+		s[0] = '\0';
+	len = strlen(s);
+	marks = 0;
+	for (i = n = 0; i < len && n + GLYPH < SAFE; i += k) {
+		k = glyph(s + i, len - i, 0, &marks, g, &w);
+		memcpy(out + n, g, strlen(g));
+		n += strlen(g);
+	}
+	out[n] = '\0';
+}
+
 void
 error(const char *fmt, ...)
 {
-	char s[2 * POP_LINE], g[GLYPH];
+	char s[SAFE];
 	va_list ap;
-	size_t i, k, len;
-	int marks, w;
 
 	va_start(ap, fmt);
-	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
-		s[0] = '\0';
+	safe_line(s, fmt, ap);
 	va_end(ap);
 	term_stop();
 	term_write(STDERR_FILENO, "popcard: ", 9);
-	len = strlen(s);
-	marks = 0;
-	for (i = 0; i < len; i += k) {
-		k = glyph(s + i, len - i, 0, &marks, g, &w);
-		term_write(STDERR_FILENO, g, strlen(g));
-	}
+	term_write(STDERR_FILENO, s, strlen(s));
 	term_write(STDERR_FILENO, "\n", 1);
+}
+
+bool
+secret(char *buf, size_t size, const char *prompt, ...)
+{
+	char s[SAFE];
+	va_list ap;
+
+	va_start(ap, prompt);
+	safe_line(s, prompt, ap);
+	va_end(ap);
+	return term_secret(s, buf, size);
+}
+
+void
+last_words(const char *fmt, ...)
+{
+	char s[SAFE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	safe_line(s, fmt, ap);
+	va_end(ap);
+	term_last_words(s);
 }
 
 void

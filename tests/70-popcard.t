@@ -279,6 +279,29 @@ END
 		$ended->(0);
 	};
 
+	# What is a control in the name of an account or a host is spelt out.
+	for (["'pop://ali%9b31mce\@h%9b5n%c2%9b'", 'ali\x9B31mce at h\x9B5n<U+009B>'],
+	    ["-u \"`printf 'a\\033[31mb'`\" \"`printf 'h\\033c\\201'`\"",
+		'a^[[31mb at h^[c\x81']) {
+		my ($args, $shown) = @$_;
+
+		case "the question for the password: $shown" => sub {
+			$run->($args);
+			shows(qr/^Password of \Q$shown\E:/m, 'it is safe');
+			unlike(Service::read_file("$dir/raw"),
+			    qr/\x9b|\x81|\e\[31m|\ec/, 'no control comes through');
+			typed('x');
+			shows(qr/^popcard: h.*^status=68$/ms, 'no such host');
+			unlike(Service::read_file("$dir/raw"),
+			    qr/\x9b|\x81|\e\[31m|\ec/, 'nor with that');
+		};
+	}
+
+	case 'a control as such in a URL: it is not valid' => sub {
+		$run->("'pop://%1b[31m\@127.0.0.1'");
+		shows(qr/^popcard: pop:.*is not valid\nstatus=64$/m, 'refused');
+	};
+
 	case 'a wrong password: the server\'s words, status 77' => sub {
 		$run->("-u alice -p $port 127.0.0.1");
 		shows(qr/^Password/m, 'a question');
@@ -633,6 +656,26 @@ END
 		unlink $draft;
 	};
 
+	case 'the place of a letter is told without controls' => sub {
+		my $odd = "$dir/\e[31m\x9b32m";
+		$pop->fill($mail[0]);
+		mkdir $odd or die "mkdir: $!";
+		Service::write_file("$dir/odd", "TMPDIR='$odd'; export TMPDIR\n" .
+		    "exec $popcard -P 3 '$url' 3<$dir/pass\n");
+		terminal(EDITOR => "$dir/editor");
+		typed("sh $dir/odd; echo status=\$?");
+		shows(qr/messages, 0 marked/, 'the list is there');
+		keys_in('c');
+		shows(qr/y send/, 'a letter');
+		keys_in('q', 'q');
+		shows(qr/^status=0$/m, 'it ends');
+		shows(qr/^popcard: a letter is kept in [^ ]*\Q^[[31m\x9B32m\E/m,
+		    'the place');
+		unlike(Service::read_file("$dir/raw"), qr/\e\[31m|\x9b/,
+		    'and no control');
+		system 'rm', '-rf', $odd;
+	};
+
 	case 'a connection lost under the editor keeps the letter' => sub {
 		$pop->fill($mail[0]);
 		Service::write_file("$dir/slow",
@@ -744,6 +787,8 @@ case '-s: where the account comes from' => sub {
 };
 
 case '-s: usage' => sub {
+	is((submit({}, $letter, "-\e[31m"))[1], 'popcard: an option is not known ' .
+	    "or lacks its argument\n", 'no option is shown as it is');
 	is((submit({}, $letter, @$_))[0], 64, join(' ', @$_) =~ s/\n/ LF /r)
 	    for ['-bs'], ['-bd'], ['-Z'], ['-P', 'x'], ['-P', '0'],
 	    ['-P', '2'], ['-t', 'bob'], ['-f'], ["a\nb"];
