@@ -270,13 +270,14 @@ parse_board(const char *p, struct board *b)
 {
 	size_t n;
 
+	p = pop_blanks(p);
 	n = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "0123456789-");
-	if (n == 0 || n >= sizeof(b->name) || p[n] != ' ')
+	if (n == 0 || n >= sizeof(b->name) || pop_blanks(p + n) == p + n)
 		return false;
 	memcpy(b->name, p, n);
 	b->name[n] = '\0';
-	p += n + 1;
+	p = pop_blanks(p + n);
 	return pop_number(&p, LONG_MAX, &b->maxima);
 }
 
@@ -410,7 +411,7 @@ mail_card(struct session *s)
 		}
 		if (marked > 0)
 			printf("%zu deleted, %zu left\n", marked,
-			    s->n - marked);
+			    s->total - marked);
 		return EX_OK;
 	}
 }

@@ -15,11 +15,16 @@
 #include "popcard.h"
 
 enum {
-	MAX_MESSAGES = 2000000,	/* a maildrop the server may claim to have */
-	FIELD = 256		/* octets kept of a field in the list */
+	MAX_MESSAGES = 99999	/* in a list: its numbers have five columns,
+				   and 40 MB whatever the server claims */
 };
 
-static const char *const fields[FIELDS] = { "From", "Subject", "Date" };
+/* The fields in the list, and how many octets of each are kept: as many as a
+ * wide screen shows. */
+static const struct {
+	const char *name;
+	size_t most;
+} fields[FIELDS] = { { "From", 64 }, { "Subject", 200 }, { "Date", 40 } };
 
 /* The connection is lost, and with it the session. */
 _Noreturn void
@@ -89,8 +94,7 @@ static void
 set_field(struct message *m, int f, const char *value)
 {
 	free(m->field[f]);
-	value += strspn(value, " \t");
-	m->field[f] = must(strndup(value, FIELD));
+	m->field[f] = must(strndup(pop_blanks(value), fields[f].most));
 }
 
 /* One field of all messages by XTND XLST; false where it is not to be had. */
@@ -101,13 +105,13 @@ list_field(struct session *s, int f)
 	unsigned long i;
 	size_t len;
 
-	if (!ask(s, POP_WAIT, "XTND XLST %s", fields[f]))
+	if (!ask(s, POP_WAIT, "XTND XLST %s", fields[f].name))
 		return false;
-	len = strlen(fields[f]);
+	len = strlen(fields[f].name);
 	while (next(s)) {
-		p = s->pop.line;
+		p = pop_blanks(s->pop.line);
 		if (!pop_number(&p, s->n, &i) || i == 0 ||
-		    strncasecmp(p, fields[f], len) != 0 || p[len] != ':')
+		    strncasecmp(p, fields[f].name, len) != 0 || p[len] != ':')
 			continue;
 		set_field(&s->msg[i - 1], f, p + len + 1);
 		s->msg[i - 1].known = true;
@@ -132,7 +136,7 @@ top_fields(struct session *s, size_t i)
 	if (r == POP_LOST)
 		gone(s);
 	for (f = 0; f < FIELDS; f++)
-		if (mail_field(t.s, t.n, fields[f], &value))
+		if (mail_field(t.s, t.n, fields[f].name, &value))
 			set_field(&s->msg[i], f, value.s);
 	text_free(&t);
 	text_free(&value);
@@ -149,28 +153,44 @@ forget(struct session *s)
 			free(s->msg[i].field[f]);
 	free(s->msg);
 	s->msg = NULL;
-	s->n = s->marked = 0;
+	s->n = s->marked = s->total = 0;
+}
+
+/* How many messages there are; of more than MAX_MESSAGES only the first. */
+static size_t
+count(struct session *s)
+{
+	unsigned long n;
+	const char *p;
+
+	if (!ask(s, POP_WAIT, "STAT") || (p = s->pop.text,
+	    !pop_number(&p, LONG_MAX, &n))) {
+		error("%s: STAT is not answered: %s", s->pop.host,
+		    s->pop.text);
+		exit(EX_PROTOCOL);
+	}
+	say(s, "%s", "");
+	s->total = n;
+	if (n <= MAX_MESSAGES)
+		return n;
+	say(s, "There are %lu messages: these are the first %d.", n,
+	    (int)MAX_MESSAGES);
+	return MAX_MESSAGES;
 }
 
 /* Learn what the open maildrop or board holds. */
 void
 load(struct session *s)
 {
-	unsigned long n, i;
+	unsigned long i;
 	const char *p;
+	size_t n;
 	int f;
 
 	forget(s);
 	say(s, "reading the list");
 	status(s);
-	if (!ask(s, POP_WAIT, "STAT") || (p = s->pop.text,
-	    !pop_number(&p, MAX_MESSAGES, &n))) {
-		error("%s: STAT is not answered: %s", s->pop.host,
-		    s->pop.text);
-		exit(EX_PROTOCOL);
-	}
-	say(s, "%s", "");
-	if (n == 0)
+	if ((n = count(s)) == 0)
 		return;
 	s->msg = must(calloc(n, sizeof(*s->msg)));
 	s->n = n;
@@ -178,7 +198,7 @@ load(struct session *s)
 		s->msg[i].id = i + 1;
 	if (ask(s, POP_WAIT, "LIST"))
 		while (next(s)) {
-			p = s->pop.line;
+			p = pop_blanks(s->pop.line);
 			if (!pop_number(&p, s->n, &i) || i == 0 ||
 			    !pop_number(&p, LONG_MAX, &s->msg[i - 1].octets))
 				continue;

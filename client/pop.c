@@ -66,6 +66,12 @@ text_free(struct text *t)
 	memset(t, 0, sizeof(*t));
 }
 
+const char *
+pop_blanks(const char *s)
+{
+	return s + strspn(s, " \t");
+}
+
 bool
 pop_number(const char **s, unsigned long max, unsigned long *out)
 {
@@ -78,9 +84,9 @@ pop_number(const char **s, unsigned long max, unsigned long *out)
 			return false;
 		n = n * 10 + d;
 	}
-	if (q == *s || (*q != '\0' && *q != ' '))
+	if (q == *s || (*q != '\0' && pop_blanks(q) == q))
 		return false;
-	*s = q + (*q == ' ');
+	*s = pop_blanks(q);
 	*out = n;
 	return true;
 }
@@ -217,14 +223,16 @@ reply(struct pop *p, int wait)
 		n--;
 	skip = n >= 3 && memcmp(s, "+OK", 3) == 0 ? 3 :
 	    n >= 4 && memcmp(s, "-ERR", 4) == 0 ? 4 : 0;
-	if (skip == 0 || (n > skip && s[skip] != ' ') || n >= POP_LINE)
+	if (skip == 0 || n >= POP_LINE ||
+	    (n > skip && s[skip] != ' ' && s[skip] != '\t'))
 		return lost(p, EX_PROTOCOL, "this is no POP3 server");
 	s += skip;
-	for (n -= skip; n > 0 && *s == ' '; n--)
+	for (n -= skip; n > 0 && (*s == ' ' || *s == '\t'); n--)
 		s++;
 	memcpy(p->text, s, n);
 	p->text[n] = '\0';
 	p->lines = 0;
+	p->octets = 0;
 	p->done = 0;
 	p->bol = true;
 	if (skip == 3)
@@ -348,6 +356,9 @@ piece(struct pop *p, const char **s, size_t *n, bool *eol)
 	*eol = lf != NULL;
 	if (lf != NULL)
 		*n = (size_t)(lf - *s);
+	if (*n > POP_OCTETS - p->octets)
+		return lost(p, EX_PROTOCOL, "a reply has no end");
+	p->octets += *n;
 	p->beg += *n + (*eol ? 1 : 0);
 	if ((*s)[*n > 0 ? *n - 1 : 0] == '\r' && *n > 0) {
 		--*n;

@@ -23,6 +23,8 @@ enum {
 	POP_WORK = 600,		/* ... where it has real work to do: an update
 				   or a run of sendmail */
 	POP_LINES = 5000000,	/* a listing longer than this is no listing */
+	POP_OCTETS = 1 << 30,	/* of one multi-line reply: no message is that
+				   large, and no server sends for ever */
 	TEXT_MAX = 64 << 20,	/* octets of one message held in memory */
 	KEEP_ALIVE = 240,	/* seconds without a key before a NOOP; servers
 				   may hang up after 600 */
@@ -52,6 +54,7 @@ struct pop {
 	bool bol;			/* at the beginning of a line */
 	char last;			/* the octet before, in a parcel */
 	unsigned long lines;		/* of the listing under way */
+	size_t octets;			/* of the multi-line reply under way */
 	char line[POP_LINE];		/* its current line */
 	char text[POP_LINE];		/* the last reply, or what went wrong */
 	int code;			/* the same as an exit status */
@@ -79,6 +82,7 @@ struct session {
 	struct pop pop;
 	struct message *msg;		/* of the open maildrop or board */
 	size_t n, marked;
+	size_t total;			/* messages that the server has */
 	char board[64];			/* "": the user's own maildrop */
 	size_t expected;		/* octets of the text on its way */
 	const char *doing;
@@ -119,8 +123,9 @@ enum {
  * pop_parcel...()	XTND XMIT: begin, pieces (lines end in LF or CRLF),
  *			end; only the end's POP_OK says that mail was taken
  * pop_quit()		QUIT; closes in any case
- * pop_number()		a decimal number up to max at *s with a space or the
- *			end behind it; moves *s past both
+ * pop_blanks()		past the blanks and tabs, any number, at s
+ * pop_number()		a decimal number up to max at *s with blanks or the end
+ *			behind it; moves *s past both
  * must()		the pointer, or the end of the program where it is NULL
  * text_add()		append; the memory comes from must()
  */
@@ -133,6 +138,7 @@ int	pop_parcel_add(struct pop *, const char *, size_t);
 int	pop_parcel_end(struct pop *);
 int	pop_quit(struct pop *);
 void	pop_close(struct pop *);
+const char *pop_blanks(const char *s);
 bool	pop_number(const char **s, unsigned long max, unsigned long *);
 void	*must(void *);
 void	text_add(struct text *, const char *, size_t);

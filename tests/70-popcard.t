@@ -180,7 +180,8 @@ END
 }
 
 # A server for one thing popper does not do: replies by command, which is given
-# as it is or as a pattern (the longer goes first). A reply of undef hangs up.
+# as it is or as a pattern (the longer goes first). A reply of undef hangs up, a
+# function makes one of the command.
 sub server {
 	my (%reply) = @_;
 	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
@@ -203,6 +204,7 @@ sub server {
 			    grep { $line =~ /^$_$/i } keys %reply);
 			$say = defined $rule ? $reply{$rule}
 			    : "-ERR unknown command\r\n";
+			$say = $say->($s, $line) if ref $say;
 			last if $line eq 'QUIT';
 		}
 		close $s;
@@ -550,6 +552,59 @@ END
 		    'dots, CRs and empty lines of a text');
 		keys_in('q', 'q');
 		$ended->(0);
+	};
+
+	case 'runs of blanks and tabs are as good as one blank' => sub {
+		my $p = server(%ok, STAT => "+OK\t 2 \t80\t \r\n",
+		    LIST => "+OK\r\n1\t 40\t\r\n \t2   1200 \t\r\n.\r\n",
+		    'XTND XLST Subject' =>
+			"+OK\r\n\t1 \t Subject: one\r\n2\tSubject:\ttwo\r\n.\r\n",
+		    'XTND XLST .*' => "+OK\r\n.\r\n",
+		    'XTND BBOARDS' => "+OK\r\n news\t  7\t\r\nold \t8\r\n.\r\n");
+		$run->("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
+		shows(qr/^>     1 +40 +one\n {6}2 +1\.2K +two$/m, 'the list');
+		keys_in('b');
+		shows(qr/^> news +7\n  old +8$/m, 'the boards');
+		keys_in('q', 'q');
+		$ended->(0);
+	};
+
+	case 'bad servers: a maildrop without end costs no more than a large one' => sub {
+		my $list = join '', map { "$_ 1000\r\n" } 1 .. 150_000;
+		my $p = server(%ok, STAT => "+OK 400000 400000000\r\n",
+		    LIST => "+OK\r\n$list.\r\n", 'XTND XLST .*' => sub {
+			my ($field) = $_[1] =~ /(\w+)\z/;
+			my $value = 'x' x 250;
+			return "+OK\r\n" . $list =~ s/ 1000/ $field: $value/gr .
+			    ".\r\n";
+		    });
+		$run->("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
+		shows(qr/^ x at 127\.0\.0\.1: 99999 messages, 0 marked/m,
+		    'there is an end');
+		shows(qr/^There are 400000 messages: these are the first 99999\.$/m,
+		    'and it is said');
+		my ($rss) = Service::read_file('/proc/' . popcard_pid() .
+		    '/status') =~ /^RssAnon:\s+(\d+)/m;
+		cmp_ok($rss, '<', 56 << 10, "$rss KB of memory");
+		keys_in('End');
+		shows(qr/^> 99999 x{11}  1\.0K  x{20}  x{31}$/m,
+		    'the last of them');
+		keys_in('d', 'q', 'n');
+		$ended->(0);
+	} if -d "/proc/$$";
+
+	case 'bad servers: a list without end' => sub {
+		my $p = server(%ok, LIST => sub {
+			my ($s) = @_;
+			local $SIG{PIPE} = 'IGNORE';
+			my $much = 'x' x (1 << 20);
+			print $s "+OK\r\n";
+			1 while print $s $much;
+			return undef;
+		});
+		$run->("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
+		shows(qr/^popcard: 127\.0\.0\.1: a reply has no end$/m, 'it is said');
+		$ended->(76);
 	};
 
 	case 'a server without XLST: long headers are read as well' => sub {
