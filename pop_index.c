@@ -396,9 +396,9 @@ clear_around(int work, const struct numbers *l, uint64_t from, uint64_t end)
 }
 
 /*
- * Gives back to the disk what a large journal has left, but never the last page:
- * an UPDATE on a full disk needs a place to begin.  Old mail may have been in
- * all bytes that are not the index's.
+ * Gives back to the disk what a large journal has left, but never the last
+ * page: an UPDATE on a full disk needs a place to begin.  Old mail may have been
+ * in all bytes that are not the index's.
  */
 static int
 clear_rest(int work, uint64_t entries, const struct pages *pg,

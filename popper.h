@@ -756,8 +756,8 @@ void log_left_out(struct pop *p);
 const char *log_clean(char *to, size_t room, const char *s, size_t n);
 
 /*
- * The client's address, of the connection or as text from elsewhere, and whether
- * it is this machine's own; its canonical name, checked (after the session).
+ * The client's address, of the connection or as text from elsewhere, and
+ * whether it is this machine's own; its canonical name (after the session).
  */
 void log_peer(struct pop *p);
 void log_set_peer(struct pop *p, const char *addr);
