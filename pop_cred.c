@@ -455,8 +455,8 @@ struct question {
 };
 
 /*
- * Finds and checks the account, in a process of its own: what the C library, the
- * name services and crypt(3) keep of other accounts' hashes ends with it.
+ * Finds and checks the account, in a process of its own: what the C library,
+ * the name services and crypt(3) keep of other accounts' hashes ends with it.
  */
 static void
 find_account(struct pop *p, void *arg)

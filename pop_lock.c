@@ -158,17 +158,10 @@ static int
 aside_name(struct dotlock *d)
 {
 	uint64_t random;
-	ssize_t n = -1;
-	int fd, r;
+	int r;
 
-	if ((fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC)) != -1) {
-		n = read(fd, &random, sizeof(random));
-		(void)close(fd);
-	}
-	if (n != (ssize_t)sizeof(random)) {
-		errno = EIO;
+	if (file_random(&random, sizeof(random)) == -1)
 		return -1;
-	}
 	r = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64, d->spool,
 	    ASIDE_HEX, random);
 	return r < 0 || (size_t)r >= sizeof(d->aside) ? -1 : 0;

@@ -4,7 +4,6 @@
  * connection.  Callers hand over no mail text and no password.
  */
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -267,14 +266,27 @@ listed(struct pop *p, const char *name, int *err)
 	return found;
 }
 
-/* The canonical name, and whether it leads back to the address. */
+/* What is asked about, and what comes of it. */
+struct name_question {
+	const struct addrinfo *self;
+	struct answer answer;
+};
+
+/*
+ * The canonical name, and whether it leads back to the address; in a child
+ * process, since the resolver cannot be told when to stop.  Its alarm ends it
+ * if we die first.
+ */
 static void
-look_up(struct pop *p, const struct addrinfo *self, struct answer *a)
+look_up(struct pop *p, void *arg)
 {
+	struct name_question *q = arg;
+	struct answer *a = &q->answer;
 	int err;
 
-	memset(a, 0, sizeof(*a));
-	a->err = getnameinfo(self->ai_addr, self->ai_addrlen, a->name,
+	(void)signal(SIGALRM, SIG_DFL);
+	(void)alarm(NAME_WAIT);
+	a->err = getnameinfo(q->self->ai_addr, q->self->ai_addrlen, a->name,
 	    sizeof(a->name), NULL, 0, NI_NAMEREQD);
 	if (a->err != 0)
 		a->what = NAME_NONE;
@@ -282,39 +294,6 @@ look_up(struct pop *p, const struct addrinfo *self, struct answer *a)
 		a->what = NAME_GOOD;
 	else
 		a->what = err != 0 ? NAME_UNKNOWN : NAME_UNLISTED;
-}
-
-/*
- * The same in a child process, since the resolver cannot be told when to stop:
- * the child is killed when the time is over.  Its alarm ends it if we die first.
- */
-static enum line
-ask(struct pop *p, const struct addrinfo *self, struct answer *a)
-{
-	struct timespec until;
-	enum line r;
-	int fd[2];
-	pid_t pid;
-
-	if (pipe(fd) == -1)
-		return IN_ERROR;
-	if ((pid = fork()) == 0) {
-		(void)signal(SIGALRM, SIG_DFL);
-		(void)alarm(NAME_WAIT);
-		look_up(p, self, a);
-		_exit(write(fd[1], a, sizeof(*a)) == -1);
-	}
-	(void)close(fd[1]);
-	io_deadline(&until, NAME_WAIT);
-	r = pid == -1 ? IN_ERROR : io_readable(p, fd[0], &until);
-	if (r == IN_LINE && read(fd[0], a, sizeof(*a)) != sizeof(*a))
-		r = IN_TIMEOUT;		/* its alarm was first */
-	(void)close(fd[0]);
-	if (pid != -1) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-	}
-	return r;
 }
 
 static void
@@ -354,8 +333,8 @@ void
 log_check_name(struct pop *p)
 {
 	struct addrinfo hints, *self;
-	struct answer answer;
-	enum line r;
+	struct name_question q;
+	struct timespec until;
 
 	if (p->opt.noresolve || geteuid() == 0 || p->loopback)
 		return;
@@ -364,14 +343,16 @@ log_check_name(struct pop *p)
 	hints.ai_socktype = SOCK_STREAM;
 	if (getaddrinfo(p->addr, NULL, &hints, &self) != 0)
 		return;				/* "local" */
-	r = ask(p, self, &answer);
-	if (r == IN_LINE)
-		say_name(p, &answer);
-	else if (r == IN_TIMEOUT)
+	memset(&q, 0, sizeof(q));
+	q.self = self;
+	io_deadline(&until, NAME_WAIT);
+	if (child_ask(p, look_up, &q, sizeof(q), &until) == 0)
+		say_name(p, &q.answer);
+	else if (errno == ETIMEDOUT || errno == EPIPE)	/* its alarm was first */
 		pop_log(p, LV_NOTICE, "name addr=%s warning=timeout: no answer "
 		    "about the client's name in %d seconds", p->addr,
 		    NAME_WAIT);
-	else if (r == IN_ERROR)
+	else if (errno != EINTR)
 		pop_warn(p, "name addr=%s", p->addr);
 	freeaddrinfo(self);
 }

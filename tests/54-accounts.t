@@ -186,6 +186,7 @@ case 'an account has one name, whatever its name service calls it by' => sub {
 			$s->send(defined $stamp ? "APOP $name " . md5_hex($stamp . 'tanstaaf') :
 			    ("USER $name", 'PASS s3cret'));
 			my $reply = (grep { !/^\+OK Password/ } split /\r\n/, $s->slurp)[0];
+			$s->wait;
 			is($reply, qq(-ERR [AUTH] Password supplied for "$name" is incorrect.),
 			    "$name, " . ($args->[0] // 'no option'));
 			like($box->log, qr/ failed login user=\Q$name\E addr=local reason=alias\n[^\n]*\n\z/,

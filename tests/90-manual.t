@@ -48,9 +48,9 @@ sub texts_of_source {
 	my $drop = slurp('pop_dropcopy.c');
 	my %then = ($drop =~ /^#define (TELL|LATER)\t(".*")$/mg);
 	my ($faults) = $drop =~ /faults\[\] = \{(.*?)\n\};/s;
-	while ($faults =~ /\[\w+\] = \{ "(.*?)", (WORK|NO_FILE),\s+"(.*?)", ("\."|\w+) \}/g) {
+	while ($faults =~ /\[\w+\] = \{ "(.*?)", (WORK|LOCK|NO_FILE),\s+"(.*?)", ("\."|\w+) \}/g) {
 		my ($code, $file, $sentence, $then) = ($1, $2, $3, $then{$4} // $4);
-		$file = $file eq 'WORK' ? 'The file %s ' : '';
+		$file = $file eq 'WORK' ? 'The file %s ' : $file eq 'LOCK' ? 'The file %s.lock ' : '';
 		$text{"-ERR $code $file$sentence" . $then =~ tr/"//dr} = 'pop_dropcopy.c, faults';
 	}
 	for my $passed ('login: spool', 'copy') {
