@@ -54,7 +54,7 @@ for my $what ('signal=KILL', 'error=ENOSPC', 'error=EIO') {
 	case "$what at each call" => sub {
 		my @wrong;
 
-		for my $point (points(@calls)) {
+		for my $point (few(3, points(@calls))) {
 			my ($call, $n) = @$point;
 			($spool) = put_back("inject=$call:$what:when=$n");
 			push @wrong, "$call $n: " . join ', ',

@@ -155,7 +155,7 @@ case 'between sessions a second one comes: a new name for each' => sub {
 # A session that deletes one is killed at each call that changes something.
 my @calls = qw(pwrite64 fdatasync fsync ftruncate fallocate);
 
-for my $case ([ 1 ], [ 2 ], [ 3 ], [ 1, 3 ], [ 4 ]) {
+for my $case ([ 1 ], [ 3 ], [ 1, 3 ], [ 4 ]) {
 	case "DELE @$case, killed at each call: the names" => sub {
 		needs('strace');
 		my $run = sub {
@@ -177,7 +177,7 @@ for my $case ([ 1 ], [ 2 ], [ 3 ], [ 1, 3 ], [ 4 ]) {
 		my ($box) = $new->();
 		my @points = points($run->($box));
 		cmp_ok(scalar @points, '>', 3, scalar @points . ' calls');
-		for my $point (@points) {
+		for my $point (few(4, @points)) {
 			my ($call, $n) = @$point;
 			my ($box, $before) = $new->();
 

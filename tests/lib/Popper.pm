@@ -13,7 +13,7 @@ use Scalar::Util qw(weaken);
 use Test::More;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(FX1 alnum box case eventually goes_on letter lock_file memory
+our @EXPORT = qw(FX1 alnum box case few eventually goes_on letter lock_file memory
     needs now points show slurp stops strace straced text_of wire);
 
 # Where a test waits for something that must come, it waits this many seconds
@@ -169,6 +169,16 @@ sub goes_on {
 sub points {
 	my %seen;
 	return map { [ $_, ++$seen{$_} ] } map { /^\d+ +(\w+)\(/ ? $1 : () } @_;
+}
+
+# One in so many of a list, others each day: what takes long comes to all of it.
+# KILL_ALL=1 takes all at once.
+sub few {
+	my ($n, @list) = @_;
+	my $i = int(time / 86400);
+
+	return @list if $ENV{KILL_ALL};
+	return grep { $i++ % $n == 0 } @list;
 }
 
 # A letter of an mbox.  No two numbers give the same one.
@@ -822,6 +832,10 @@ default spool; text with CRLF line ends; filler of that size in lines.
 The words for C<under> (below) that write a trace to FILE; its lines; the
 calls in them as [NAME, N], for C<-e inject=NAME:...:when=N>; whether it stops
 where the signal injected is STOP; lets it go on then.
+
+=item few(N, LIST)
+
+One in N of LIST, others each day; all of it with KILL_ALL=1.
 
 =item lock_file(PATH), slurp(PATH), memory(PID), now, show(TEXT)
 

@@ -925,7 +925,7 @@ bad_recoveries(unsigned samples)
 {
 	struct tape t = { NULL, 0, 0 }, all = { NULL, 0, 0 };
 	struct disk d = { { { NULL, 0, 0 }, { NULL, 0, 0 } } };
-	size_t n, i, step = first.n / 6 + 1;
+	size_t n, i, step = first.n / 3 + 1;
 	bool good = true, done;
 
 	for (n = step / 2; n < first.n && good; n += step)
@@ -1212,11 +1212,11 @@ play(const struct scene *scene, bool forge)
 	good = cuts(samples, !scene->large);
 	ok(good, "%s: power cuts, %u recoveries", sc->name, states);
 	states = 0;
-	good = bad_syncs(samples / 4);
+	good = bad_syncs(samples / 20 + 1);
 	ok(good, "%s: syncs fail, then power cuts, %u recoveries", sc->name,
 	    states);
 	states = 0;
-	good = scene->large || bad_recoveries(samples / 8);
+	good = scene->large || bad_recoveries(samples / 40);
 	if (states > 0)
 		ok(good, "%s: syncs of recoveries fail, %u recoveries",
 		    sc->name, states);
