@@ -41,12 +41,12 @@ is_there(const struct pop *p, const char *name)
 static void
 file_cause(const struct pop *p, const char *name, mode_t needed, char *to)
 {
-	const char *error = strerror(errno);
 	struct stat sb;
 
+	(void)snprintf(to, CAUSE_LEN, "%s", strerror(errno));
 	if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
-		(void)snprintf(to, CAUSE_LEN, "%s", error);
-	else if (!S_ISREG(sb.st_mode))
+		return;
+	if (!S_ISREG(sb.st_mode))
 		(void)snprintf(to, CAUSE_LEN, "it is a %s",
 		    S_ISLNK(sb.st_mode) ? "symbolic link" :
 		    S_ISDIR(sb.st_mode) ? "directory" : "special file");
@@ -59,8 +59,6 @@ file_cause(const struct pop *p, const char *name, mode_t needed, char *to)
 	else if ((sb.st_mode & needed) != needed)
 		(void)snprintf(to, CAUSE_LEN, "mode %04o: chmod 600",
 		    (unsigned)sb.st_mode & 07777);
-	else
-		(void)snprintf(to, CAUSE_LEN, "%s", error);
 }
 
 static void
