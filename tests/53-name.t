@@ -70,7 +70,8 @@ case 'a name that leads back to the address: no warning' => sub {
 
 case 'no name: a warning, and the session is served' => sub {
 	needs('root');
-	like(named(''), qr/^addr=192\.0\.2\.7 warning=none: unable to get canonical name of client: /,
+	# a resolver that nobody answers may wait for more than the two seconds
+	like(named(''), qr/^addr=192\.0\.2\.7 warning=(?:none: unable to get canonical name of client: |timeout: )/,
 	    'the warning');
 };
 
