@@ -159,6 +159,32 @@ lone_in(const char *p, const char *end)
 }
 
 /*
+ * The first line after p that begins "Fr", which is there, and how many line
+ * ends before it are an LF alone.
+ */
+static const char *
+first_fr(const char *p, const char *end, int *lone)
+{
+	const char *nl;
+
+	for (*lone = 0;; p = nl + 1) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		*lone += nl == p || nl[-1] != '\r';
+		if (nl[1] == 'F' && nl[2] == 'r')
+			return nl + 1;
+	}
+}
+
+/* Whether a message begins at q, or may, in the window at p. */
+static bool
+begins_in(const struct scan *s, const char *p, const char *q, const char *end)
+{
+	return q - p >= 3 && s->pos + (uint64_t)(q - p) >= s->until &&
+	    (q[-2] == '\n' || (s->crlf && q[-2] == '\r' && q[-3] == '\n')) &&
+	    mbox_from(q, end, false) != FROM_NO;
+}
+
+/*
  * Where in the window at p a message begins, or may if more is known: the text
  * from there on, or NULL.
  */
@@ -178,9 +204,7 @@ first_from(const struct scan *s, const char *p, const char *end)
 		memcpy(&eight, at + i, sizeof(eight));
 		for (j = i; eight != 0 && j < i + sizeof(eight); j++) {
 			q = p + j + 3;
-			if (at[j] != 0 && (q[-2] == '\n' || s->crlf) &&
-			    s->pos + (uint64_t)(q - p) >= s->until &&
-			    mbox_from(q, end, false) != FROM_NO)
+			if (at[j] != 0 && begins_in(s, p, q, end))
 				return q;
 		}
 	}
@@ -195,11 +219,12 @@ static bool
 near_from(const struct scan *s, const char *p, const char *end)
 {
 	bool start = !s->midline;
-	size_t at = start && s->blank && p[0] == 'F' ? 0 :
-	    start && p[0] == '\n' && p[1] == 'F' ? 1 :
+	size_t at = start && p[0] == '\n' && p[1] == 'F' ? 1 :
 	    p[1] == '\n' && p[2] == 'F' && (p[0] == '\n' ||
 	    (start && p[0] == '\r' && s->crlf)) ? 2 : 3;
 
+	if (start && s->blank && p[0] == 'F')	/* mbox_feed() asks */
+		return true;
 	return at < 3 && s->pos + at >= s->until &&
 	    mbox_from(p + at, end, false) != FROM_NO;
 }
@@ -217,12 +242,15 @@ mbox_body(struct scan *s, const char *p, const char *end)
 	if (!s->asked && s->pos - s->begin > ASK_FROM)
 		(void)mbox_wide(s);
 	w = s->wide ? look_wide(p) : look_at(p);
-	if (w.fr != 0)
-		from = first_from(s, p, end);
-	if (from != NULL && from < stop) {
+	if (w.fr != 0) {	/* mostly it is the only one */
+		from = first_fr(p, end, &lone);
+		if (!begins_in(s, p, from, end) &&
+		    (from = first_from(s, p, end)) != NULL)
+			lone = lone_in(p, from);
+	}
+	if (from != NULL && from < stop)
 		stop = from;
-		lone = lone_in(p, stop);
-	} else {
+	else {
 		lone = w.lf - (w.cr != 0 ? crlf_in(p) : 0);
 		if (stop[-1] == '\r') {	/* left with its LF: is it empty? */
 			lone += *stop == '\n';

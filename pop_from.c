@@ -10,12 +10,12 @@
 enum {
 	/*
 	 * A look at text that is not in memory costs as much as scanning some
-	 * 8 KiB.  With one for every 64 KiB of the file, and a few for small
+	 * 16 KiB.  With one for every 256 KiB of the file, and a few for small
 	 * files, no choice of lengths makes a scan much slower.  A claim that
 	 * is not looked at is not believed.
 	 */
 	LOOKS_FREE = 256,
-	LOOK_EVERY = 65536
+	LOOK_EVERY = 256 * 1024
 };
 
 static bool
