@@ -1,6 +1,6 @@
 /*
  * The numbers of duplicates, kept through the times in which the state file has
- * no index: a list behind all that is written meanwhile, and a locator that
+ * no index: a list after all that is written meanwhile, and a locator that
  * says where it is.  The locator has the second half of the first sector,
  * whatever the first half says, and a sector is written whole or not at all.
  * So a session that dies loses no number, and no unique-id comes to mean
@@ -32,7 +32,7 @@ numbers_write(int work, const void *head, size_t n, struct numbers *l)
 		return -1;
 	}
 	memcpy(sector, head, n);
-	if (l != NULL && l->list[0].n > 0) {
+	if (numbers_end(l) > 0) {
 		memcpy(l->magic, numbers_magic, sizeof(l->magic));
 		l->sum = numbers_sum(l);
 		memcpy(sector + PLACE, l, sizeof(*l));
@@ -40,18 +40,29 @@ numbers_write(int work, const void *head, size_t n, struct numbers *l)
 	return file_write(work, sector, sizeof(sector), 0);
 }
 
+/* A list that is not within the file is none. */
+static void
+bound_list(struct place *p, uint64_t size)
+{
+	if (p->at > size || p->n > (size - p->at) / sizeof(struct msg))
+		memset(p, 0, sizeof(*p));
+}
+
 int
 numbers_locate(int work, struct numbers *l)
 {
+	struct stat sb;
 	ssize_t n = file_some(work, l, sizeof(*l), PLACE);
 
+	if (n == -1 || fstat(work, &sb) == -1)
+		return -1;
 	if (n != sizeof(*l) ||
 	    memcmp(l->magic, numbers_magic, sizeof(l->magic)) != 0 ||
-	    l->sum != numbers_sum(l) ||
-	    l->list[0].n > UINT32_MAX || l->list[0].at > INT64_MAX / 2 ||
-	    l->list[1].n > UINT32_MAX || l->list[1].at > INT64_MAX / 2)
+	    l->sum != numbers_sum(l))
 		memset(l, 0, sizeof(*l));
-	return n == -1 ? -1 : 0;
+	bound_list(&l->list[0], (uint64_t)sb.st_size);
+	bound_list(&l->list[1], (uint64_t)sb.st_size);
+	return 0;
 }
 
 int
@@ -135,10 +146,12 @@ numbers_add(int work, const struct msgs *t, uint64_t at, struct numbers *l)
 	if (bytes > 0)
 		r = file_write(work, list.v, bytes, to.at);
 	msgs_free(&list);
+	if (r == -1)
+		return -1;
 	l->list[1] = l->list[0];
 	l->list[0] = to;
 	l->done = 0;
-	return r;
+	return 0;
 }
 
 /* Reads one of the two lists.  0, or -1: it is not there as it was written. */
@@ -147,8 +160,7 @@ read_list(int work, const struct place *from, struct msgs *t)
 {
 	size_t bytes = (size_t)from->n * sizeof(*t->v);
 
-	if (from->n == 0 ||
-	    (t->v = malloc(bytes)) == NULL)
+	if (from->n == 0 || (t->v = malloc(bytes)) == NULL)
 		return -1;
 	t->n = t->room = (size_t)from->n;
 	if (file_read(work, t->v, bytes, from->at) == 0 &&

@@ -71,6 +71,24 @@ by_pages(int fd, const struct head *h)
 	pages_free(&pg);
 }
 
+/* The lists of duplicates where the second half of the first sector says. */
+static void
+numbers(int fd, const uint8_t *data)
+{
+	struct numbers l;
+	struct msgs t;
+
+	memset(&l, 0, sizeof(l));
+	memcpy(l.magic, "popper numbers 1\n", 17);
+	memcpy(l.list, data, sizeof(l.list));
+	l.sum = file_sum(&l, offsetof(struct numbers, sum), 4);
+	if (file_write(fd, &l, sizeof(l), SECTOR / 2) == -1)
+		abort();
+	if (numbers_read(fd, &t) == 0 && t.n > 0)
+		t.v[t.n - 1].number++;
+	msgs_free(&t);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -99,6 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		index_sum(&t, &sum);
 		msgs_free(&t);
 	}
+	numbers(fd, data);
 	by_pages(fd, &h);
 	return 0;
 }
