@@ -254,7 +254,7 @@ struct numbers {
 
 /*
  * Writes the first sector of the work file: n bytes, half a sector at most, and
- * the locator (NULL, or of no list: none).  0, or -1 with errno.
+ * the locator, if it is of any list.  0, or -1 with errno.
  */
 int numbers_write(int work, const void *head, size_t n, struct numbers *l);
 
@@ -269,8 +269,8 @@ int numbers_settle(int work, bool done);
 
 /*
  * Writes a list of t's duplicates to an offset that nothing else needs until
- * the next index, or behind the lists that are there, and notes it as the newer
- * one.  0, or -1 with errno.
+ * the next index, or after the lists that are there, and notes it as the newer
+ * one.  0, or -1 with errno and *l as it was.
  */
 int numbers_add(int work, const struct msgs *t, uint64_t at, struct numbers *l);
 

@@ -436,8 +436,8 @@ part_size(const struct msg *m, enum part part)
 	return part == PART_HEAD ? m->head : m->length;
 }
 
-static bool
-has_part(const struct drop *d, const struct msg *m, enum part part)
+bool
+drop_has_part(const struct drop *d, const struct msg *m, enum part part)
 {
 	return d->copy != -1 && m->offset >= d->copied &&
 	    m->offset + part_size(m, part) <= d->copied_end;
@@ -595,7 +595,7 @@ is_true(const struct drop *d, const struct spool *sp, const struct msg *m,
 		return 0;
 	if (m->flags & MSG_GONE)
 		return 1;
-	if (has_part(d, m, part))
+	if (drop_has_part(d, m, part))
 		return 0;
 	return sp->fd == -1 ? 1 : scan_same(sp->fd, m);
 }
@@ -606,7 +606,7 @@ in_copy(const struct drop *d, const struct msg *m, enum part part)
 {
 	char s[5];
 
-	return has_part(d, m, part) &&
+	return drop_has_part(d, m, part) &&
 	    file_read(d->copy, s, sizeof(s), m->offset) == 0 &&
 	    memcmp(s, "From ", sizeof(s)) == 0;
 }

@@ -212,11 +212,12 @@ enum from
 mbox_from(const char *p, const char *end, bool last)
 {
 	size_t n = (size_t)(end - p), most = n < FROM_MOST ? n : FROM_MOST;
-	const char *nl = memchr(p, '\n', most);
 	struct str line;
+	const char *nl;
 
 	if (memcmp(p, "From ", n < 5 ? n : 5) != 0)
 		return FROM_NO;
+	nl = memchr(p, '\n', most);
 	if (nl == NULL && (most == FROM_MOST || n < 5 || !last))
 		return most == FROM_MOST || last ? FROM_NO : FROM_MORE;
 	line = (struct str){ p + 5, (size_t)((nl == NULL ? end : nl) - p) - 5 };
@@ -291,8 +292,12 @@ file_ended(const struct scan *s, uint64_t at)
 	const struct msgs *old = s->old;
 	size_t low = 0, high, i;
 
-	if (at == s->size || old == NULL || at == old->end)
-		return at == s->size || old != NULL;
+	if (at == s->size)
+		return true;
+	if (old == NULL)
+		return false;
+	if (at == old->end)
+		return true;
 	for (high = old->n; low < high;) {
 		i = low + (high - low) / 2;
 		if (old->v[i].offset < at)

@@ -389,16 +389,15 @@ plan_for_room(int work, struct journal *j, const struct plan *pl,
 				return 0;
 			plan_free(&j->st);
 		}
-		if ((errno != ENOSPC && errno != EDQUOT && errno != EFBIG) ||
-		    room == 0)
+		if (!file_no_room(errno) || room == 0)
 			return -1;
 	}
 }
 
 /*
  * The journal takes the index's place: a list of the duplicates in it (now, or
- * NULL) goes behind the journal.  A full disk may have no room for that; that
- * mail can be deleted is more important then.
+ * NULL) goes after the journal.  Where a full disk has no room for it, that mail
+ * can be deleted is more important; the list before it stays, if it may.
  */
 static int
 replace_index(int work, struct journal *j, const struct msgs *now)
@@ -409,8 +408,9 @@ replace_index(int work, struct journal *j, const struct msgs *now)
 	if (fstat(work, &sb) == -1)
 		return -1;
 	at = (uint64_t)sb.st_size > j->end ? (uint64_t)sb.st_size : j->end;
-	if (now != NULL && numbers_add(work, now, at, &j->numbers) == -1)
-		memset(&j->numbers, 0, sizeof(j->numbers));
+	if (now != NULL && numbers_add(work, now, at, &j->numbers) == -1 &&
+	    !file_no_room(errno))
+		return -1;
 	return numbers_write(work, "", 0, &j->numbers);
 }
 
@@ -530,7 +530,7 @@ find_room(int work, struct journal *j, const struct plan *pl, uint64_t area,
 
 /*
  * Room for a journal that takes no other's place.  The lists of duplicates stay
- * where they are, if there is room behind them.
+ * where they are, if there is room after them.
  */
 static int
 first_room(int work, struct journal *j, const struct plan *pl)

@@ -282,7 +282,7 @@ dotlock_take(struct pop *p, struct dotlock *d, struct spool *sp)
 	if (errno == EEXIST)
 		errno = EAGAIN;
 	if (errno != EACCES && errno != EPERM && errno != EROFS &&
-	    errno != ENOSPC && errno != EDQUOT)
+	    !file_no_room(errno))
 		return -1;
 	if (!p->drop.nodotlock) {
 		pop_warn(p, "lock: cannot make %s, going on with the kernel "

@@ -361,8 +361,8 @@ take_header(struct scan *s, const char *from, const char *end)
 }
 
 /*
- * Whether a message begins at p, the scanner's place, which is behind an empty
- * line or where the file once ended.  Ends the one before it, then.
+ * Whether a message begins at p, the scanner's place, which follows an empty
+ * line or is where the file once ended.  Ends the one before it, then.
  */
 static enum from
 begins(struct scan *s, const char *p, const char *end, bool last)
@@ -388,8 +388,8 @@ begins(struct scan *s, const char *p, const char *end, bool last)
 }
 
 /*
- * Takes one line, or a piece of one, from p..end.  Returns what is behind it;
- * p if there must be more first.
+ * Takes one line, or a piece of one, from p..end.  Returns what follows it; p if
+ * there must be more first.
  */
 static const char *
 one_line(struct scan *s, const char *p, const char *end, bool last)

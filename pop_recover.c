@@ -150,7 +150,7 @@ journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
 	*kind = WORK_ALIEN;
 	if (is_void(s, (size_t)n) || (n == sizeof(s) &&
 	    is_void(s, sizeof(s) / 2) && numbers_locate(work, &l) == 0 &&
-	    l.list[0].n > 0))
+	    numbers_end(&l) > 0))
 		*kind = WORK_EMPTY;
 	else if (n >= 13 && memcmp(s, "popper index ", 13) == 0)
 		*kind = WORK_INDEX;

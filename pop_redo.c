@@ -352,7 +352,7 @@ judge(struct spool *sp, int work, struct journal *j)
 
 /*
  * Adds the messages of a part of the work file, without the last if cut.  No
- * two parts have the same one: those that are alike are twins.
+ * two parts have the same one: those that are alike are duplicates.
  */
 static int
 add_part(int work, uint64_t from, uint64_t end, bool cut, struct msgs *t)

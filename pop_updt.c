@@ -189,9 +189,8 @@ make_plan(struct change *c, uint64_t size)
 static int
 as_sent(const struct drop *d, const struct msg *m, int fd, const struct msg *x)
 {
-	return d->copy == -1 || m->offset < d->copied ||
-	    m->offset + m->length > d->copied_end ? 1 :
-	    scan_same_body(d->copy, m, fd, x);
+	return drop_has_part(d, m, PART_ALL) ?
+	    scan_same_body(d->copy, m, fd, x) : 1;
 }
 
 /* Puts the session's marks on a table of the spool as it is now. */
@@ -239,7 +238,7 @@ set_times(int fd, const struct summary *sum)
 static bool
 no_room(int e)
 {
-	return e == ENOSPC || e == EDQUOT || e == EFBIG || e == EAGAIN;
+	return file_no_room(e) || e == EAGAIN;
 }
 
 /* Carries the change out; where there is no room, without what needs it. */
@@ -256,7 +255,7 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 		return 0;
 	r = journal_apply(p, sp, &c->plan, c->now, 0, 0, begun);
 	if (r == -1 && !*begun && no_room(errno) && c->extra) {
-		pop_warn(p, "update: leaving out Status");
+		pop_warn(p, "update: leaving out Status and line ends");
 		c->status = c->ends = false;
 		return apply(p, sp, c, begun);
 	}
@@ -266,7 +265,7 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 /*
  * Tells the end of the session what has become of the maildrop, and stamps the
  * new spool.  Where mail came by, that is the stamp of no spool: the next
- * session scans it, and knows by the table which message of twins is which.
+ * session scans it, and knows by the table which duplicate is which.
  */
 static void
 settle(struct pop *p, struct spool *sp, const struct change *c,
@@ -386,9 +385,8 @@ table_is_true(const struct change *c, size_t first)
 	for (m = &c->now->v[first]; m < end && r == 1; m++)
 		if (changes(c, m))
 			r = scan_same(c->fd, m);
-		else if (file_read(c->fd, from, sizeof(from), m->offset) == -1)
-			r = errno == EIO ? -1 : 0;
-		else
+		else if ((r = file_read(c->fd, from, sizeof(from),
+		    m->offset)) == 0)
 			r = memcmp(from, "From ", sizeof(from)) == 0;
 	return r;
 }

@@ -512,7 +512,7 @@ void drop_close(struct drop *d);
 /*
  * Closes the temporary copy; the next request for text makes a new one.  While a
  * clone of the spool exists, overwriting a block of the spool takes a free block
- * of the disk, so the copy is closed before the spool is changed.
+ * of the disk, so a copy that is one is closed before the spool is changed.
  */
 void drop_close_copy(struct drop *d);
 
@@ -525,6 +525,9 @@ int drop_entry(struct pop *p, size_t i);
 
 /* How much of a message is needed. */
 enum part { PART_HEAD, PART_ALL };
+
+/* Whether the temporary copy has that part of m, as the table tells it. */
+bool drop_has_part(const struct drop *d, const struct msg *m, enum part part);
 
 /*
  * Makes sure that the text of m is in the temporary copy, at its offset; and that

@@ -132,7 +132,7 @@ sub killed {
 		push @wrong, "$call $n: after QUIT" if text_in($box) ne '';
 		$box->remove;
 	}
-	note("$text of them leave text there");
+	cmp_ok($text, '>', 0, "$text of them leave text there");
 	is(join("\n", @wrong), '', scalar(@trace) . ' calls');
 }
 
