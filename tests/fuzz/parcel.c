@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		abort();
 	memset(&x, 0, sizeof(x));
 	x.fd = fd;
-	x.limit = 1 << 20;
+	x.limit = x.room = 1 << 20;
 	some = 1 + data[0];
 	data++;
 	n--;
