@@ -280,9 +280,9 @@ set_user(struct pop *p, const char *name, size_t n)
 		n = 0;
 	memcpy(p->user, name, n);
 	p->user[n] = '\0';
-	(void)log_clean(p->who, sizeof(p->who), name, n);
+	(void)text_clean(p->who, sizeof(p->who), name, n);
 	if (n == 0)
-		(void)log_clean(p->who, sizeof(p->who), "?", 1);
+		(void)text_clean(p->who, sizeof(p->who), "?", 1);
 }
 
 enum result
@@ -310,7 +310,7 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	(void)io_sleep(p, when);
 	pop_printf(p, "-ERR [AUTH] Password supplied for \"%s\" is "
 	    "incorrect.", p->user);
-	return BYE;
+	return CLOSE;
 }
 
 /* Whether make_work() would leave a .user.pop that the user can open. */
@@ -381,16 +381,16 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 		    (unsigned long)a->uid);
 	if (f != FAULT_NONE) {
 		(void)drop_refuse(p, f);
-		return BYE;
+		return CLOSE;
 	}
 	if (drop_open(p) != OK)
-		return BYE;
+		return CLOSE;
 	p->left = (unsigned long)p->drop.sum.count;
 	pop_log(p, LV_NOTICE, "login user=%s addr=%s messages=%llu "
 	    "octets=%llu ms=%lld", p->who, p->addr,
 	    (unsigned long long)p->drop.sum.count,
 	    (unsigned long long)p->drop.sum.octets,
-	    (long long)-io_left(asked));
+	    (long long)-wait_left(asked));
 	return pop_ok(p, "%s has %llu messages (%llu octets).", p->user,
 	    (unsigned long long)p->drop.sum.count,
 	    (unsigned long long)p->drop.sum.octets);
@@ -416,7 +416,7 @@ say_no_check(struct pop *p, const struct account *a)
 	else
 		(void)pop_err(p, "[SYS/TEMP] Accounts cannot be looked up "
 		    "now.");
-	return BYE;
+	return CLOSE;
 }
 
 /* What PASS, APOP and AUTH come to. */
@@ -427,15 +427,15 @@ log_in(struct pop *p, struct login *l)
 	struct timespec asked, when;
 	int r;
 
-	io_deadline(&asked, 0);
-	io_deadline(&when, p->opt.fail);
+	wait_deadline(&asked, 0);
+	wait_deadline(&when, p->opt.fail);
 	l->name = p->user;
 	r = cred_check(p, l, &a);
 	cred_forget(p->in.buf, p->in.start);
 	cred_forget(p->in.buf + p->in.end, sizeof(p->in.buf) - p->in.end);
 	if (r == -1 && a.status == 0 && errno == EINTR) {
-		p->out.state = IN_SIGNAL;	/* the loop says why we end */
-		return CUT;
+		p->out.state = IO_SIGNAL;	/* the loop says why we end */
+		return ABORT;
 	}
 	if (r == -1)
 		return say_no_check(p, &a);
@@ -485,7 +485,7 @@ plain(struct pop *p, struct str response)
 	struct account proxy = { .reason = "proxy" };
 	struct timespec when;
 	size_t n, i, nuls = 0;
-	enum result r = NO;
+	enum result r = ERR;
 
 	if (!base64_decode(response, text, sizeof(text) - 1, &n))
 		return malformed(p);
@@ -505,7 +505,7 @@ plain(struct pop *p, struct str response)
 	else {
 		set_user(p, who, strlen(who));
 		l.password = password;
-		io_deadline(&when, p->opt.fail);
+		wait_deadline(&when, p->opt.fail);
 		r = text[0] != '\0' && strcmp(text, who) != 0 ?
 		    refuse(p, &proxy, &when) : log_in(p, &l);
 	}
@@ -518,14 +518,14 @@ enum result
 pop_auth(struct pop *p)
 {
 	struct str mech = p->argv[0], response = { "", 0 };
-	enum line what;
+	enum io what;
 
 	if (p->argc == 0) {
 		(void)pop_ok(p, "Mechanisms follow");
 		if (auth_clear_ok(p))
 			pop_puts(p, "PLAIN\r\n");
 		(void)pop_dot(p);
-		return NO;		/* nobody has logged in */
+		return ERR;		/* nobody has logged in */
 	}
 	if (mech.n != 5 || strncasecmp(mech.p, "PLAIN", 5) != 0)
 		return pop_err(p, "That mechanism is not known here.");
@@ -539,11 +539,11 @@ pop_auth(struct pop *p)
 	}
 	pop_puts(p, "+ \r\n");
 	what = pop_line(p, LINE_SASL, &response);
-	if (what == IN_LONG || what == IN_CONTROL)
+	if (what == IO_LONG || what == IO_CONTROL)
 		return malformed(p);
-	if (what != IN_LINE) {
+	if (what != IO_OK) {
 		p->out.state = what;	/* the loop says why we end */
-		return CUT;
+		return ABORT;
 	}
 	if (response.n == 1 && *response.p == '*')
 		return pop_err(p, "Authentication is cancelled.");

@@ -238,7 +238,7 @@ note_id(struct notes *n, size_t i, struct str value)
 	uint64_t id;
 	size_t room;
 
-	if (!arg_number(value, UINT32_MAX, &id))
+	if (!text_number(value, UINT32_MAX, &id))
 		return;
 	if (i >= n->room) {
 		room = i < 512 ? 1024 : i * 2;
@@ -434,7 +434,7 @@ board_list(struct pop *p)
 		return OK;
 	}
 	if ((f = open_boards(p)) == NULL)
-		return NO;
+		return ERR;
 	p->opt.wait = 0;
 	for (pass = 0; pass < 2 && r == 0; pass++) {
 		if (pass == 1)
@@ -449,7 +449,7 @@ board_list(struct pop *p)
 	saved = errno;
 	(void)fclose(f);
 	errno = saved;
-	return r == 0 ? OK : pass == 1 ? NO : CUT;
+	return r == 0 ? OK : pass == 1 ? ERR : ABORT;
 }
 
 /* Fourteen lines (RFC 1082); the password is nobody's business. */

@@ -105,13 +105,13 @@ take_answer(struct pop *p, int fd, void *answer, size_t n,
     const struct timespec *until)
 {
 	char *to = answer;
-	enum line what;
+	enum io what;
 	ssize_t got;
 
 	while (n > 0) {
-		if ((what = io_readable(p, fd, until)) != IN_LINE) {
-			if (what != IN_ERROR)
-				errno = what == IN_TIMEOUT ? ETIMEDOUT : EINTR;
+		if ((what = io_readable(p, fd, until)) != IO_OK) {
+			if (what != IO_ERROR)
+				errno = what == IO_TIMEOUT ? ETIMEDOUT : EINTR;
 			return -1;
 		}
 		if ((got = read(fd, to, n)) == 0)
@@ -182,17 +182,17 @@ wait_end(struct pop *p, pid_t pid, unsigned seconds, int *status)
 	long ms = 1;
 	pid_t r;
 
-	io_deadline(&until, seconds);
+	wait_deadline(&until, seconds);
 	while ((r = waitpid(pid, status, WNOHANG)) == 0 ||
 	    (r == -1 && errno == EINTR)) {
-		if (io_left(&until) <= 0) {
+		if (wait_left(&until) <= 0) {
 			if (kill(-pid, SIGKILL) == -1)	/* before setsid() */
 				(void)kill(pid, SIGKILL);
 			(void)waitpid(pid, status, 0);
 			errno = ETIMEDOUT;
 			return -1;
 		}
-		io_deadline(&soon, 0);
+		wait_deadline(&soon, 0);
 		soon.tv_nsec += ms * 1000000;
 		if (io_sleep(p, &soon) == -1) {
 			errno = EINTR;	/* we are to end; it goes on */

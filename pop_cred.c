@@ -135,9 +135,9 @@ cred_parse(char *line, const char *name, struct account *a)
 			s = colon + 1;
 		}
 	}
-	if (!arg_number((struct str){ field[2], strlen(field[2]) },
+	if (!text_number((struct str){ field[2], strlen(field[2]) },
 	    UINT32_MAX - 1, &uid) ||
-	    !arg_number((struct str){ field[3], strlen(field[3]) },
+	    !text_number((struct str){ field[3], strlen(field[3]) },
 	    UINT32_MAX - 1, &gid))
 		return false;
 	set_hash(a, field[1]);		/* also a stranger's: see check() */
@@ -315,7 +315,7 @@ check_hash(struct account *a, const char *password)
 static unsigned
 check_time(struct pop *p)
 {
-	int64_t left = io_left(&p->login) / 1000;
+	int64_t left = wait_left(&p->login) / 1000;
 
 	return left <= 0 ? 0 : left < CHECK_LIMIT ? (unsigned)left :
 	    CHECK_LIMIT;

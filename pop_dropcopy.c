@@ -662,7 +662,7 @@ enum result
 drop_copy(struct pop *p, const struct msg *m, enum part part)
 {
 	if (drop_text(p, m, part) != OK)
-		return NO;
+		return ERR;
 	if (m->flags & MSG_GONE)
 		return pop_err(p, "Another program has removed message %zu.",
 		    (size_t)(m - p->drop.all.v) + 1 -

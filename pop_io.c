@@ -158,7 +158,7 @@ io_end(void)
 }
 
 void
-io_deadline(struct timespec *ts, unsigned seconds)
+wait_deadline(struct timespec *ts, unsigned seconds)
 {
 	if (clock_gettime(CLOCK_MONOTONIC, ts) == -1)
 		memset(ts, 0, sizeof(*ts));
@@ -166,11 +166,11 @@ io_deadline(struct timespec *ts, unsigned seconds)
 }
 
 int64_t
-io_left(const struct timespec *until)
+wait_left(const struct timespec *until)
 {
 	struct timespec now;
 
-	io_deadline(&now, 0);
+	wait_deadline(&now, 0);
 	return (int64_t)(until->tv_sec - now.tv_sec) * 1000 +
 	    (until->tv_nsec - now.tv_nsec) / 1000000;
 }
@@ -179,13 +179,13 @@ void
 io_limit(const struct pop *p, struct timespec *until)
 {
 	if (p->state == ST_TRANS)
-		io_deadline(until, p->opt.idle);
+		wait_deadline(until, p->opt.idle);
 	else
 		*until = p->login;
 }
 
-/* Waits until fd can be read (or written): IN_LINE, or what came instead. */
-static enum line
+/* Waits until fd can be read (or written): IO_OK, or what came instead. */
+static enum io
 io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 {
 	struct timespec ts;
@@ -194,8 +194,8 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 	int r;
 
 	while (!stop) {
-		if ((ms = io_left(until)) <= 0)
-			return IN_TIMEOUT;
+		if ((ms = wait_left(until)) <= 0)
+			return IO_TIMEOUT;
 		if (ms > GONE_LOOK * 1000)
 			ms = GONE_LOOK * 1000;	/* see peer_gone() */
 		ts.tv_sec = (time_t)(ms / 1000);
@@ -206,16 +206,16 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 		r = pselect(fd + 1, writing ? NULL : &set,
 		    writing ? &set : NULL, NULL, &ts, &p->waiting);
 		if (r > 0)
-			return IN_LINE;
+			return IO_OK;
 		if (r == -1 && errno != EINTR)
-			return IN_ERROR;
+			return IO_ERROR;
 		if (r == 0 && peer_gone(fd))
-			return IN_EOF;
+			return IO_EOF;
 	}
-	return IN_SIGNAL;
+	return IO_SIGNAL;
 }
 
-enum line
+enum io
 io_readable(struct pop *p, int fd, const struct timespec *until)
 {
 	return io_wait(p, fd, false, until);
@@ -224,11 +224,11 @@ io_readable(struct pop *p, int fd, const struct timespec *until)
 int
 io_sleep(struct pop *p, const struct timespec *until)
 {
-	return io_wait(p, -1, false, until) == IN_TIMEOUT ? 0 : -1;
+	return io_wait(p, -1, false, until) == IO_TIMEOUT ? 0 : -1;
 }
 
 /* What errno means: the connection is lost, or something is wrong here. */
-static enum line
+static enum io
 io_failure(void)
 {
 	switch (errno) {
@@ -237,18 +237,18 @@ io_failure(void)
 	case ETIMEDOUT:		/* keepalive had no answer ... */
 	case EHOSTUNREACH:	/* ... but that of a router */
 	case ENETUNREACH:
-		return IN_EOF;
+		return IO_EOF;
 	default:
-		return IN_ERROR;
+		return IO_ERROR;
 	}
 }
 
 /* Reads what there is into the free end of the buffer. */
-static enum line
+static enum io
 fill(struct pop *p, const struct timespec *until)
 {
 	struct in *in = &p->in;
-	enum line r;
+	enum io r;
 	ssize_t n;
 
 	if (in->start > 0) {
@@ -257,16 +257,16 @@ fill(struct pop *p, const struct timespec *until)
 		in->start = 0;
 	}
 	do {
-		if ((r = io_wait(p, 0, false, until)) != IN_LINE)
+		if ((r = io_wait(p, 0, false, until)) != IO_OK)
 			return r;
 		n = read(0, in->buf + in->end, sizeof(in->buf) - in->end);
 	} while (n == -1 && (errno == EAGAIN || errno == EINTR));
 	if (n == -1)
 		return io_failure();
 	if (n == 0)		/* an unterminated last line is nothing */
-		return IN_EOF;
+		return IO_EOF;
 	in->end += (size_t)n;
-	return IN_LINE;
+	return IO_OK;
 }
 
 /* Whether a line holds what no command may (RFC 2449, 3). */
@@ -283,7 +283,7 @@ has_control(struct str s)
 
 /* The buffered line if it is complete; a bare LF ends one as well. */
 static bool
-take_line(struct in *in, size_t max, struct str *line, enum line *what)
+take_line(struct in *in, size_t max, struct str *line, enum io *what)
 {
 	const char *p = in->buf + in->start;
 	const char *nl = memchr(p, '\n', in->end - in->start);
@@ -297,22 +297,22 @@ take_line(struct in *in, size_t max, struct str *line, enum line *what)
 		return false;
 	}
 	in->start += n;
-	*what = in->skip || n > max ? IN_LONG : IN_LINE;
+	*what = in->skip || n > max ? IO_LONG : IO_OK;
 	in->skip = false;
 	line->p = p;
 	line->n = n - 1;
 	if (line->n > 0 && p[line->n - 1] == '\r')
 		line->n--;
-	if (*what == IN_LINE && has_control(*line))
-		*what = IN_CONTROL;
+	if (*what == IO_OK && has_control(*line))
+		*what = IO_CONTROL;
 	return true;
 }
 
-enum line
+enum io
 pop_line(struct pop *p, size_t max, struct str *line)
 {
 	struct timespec until;
-	enum line what;
+	enum io what;
 
 	if (take_line(&p->in, max, line, &what))
 		return what;
@@ -320,27 +320,27 @@ pop_line(struct pop *p, size_t max, struct str *line)
 		return p->out.state;
 	io_limit(p, &until);		/* of the whole line */
 	do {
-		if ((what = fill(p, &until)) != IN_LINE)
+		if ((what = fill(p, &until)) != IO_OK)
 			return what;
 	} while (!take_line(&p->in, max, line, &what));
 	return what;
 }
 
-enum line
+enum io
 pop_octets(struct pop *p, size_t n, const struct timespec *until,
     struct str *octets)
 {
-	enum line what;
+	enum io what;
 
 	while (p->in.end - p->in.start < n) {
 		if (pop_flush(p) == -1)
 			return p->out.state;
-		if ((what = fill(p, until)) != IN_LINE)
+		if ((what = fill(p, until)) != IO_OK)
 			return what;
 	}
 	octets->p = p->in.buf + p->in.start;
 	octets->n = p->in.end - p->in.start;
-	return IN_LINE;
+	return IO_OK;
 }
 
 bool
@@ -370,9 +370,9 @@ pop_flush(struct pop *p)
 	size_t done = 0;
 	ssize_t n;
 
-	if (o->n > 0 && o->state == IN_LINE)
+	if (o->n > 0 && o->state == IO_OK)
 		io_limit(p, &until);	/* of the whole buffer */
-	while (o->state == IN_LINE && done < o->n) {
+	while (o->state == IO_OK && done < o->n) {
 		n = write(1, o->buf + done, o->n - done);
 		if (n >= 0)
 			done += (size_t)n;
@@ -382,7 +382,7 @@ pop_flush(struct pop *p)
 			o->state = io_failure();
 	}
 	o->n = 0;
-	return o->state == IN_LINE ? 0 : -1;
+	return o->state == IO_OK ? 0 : -1;
 }
 
 void
@@ -391,7 +391,7 @@ pop_put(struct pop *p, const void *data, size_t n)
 	const char *s = data;
 	size_t some;
 
-	while (n > 0 && p->out.state == IN_LINE) {
+	while (n > 0 && p->out.state == IO_OK) {
 		some = sizeof(p->out.buf) - p->out.n;
 		if (some > n)
 			some = n;
@@ -469,7 +469,7 @@ pop_err(struct pop *p, const char *fmt, ...)
 			*s = '?';
 	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: %s", p->who, p->addr,
 	    text);
-	return NO;
+	return ERR;
 }
 
 void
@@ -537,7 +537,7 @@ wire_text(struct pop *p, struct wire *w, const char *s, size_t n)
 	struct out *o = &p->out;
 	size_t some;
 
-	for (; n > 0 && o->state == IN_LINE; s += some, n -= some) {
+	for (; n > 0 && o->state == IO_OK; s += some, n -= some) {
 		some = n < WIRE_PIECE ? n : WIRE_PIECE;
 		if (sizeof(o->buf) - o->n < 2 * some + 1)
 			(void)pop_flush(p);

@@ -9,7 +9,7 @@
 /* ---- the message that a command names ---------------------------------- */
 
 bool
-arg_number(struct str s, uint64_t max, uint64_t *value)
+text_number(struct str s, uint64_t max, uint64_t *value)
 {
 	uint64_t n = 0, digit;
 	size_t i;
@@ -56,7 +56,7 @@ arg_msg(struct pop *p, int i)
 	uint64_t n;
 	size_t at;
 
-	if (!arg_number(p->argv[i], UINT32_MAX, &n)) {
+	if (!text_number(p->argv[i], UINT32_MAX, &n)) {
 		(void)pop_err(p, "That is not the number of a message.");
 		return NULL;
 	}
@@ -122,7 +122,7 @@ listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
 
 	if (p->argc == 1) {
 		if ((m = arg_msg(p, 0)) == NULL)
-			return NO;
+			return ERR;
 		pop_puts(p, "+OK ");
 		show(p, m);
 		return OK;
@@ -184,7 +184,7 @@ pop_dele(struct pop *p)
 	struct msg *m;
 
 	if ((m = arg_msg(p, 0)) == NULL)
-		return NO;
+		return ERR;
 	if (p->drop.kind == DROP_BOARD)		/* RFC 1082 */
 		return pop_ok(p, "Bulletin boards are read-only.");
 	list_mark(p, m, MSG_DELETED);
@@ -227,7 +227,7 @@ sign_off(struct pop *p)
 {
 	p->reason = END_QUIT;
 	(void)pop_ok(p, "popper at %s signing off.", p->host);
-	return BYE;
+	return CLOSE;
 }
 
 /* QUIT before login: nothing to update. */
@@ -263,5 +263,5 @@ pop_update(struct pop *p)
 	else
 		(void)pop_err(p, "[SYS/TEMP] The maildrop could not be "
 		    "updated; nothing was removed.");
-	return BYE;
+	return CLOSE;
 }

@@ -345,15 +345,15 @@ lock_within(struct pop *p, enum lock how, bool create, int64_t *ms,
 {
 	struct timespec begun, soon;
 
-	io_deadline(&begun, 0);
+	wait_deadline(&begun, 0);
 	while (lock_once(p, how, create, sp) == -1) {
 		if (errno != EAGAIN)
 			return -1;
-		if (-io_left(&begun) >= *ms) {
+		if (-wait_left(&begun) >= *ms) {
 			errno = EAGAIN;
 			return -1;
 		}
-		io_deadline(&soon, 0);
+		wait_deadline(&soon, 0);
 		/* not in step with others who wait */
 		soon.tv_nsec += (RETRY_MS + getpid() % RETRY_MS) * 1000000L;
 		if (io_sleep(p, &soon) == -1) {
@@ -361,7 +361,7 @@ lock_within(struct pop *p, enum lock how, bool create, int64_t *ms,
 			return -1;
 		}
 	}
-	*ms += io_left(&begun);
+	*ms += wait_left(&begun);
 	return 0;
 }
 

@@ -151,7 +151,7 @@ log_left_out(struct pop *p)
 }
 
 const char *
-log_clean(char *to, size_t room, const char *s, size_t n)
+text_clean(char *to, size_t room, const char *s, size_t n)
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char c;
@@ -202,7 +202,7 @@ log_set_peer(struct pop *p, const char *addr)
 	else if (inet_pton(AF_INET6, addr, ip) == 1)
 		set_address(p, AF_INET6, ip);
 	else {			/* a name: it proves nothing */
-		(void)log_clean(p->addr, sizeof(p->addr), addr, strlen(addr));
+		(void)text_clean(p->addr, sizeof(p->addr), addr, strlen(addr));
 		p->loopback = strcmp(addr, "local") == 0;
 	}
 }
@@ -301,7 +301,7 @@ say_name(struct pop *p, const struct answer *a)
 {
 	char clean[NI_MAXHOST];
 
-	(void)log_clean(clean, sizeof(clean), a->name, strlen(a->name));
+	(void)text_clean(clean, sizeof(clean), a->name, strlen(a->name));
 	switch (a->what) {
 	case NAME_NONE:
 		pop_log(p, LV_NOTICE, "name addr=%s warning=none: unable to "
@@ -345,7 +345,7 @@ log_check_name(struct pop *p)
 		return;				/* "local" */
 	memset(&q, 0, sizeof(q));
 	q.self = self;
-	io_deadline(&until, NAME_WAIT);
+	wait_deadline(&until, NAME_WAIT);
 	if (child_ask(p, look_up, &q, sizeof(q), &until) == 0)
 		say_name(p, &q.answer);
 	else if (errno == ETIMEDOUT || errno == EPIPE)	/* its alarm was first */

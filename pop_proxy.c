@@ -31,7 +31,7 @@ is_port(struct str s)
 	uint64_t n;
 
 	return s.n > 0 && (s.n == 1 || s.p[0] != '0') &&
-	    arg_number(s, 65535, &n);
+	    text_number(s, 65535, &n);
 }
 
 /* Takes the text up to the next single space, or to the end. */
@@ -145,7 +145,7 @@ version_2(struct pop *p, const unsigned char *s, size_t len)
 static bool
 have(struct pop *p, size_t n, struct str *in, const struct timespec *until)
 {
-	return pop_octets(p, n, until, in) == IN_LINE;
+	return pop_octets(p, n, until, in) == IO_OK;
 }
 
 static bool
@@ -199,7 +199,7 @@ proxy_header(struct pop *p)
 
 	if (p->opt.proxy == PROXY_OFF)
 		return true;
-	io_deadline(&until, p->opt.login < HEADER_WAIT ? p->opt.login :
+	wait_deadline(&until, p->opt.login < HEADER_WAIT ? p->opt.login :
 	    HEADER_WAIT);
 	if (!have(p, 1, &in, &until))
 		good = false;

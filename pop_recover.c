@@ -24,7 +24,7 @@ work_clean(const struct pop *p, char clean[WORK_CLEAN])
 	char name[WORK_NAME];
 
 	work_name(p->drop.name, name);
-	return log_clean(clean, WORK_CLEAN, name, strlen(name));
+	return text_clean(clean, WORK_CLEAN, name, strlen(name));
 }
 
 /* ---- what the work file holds ------------------------------------------ */

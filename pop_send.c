@@ -53,7 +53,7 @@ up_to_limit(struct limit *l, const char *s, size_t n, bool *done)
 }
 
 /*
- * Sends the text of a message, all of it or up to a limit.  CUT where the
+ * Sends the text of a message, all of it or up to a limit.  ABORT where the
  * copy cannot be read: a partial message never ends in a dot.
  */
 static enum result
@@ -68,13 +68,13 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 
 	if (l != NULL && l->lines == 0 && end > m->offset + m->head)
 		end = m->offset + m->head;	/* the copy may end there */
-	for (; at < end && !done && p->out.state == IN_LINE; at += n) {
+	for (; at < end && !done && p->out.state == IO_OK; at += n) {
 		n = l == NULL ? PART - (size_t)(at % PAGE) : PART_TOP;
 		if (n > end - at)
 			n = (size_t)(end - at);
 		if (file_read(p->drop.copy, part, n, at) == -1) {
 			pop_warn(p, "send: temporary copy");
-			return CUT;
+			return ABORT;
 		}
 		some = l == NULL ? n : up_to_limit(l, part, n, &done);
 		wire_text(p, &w, part, some);
@@ -92,9 +92,9 @@ pop_retr(struct pop *p)
 	enum result r;
 
 	if ((m = arg_msg(p, 0)) == NULL || drop_copy(p, m, PART_ALL) != OK)
-		return NO;
+		return ERR;
 	(void)pop_ok(p, "%llu octets", (unsigned long long)m->octets);
-	if ((r = send_text(p, m, NULL)) != OK || p->out.state != IN_LINE)
+	if ((r = send_text(p, m, NULL)) != OK || p->out.state != IO_OK)
 		return r;
 	p->retrieved++;
 	p->sent += m->octets;
@@ -109,11 +109,11 @@ pop_top(struct pop *p)
 	struct msg *m;
 
 	if ((m = arg_msg(p, 0)) == NULL)
-		return NO;
-	if (!arg_number(p->argv[1], UINT64_MAX, &l.lines))
+		return ERR;
+	if (!text_number(p->argv[1], UINT64_MAX, &l.lines))
 		return pop_err(p, "The number of lines must be a number.");
 	if (drop_copy(p, m, l.lines == 0 ? PART_HEAD : PART_ALL) != OK)
-		return NO;
+		return ERR;
 	(void)pop_ok(p, "Top of message follows");
 	return send_text(p, m, &l);
 }

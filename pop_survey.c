@@ -24,7 +24,7 @@ enum { REFUSED = 1, LEFT = 2, THERE = 4, FOUND = REFUSED | LEFT | THERE };
 static const char *
 cleaned(const char *name, char *clean)
 {
-	return log_clean(clean, CLEAN_LEN, name, strlen(name));
+	return text_clean(clean, CLEAN_LEN, name, strlen(name));
 }
 
 static bool
@@ -279,7 +279,7 @@ note_stranger(struct check *c, const char *name, const struct account *a)
 {
 	if (a->reason == NULL && c->stranger[0] == '\0' &&
 	    xmit_stranger(a->uid))
-		(void)log_clean(c->stranger, sizeof(c->stranger), name,
+		(void)text_clean(c->stranger, sizeof(c->stranger), name,
 		    strlen(name));
 }
 

@@ -33,7 +33,7 @@ tls_begin(struct pop *p)
 		p->tlsfd[i] = -1;
 		if ((s = getenv(names[i])) == NULL || *s == '\0')
 			continue;
-		if (!arg_number((struct str){ s, strlen(s) }, FD_SETSIZE - 1,
+		if (!text_number((struct str){ s, strlen(s) }, FD_SETSIZE - 1,
 		    &n) || n < 3 || fcntl((int)n, F_GETFD) == -1 ||
 		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == -1) {
 			pop_log(p, LV_NOTICE, "tls: %s names no descriptor",
@@ -67,7 +67,7 @@ note_entry(struct pop *p, const char *entry)
 		if (strncmp(entry, wanted[i], n) != 0 || entry[n] != '=')
 			continue;
 		pop_log(p, LV_NOTICE, "tls addr=%s %s=%s", p->addr,
-		    i == 0 ? "protocol" : "cipher", log_clean(clean,
+		    i == 0 ? "protocol" : "cipher", text_clean(clean,
 		    sizeof(clean), entry + n + 1, strlen(entry + n + 1)));
 	}
 }
@@ -90,7 +90,7 @@ await(struct pop *p)
 	while (have < 2 || text[have - 1] != '\0' || text[have - 2] != '\0') {
 		if (have == sizeof(text))
 			return -1;
-		if (io_readable(p, p->tlsfd[TLS_CTL], &until) != IN_LINE)
+		if (io_readable(p, p->tlsfd[TLS_CTL], &until) != IO_OK)
 			return -1;
 		n = read(p->tlsfd[TLS_CTL], text + have, 1);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
@@ -131,16 +131,16 @@ pop_stls(struct pop *p)
 	if (io_pending(p)) {
 		(void)pop_err(p, "Nothing may follow STLS before its "
 		    "answer.");
-		return BYE;
+		return CLOSE;
 	}
 	(void)pop_ok(p, "Begin TLS negotiation.");
 	if (pop_flush(p) == -1)
-		return CUT;
+		return ABORT;
 	if (write(p->tlsfd[TLS_CTL], "Y", 1) != 1 || await(p) == -1 ||
 	    take_over(p) == -1) {
 		pop_log(p, LV_NOTICE, "tls addr=%s: the handshake failed",
 		    p->addr);
-		return CUT;
+		return ABORT;
 	}
 	io_forget(p);
 	p->tls = true;

@@ -105,17 +105,17 @@ take(struct parcel *x, struct str in)
 }
 
 /*
- * Receives to the final dot.  IN_LINE, or why it did not come.  The limit is for
+ * Receives to the final dot.  IO_OK, or why it did not come.  The limit is for
  * OUT_SIZE octets at a time, as it is where the client reads: any modem is fast
  * enough, and a drip ends.
  */
-static enum line
+static enum io
 receive(struct pop *p, struct parcel *x)
 {
 	struct timespec until;
 	struct str in;
 	size_t n, left = 0;
-	enum line r;
+	enum io r;
 
 	if (pop_flush(p) == -1)
 		return p->out.state;
@@ -124,14 +124,14 @@ receive(struct pop *p, struct parcel *x)
 			io_limit(p, &until);
 			left = OUT_SIZE;
 		}
-		if ((r = pop_octets(p, 1, &until, &in)) != IN_LINE)
+		if ((r = pop_octets(p, 1, &until, &in)) != IO_OK)
 			return r;
 		n = take(x, in);
 		pop_used(p, n);
 		left -= n < left ? n : left;
 	}
 	spill(x);
-	return IN_LINE;
+	return IO_OK;
 }
 
 /* Starts sendmail on the message.  0, or -1 with errno. */
@@ -295,8 +295,8 @@ xtnd_xmit(struct pop *p)
 {
 	struct parcel parcel;
 	struct parcel *x = &parcel;
-	enum result r = CUT;
-	enum line what;
+	enum result r = ABORT;
+	enum io what;
 
 	if (p->opt.noxmit)
 		return pop_err(p, "Sending mail is turned off here.");
@@ -320,7 +320,7 @@ xtnd_xmit(struct pop *p)
 		    " now.");
 	}
 	(void)pop_ok(p, "Start sending the message.");
-	if ((what = receive(p, x)) == IN_LINE)
+	if ((what = receive(p, x)) == IO_OK)
 		r = judge(p, x);
 	else {
 		p->out.state = what;	/* the loop says why we end */

@@ -109,7 +109,7 @@ list_field(struct pop *p, struct str name, struct msg *only)
 		    MSG_GONE) && read_head(p, m, &room, &size, &head) == -1)) {
 			pop_warn(p, "xlst: temporary copy");
 			free(room);
-			return CUT;
+			return ABORT;
 		}
 		if (m->flags & MSG_GONE)	/* that was found just now */
 			continue;
@@ -143,13 +143,13 @@ xtnd_xlst(struct pop *p)
 	if (drop_load(p) == -1)
 		return pop_err(p, "[SYS/TEMP] The maildrop cannot be read "
 		    "now.");
-	if (p->argc == 3 && (!arg_number(p->argv[2], UINT32_MAX, &n) ||
+	if (p->argc == 3 && (!text_number(p->argv[2], UINT32_MAX, &n) ||
 	    (m = list_msg(p, n)) == NULL))
 		return pop_err(p, "That message does not exist.");
 	if (p->drop.sum.count > 0 &&
 	    drop_text(p, m != NULL ? m : list_msg(p, 1), PART_HEAD) !=
 	    OK)
-		return NO;
+		return ERR;
 	return list_field(p, name, m);
 }
 
@@ -225,7 +225,7 @@ xtnd_bboards(struct pop *p)
 		return open_board(p, false);
 	if ((r = board_list(p)) == OK)
 		return pop_dot(p);
-	return r == NO ? say_boards(p, errno) : r;
+	return r == ERR ? say_boards(p, errno) : r;
 }
 
 static enum result

@@ -187,7 +187,7 @@ unknown(struct pop *p, struct str word)
 	    word.n < 40 ? (int)word.n : 40, word.p);
 	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: unknown command",
 	    p->who, p->addr);
-	return NO;
+	return ERR;
 }
 
 static enum result
@@ -214,7 +214,7 @@ execute(struct pop *p, struct str line)
 		    p->argc < c->least ? "few" : "many", c->name);
 	}
 	r = c->handler(p);
-	if (r == NO && p->state != ST_TRANS)
+	if (r == ERR && p->state != ST_TRANS)
 		p->bad++;
 	next = r == OK ? c->ok : c->no;
 	if (next != ST_SAME)
@@ -224,26 +224,26 @@ execute(struct pop *p, struct str line)
 
 /* A line that cannot be a command, or the end of all lines. */
 static enum result
-no_command(struct pop *p, enum line what)
+no_command(struct pop *p, enum io what)
 {
 	p->bad++;
 	switch (what) {
-	case IN_LONG:
+	case IO_LONG:
 		return pop_err(p, "The line is too long.");
-	case IN_CONTROL:
+	case IO_CONTROL:
 		return pop_err(p, "The line has a control character.");
-	case IN_TIMEOUT:
+	case IO_TIMEOUT:
 		p->reason = END_TIMEOUT;	/* RFC 1939, 3: no reply */
-		return CUT;
-	case IN_SIGNAL:
+		return ABORT;
+	case IO_SIGNAL:
 		p->reason = END_SIGNAL;
-		return CUT;
-	case IN_ERROR:
+		return ABORT;
+	case IO_ERROR:
 		pop_warn(p, "connection");
-		return CUT;
+		return ABORT;
 	default:
 		p->reason = END_LOST;
-		return CUT;
+		return ABORT;
 	}
 }
 
@@ -257,21 +257,21 @@ patience(struct pop *p, enum result r, unsigned before)
 	struct timespec when;
 	unsigned extra;
 
-	if (p->bad == before || r != NO)
+	if (p->bad == before || r != ERR)
 		return r;
 	if (p->bad > BAD_MOST) {
 		pop_log(p, LV_NOTICE, "refused user=%s addr=%s: too many "
 		    "lines that are no commands", p->who, p->addr);
-		return BYE;
+		return CLOSE;
 	}
 	if (p->state != ST_TRANS && p->bad > BAD_FREE) {
 		extra = p->opt.fail * (p->bad - BAD_FREE);
-		io_deadline(&when, extra < BAD_WAIT ? extra : BAD_WAIT);
-		if (io_left(&when) > io_left(&p->login))
+		wait_deadline(&when, extra < BAD_WAIT ? extra : BAD_WAIT);
+		if (wait_left(&when) > wait_left(&p->login))
 			when = p->login;
 		(void)io_sleep(p, &when);
-		if (io_left(&p->login) <= 0)
-			return no_command(p, IN_TIMEOUT);
+		if (wait_left(&p->login) <= 0)
+			return no_command(p, IO_TIMEOUT);
 	}
 	return r;
 }
@@ -282,20 +282,20 @@ serve(struct pop *p)
 {
 	struct str line;
 	enum result r;
-	enum line what;
+	enum io what;
 	unsigned bad;
 
 	do {
 		what = pop_line(p, LINE_COMMAND, &line);
 		bad = p->bad;
-		r = what == IN_LINE ? execute(p, line) : no_command(p, what);
+		r = what == IO_OK ? execute(p, line) : no_command(p, what);
 		r = patience(p, r, bad);
-		if (p->out.state != IN_LINE && p->out.state != what)
+		if (p->out.state != IO_OK && p->out.state != what)
 			r = no_command(p, p->out.state);
-	} while (r == OK || r == NO);
-	if (r == BYE && pop_flush(p) == -1 && p->reason == END_QUIT)
+	} while (r == OK || r == ERR);
+	if (r == CLOSE && pop_flush(p) == -1 && p->reason == END_QUIT)
 		p->reason = END_LOST;
-	if (r == BYE && p->reason != END_QUIT)
+	if (r == CLOSE && p->reason != END_QUIT)
 		io_drain(p);
 }
 
@@ -308,7 +308,7 @@ log_end(struct pop *p)
 	struct timespec now;
 
 	log_left_out(p);
-	io_deadline(&now, 0);
+	wait_deadline(&now, 0);
 	pop_log(p, LV_NOTICE, "end user=%s addr=%s reason=%s retrieved=%lu "
 	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->who, p->addr,
 	    reasons[p->reason], p->retrieved, (unsigned long long)p->sent,
@@ -337,7 +337,7 @@ seconds(const char *s, unsigned *value)
 {
 	uint64_t n;
 
-	if (!arg_number((struct str){ s, strlen(s) }, 24 * 60 * 60, &n))
+	if (!text_number((struct str){ s, strlen(s) }, 24 * 60 * 60, &n))
 		return false;
 	*value = (unsigned)n;
 	return true;
@@ -367,8 +367,8 @@ one_option(struct options *o, int c, const char *arg)
 	case 'c': o->checker = arg; return true;
 	case 'P': return (o->clear = one_of(arg, clear)) != CLEAR_DEFAULT;
 	case 'H': return (o->proxy = one_of(arg, proxy)) != PROXY_OFF;
-	case 'u': return arg_number(s, UINT32_MAX, &o->minuid);
-	case 'z': return arg_number(s, INT64_MAX, &o->parcel);
+	case 'u': return text_number(s, UINT32_MAX, &o->minuid);
+	case 'z': return text_number(s, INT64_MAX, &o->parcel);
 	case 'M': o->sendmail = arg; return true;
 	case 'm': o->dir = arg; return true;
 	case 'p': o->passwd = arg; return true;
@@ -394,7 +394,8 @@ options(struct options *o, int argc, char **argv)
 	o->wait = 30;
 	o->fail = 3;
 	opterr = 0;
-	while ((c = getopt(argc, argv, "A:a:b:c:df:H:i:l:M:m:nN:P:p:rsTt:Uu:Vw:xz:")) != -1)
+	while ((c = getopt(argc, argv,
+	    "A:a:b:c:df:H:i:l:M:m:nN:P:p:rsTt:Uu:Vw:xz:")) != -1)
 		if (!one_option(o, c, optarg))
 			return false;
 	return optind == argc;
@@ -493,8 +494,8 @@ main(int argc, char **argv)
 	}
 	if (p->opt.version)
 		return version();
-	io_deadline(&p->start, 0);
-	io_deadline(&p->login, p->opt.login);
+	wait_deadline(&p->start, 0);
+	wait_deadline(&p->login, p->opt.login);
 	if (p->opt.check)
 		return check(p);
 	if (log_begin(p) == -1 || io_begin(p) == -1)

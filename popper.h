@@ -61,9 +61,9 @@ enum {
 /* What a command handler returns; the loop in popper.c acts on it. */
 enum result {
 	OK,			/* replied +OK */
-	NO,			/* replied -ERR */
-	BYE,			/* replied; the session ends in good order */
-	CUT			/* close without another byte */
+	ERR,			/* replied -ERR */
+	CLOSE,			/* replied; the session ends in good order */
+	ABORT			/* close without another byte */
 };
 
 /* The states a command may be legal in: one bit each. */
@@ -82,8 +82,8 @@ enum reason {
 };
 
 /* One line of the client, or why there is none. */
-enum line {
-	IN_LINE, IN_LONG, IN_CONTROL, IN_EOF, IN_TIMEOUT, IN_SIGNAL, IN_ERROR
+enum io {
+	IO_OK, IO_LONG, IO_CONTROL, IO_EOF, IO_TIMEOUT, IO_SIGNAL, IO_ERROR
 };
 
 enum drop_kind { DROP_NONE, DROP_USER, DROP_BOARD };
@@ -182,7 +182,7 @@ struct in {
 /* What waits to be written: see pop_put(). */
 struct out {
 	size_t n;
-	enum line state;	/* IN_LINE, or why writing failed */
+	enum io state;	/* IO_OK, or why writing failed */
 	char buf[OUT_SIZE];
 };
 
@@ -260,7 +260,7 @@ struct msg *arg_msg(struct pop *p, int i);
  * Reads decimal digits, and nothing else, as a number up to max.
  * Returns false for anything else.
  */
-bool arg_number(struct str s, uint64_t max, uint64_t *value);
+bool text_number(struct str s, uint64_t max, uint64_t *value);
 
 /* The n-th message, or NULL behind the last; and a message's number. */
 struct msg *list_msg(struct pop *p, uint64_t n);
@@ -463,8 +463,8 @@ int board_open(struct pop *p, const char *path, struct board *b);
 int board_weigh(struct pop *p, struct board *b);
 
 /*
- * +OK and a line for each board that the user can read.  NO: no +OK, but errno;
- * CUT: somebody has written nonsense into the file since the +OK.
+ * +OK and a line for each board that the user can read.  ERR: no +OK, but errno;
+ * ABORT: somebody has written nonsense into the file since the +OK.
  */
 enum result board_list(struct pop *p);
 
@@ -483,7 +483,7 @@ void board_information(struct pop *p, const struct board *b);
 
 /*
  * The sentence of a fault, without a full stop, which may name the work file;
- * the reply made of it: NO.
+ * the reply made of it: ERR.
  */
 const char *drop_sentence(enum fault f, const char *work, char *to,
     size_t room);
@@ -497,7 +497,7 @@ enum fault drop_probe(struct pop *p, struct probe *pr);
 
 /*
  * Opens DIR/user for the session: session lock, recovery, index or scan.
- * Runs as the user.  Returns OK, or NO after a reply (-ERR with a code).
+ * Runs as the user.  Returns OK, or ERR after a reply (-ERR with a code).
  */
 enum result drop_open(struct pop *p);
 
@@ -536,10 +536,10 @@ bool drop_has_part(const struct drop *d, const struct msg *m, enum part part);
  */
 int drop_part(struct pop *p, const struct msg *m, enum part part);
 
-/* The same with a reply: OK, or NO. */
+/* The same with a reply: OK, or ERR. */
 enum result drop_text(struct pop *p, const struct msg *m, enum part part);
 
-/* The same: NO also if another program has removed the message. */
+/* The same: ERR also if another program has removed the message. */
 enum result drop_copy(struct pop *p, const struct msg *m, enum part part);
 
 /*
@@ -670,7 +670,7 @@ void io_end(void);
 void io_drain(struct pop *p);
 
 /* So many seconds from now. */
-void io_deadline(struct timespec *ts, unsigned seconds);
+void wait_deadline(struct timespec *ts, unsigned seconds);
 
 /*
  * The time by which the client must have sent or taken what is waited for now:
@@ -680,16 +680,16 @@ void io_limit(const struct pop *p, struct timespec *until);
 
 /*
  * The next line without its end, at most max octets with it (RFC 2449, 4).
- * Writes out all replies before it waits.  IN_LONG and IN_CONTROL: the line
+ * Writes out all replies before it waits.  IO_LONG and IO_CONTROL: the line
  * was thrown away whole.
  */
-enum line pop_line(struct pop *p, size_t max, struct str *line);
+enum io pop_line(struct pop *p, size_t max, struct str *line);
 
 /*
  * What the client has sent beyond lines, at least n octets (n below IN_SIZE),
  * waiting until they are there; and how much of it was used.
  */
-enum line pop_octets(struct pop *p, size_t n, const struct timespec *until,
+enum io pop_octets(struct pop *p, size_t n, const struct timespec *until,
     struct str *octets);
 void pop_used(struct pop *p, size_t n);
 
@@ -698,7 +698,7 @@ bool io_pending(struct pop *p);
 void io_forget(struct pop *p);
 
 /* Waits until another descriptor can be read. */
-enum line io_readable(struct pop *p, int fd, const struct timespec *until);
+enum io io_readable(struct pop *p, int fd, const struct timespec *until);
 
 /* Descriptor 1, a new one, must not block us. */
 int io_unblock(void);
@@ -736,7 +736,7 @@ void wire_end(struct pop *p, struct wire *w);
 
 /* Sleeps until then, or until a signal: -1. */
 int io_sleep(struct pop *p, const struct timespec *until);
-int64_t io_left(const struct timespec *until);	/* milliseconds */
+int64_t wait_left(const struct timespec *until);	/* milliseconds */
 
 /* ---- pop_log.c --------------------------------------------------------- */
 
@@ -756,7 +756,7 @@ void pop_warn(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
 void log_left_out(struct pop *p);
 
 /* Copies foreign text with everything but plain characters as \xHH. */
-const char *log_clean(char *to, size_t room, const char *s, size_t n);
+const char *text_clean(char *to, size_t room, const char *s, size_t n);
 
 /*
  * The client's address, of the connection or as text from elsewhere, and

@@ -10,14 +10,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void
-check(const struct in *in, struct str line, enum line what, size_t max)
+check(const struct in *in, struct str line, enum io what, size_t max)
 {
 	size_t i;
 
 	if (line.p < in->buf || line.p + line.n > in->buf + in->end ||
 	    in->start > in->end)
 		abort();
-	if (what != IN_LINE)
+	if (what != IO_OK)
 		return;
 	if (line.n >= max)
 		abort();
@@ -31,7 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct in in;
 	struct str line = { in.buf, 0 };
-	enum line what = IN_LINE;
+	enum io what = IO_OK;
 	size_t max, some;
 
 	memset(&in, 0, sizeof(in));

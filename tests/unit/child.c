@@ -107,7 +107,7 @@ ask(struct task *t, int what, unsigned seconds)
 {
 	struct timespec until;
 
-	io_deadline(&until, seconds);
+	wait_deadline(&until, seconds);
 	memset(t, 0, sizeof(*t));
 	t->what = what;
 	errno = 0;
