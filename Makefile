@@ -75,6 +75,10 @@ static: $(SRC) $(HDR)
 	$(MUSL) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) -static -Lbuild/static \
 	    -o build/static/popper $(SRC) $(XCRYPT)
 
+# For tests that read the source.
+sources:
+	@echo $(SRC)
+
 # ---- tests ----------------------------------------------------------------
 
 units: $(OBJ)
@@ -193,6 +197,6 @@ clean:
 	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build \
 	    popper-$(VERSION).tar.gz
 
-.PHONY: all static units check check-san check-portable check-valgrind \
+.PHONY: all static sources units check check-san check-portable check-valgrind \
 	check-vanished demo lint install uninstall model fuzz bench \
 	bench-quick deb check-deb dist clean

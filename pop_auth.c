@@ -280,9 +280,9 @@ set_user(struct pop *p, const char *name, size_t n)
 		n = 0;
 	memcpy(p->user, name, n);
 	p->user[n] = '\0';
-	(void)text_clean(p->who, sizeof(p->who), name, n);
+	(void)text_clean(p->env.who, sizeof(p->env.who), name, n);
 	if (n == 0)
-		(void)text_clean(p->who, sizeof(p->who), "?", 1);
+		(void)text_clean(p->env.who, sizeof(p->env.who), "?", 1);
 }
 
 enum result
@@ -305,9 +305,9 @@ static enum result
 refuse(struct pop *p, const struct account *a, const struct timespec *when)
 {
 	p->reason = END_AUTH;
-	pop_log(p, LV_NOTICE, "failed login user=%s addr=%s reason=%s",
-	    p->who, p->addr, a->reason);
-	(void)io_sleep(p, when);
+	log_notice(&p->env, "failed login user=%s addr=%s reason=%s",
+	    p->env.who, p->addr, a->reason);
+	(void)wait_sleep(&p->env, when);
 	pop_printf(p, "-ERR [AUTH] Password supplied for \"%s\" is "
 	    "incorrect.", p->user);
 	return CLOSE;
@@ -374,10 +374,10 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 	enum fault f = reach(p, a, NULL);
 
 	if (f == FAULT_DIR)
-		pop_warn(p, "login: dir=%s", a->maildrop[0] != '\0' ?
+		log_error(&p->env, "login: dir=%s", a->maildrop[0] != '\0' ?
 		    a->maildrop : p->opt.dir);
 	else if (f != FAULT_NONE)
-		pop_warn(p, "login: cannot become uid=%lu",
+		log_error(&p->env, "login: cannot become uid=%lu",
 		    (unsigned long)a->uid);
 	if (f != FAULT_NONE) {
 		(void)drop_refuse(p, f);
@@ -386,8 +386,8 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 	if (drop_open(p) != OK)
 		return CLOSE;
 	p->left = (unsigned long)p->drop.sum.count;
-	pop_log(p, LV_NOTICE, "login user=%s addr=%s messages=%llu "
-	    "octets=%llu ms=%lld", p->who, p->addr,
+	log_notice(&p->env, "login user=%s addr=%s messages=%llu "
+	    "octets=%llu ms=%lld", p->env.who, p->addr,
 	    (unsigned long long)p->drop.sum.count,
 	    (unsigned long long)p->drop.sum.octets,
 	    (long long)-wait_left(asked));
@@ -403,10 +403,11 @@ say_no_check(struct pop *p, const struct account *a)
 	bool permanent = cred_permanent(a);
 
 	if (a->status == 0)
-		pop_warn(p, "login: cannot check accounts: %s", a->asked);
+		log_error(&p->env, "login: cannot check accounts: %s",
+		    a->asked);
 	else
-		pop_log(p, LV_NOTICE, "login: cannot check accounts: %s "
-		    "user=%s: %s %d", a->asked, p->who,
+		log_notice(&p->env, "login: cannot check accounts: %s "
+		    "user=%s: %s %d", a->asked, p->env.who,
 		    WIFSIGNALED(a->status) ? "signal" : "exit status",
 		    WIFSIGNALED(a->status) ? WTERMSIG(a->status) :
 		    WEXITSTATUS(a->status));

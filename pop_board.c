@@ -129,7 +129,7 @@ open_boards(struct pop *p)
 		return NULL;
 	}
 	if ((f = file_text(p->opt.boards, &sb)) == NULL) {
-		pop_warn(p, "boards file=%s", p->opt.boards);
+		log_error(&p->env, "boards file=%s", p->opt.boards);
 		errno = EINVAL;
 	}
 	return f;
@@ -168,7 +168,7 @@ next_board(struct pop *p, FILE *f, struct board *b, unsigned *lineno)
 		return -1;
 	return b->name[0] != '\0';
 bad:
-	pop_log(p, LV_NOTICE, "boards file=%s line=%u: not understood",
+	log_notice(&p->env, "boards file=%s line=%u: not understood",
 	    p->opt.boards, *lineno);
 	errno = EINVAL;
 	return -1;

@@ -345,7 +345,7 @@ check_log(struct check *c)
 		say(c, ALL_OK, "log: /dev/log, facility local0");
 	else
 		say(c, TO_NOTE, "log: no /dev/log, so log lines are lost%s",
-		    c->p->trace != -1 ? ", except for the file of -t" : "");
+		    c->p->env.trace != -1 ? ", except for the file of -t" : "");
 }
 
 int

@@ -53,23 +53,23 @@ drop_inheritable(void)
 }
 
 /*
- * In the child: descriptors, signals, group, capabilities; then the program.
+ * In the child: descriptors, signals, capabilities; then the program.  The group
+ * of the spool directory, a saved one, ends with execve(2).
  * Returns only where that failed, with errno; report stays open until the
  * program runs.
  */
 static int
-become(struct pop *p, int in, int as, int report, const char *path,
+run_program(struct env *e, int in, int as, int report, const char *path,
     char *const argv[], char *const env[])
 {
 	int null, fd;
 
 	if ((null = open("/dev/null", O_RDWR)) == -1 || setsid() == -1 ||
-	    (geteuid() != 0 && setregid(p->gid, p->gid) == -1) ||
 	    dup2(in, as) == -1 || (as != 0 && dup2(null, 0) == -1) ||
 	    dup2(null, 1) == -1 || dup2(null, 2) == -1 ||
 	    signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
 	    signal(SIGXFSZ, SIG_DFL) == SIG_ERR ||
-	    sigprocmask(SIG_SETMASK, &p->waiting, NULL) == -1 ||
+	    sigprocmask(SIG_SETMASK, &e->waiting, NULL) == -1 ||
 	    drop_inheritable() == -1)
 		return -1;
 	for (fd = 3; fd < OTHERS_MOST; fd++)
@@ -101,7 +101,7 @@ report_pipe(int report[2])
 
 /* Takes n bytes from a pipe.  0, or -1 with errno. */
 static int
-take_answer(struct pop *p, int fd, void *answer, size_t n,
+take_answer(struct env *e, int fd, void *answer, size_t n,
     const struct timespec *until)
 {
 	char *to = answer;
@@ -109,7 +109,7 @@ take_answer(struct pop *p, int fd, void *answer, size_t n,
 	ssize_t got;
 
 	while (n > 0) {
-		if ((what = io_readable(p, fd, until)) != IO_OK) {
+		if ((what = wait_readable(e, fd, until)) != IO_OK) {
 			if (what != IO_ERROR)
 				errno = what == IO_TIMEOUT ? ETIMEDOUT : EINTR;
 			return -1;
@@ -125,7 +125,7 @@ take_answer(struct pop *p, int fd, void *answer, size_t n,
 }
 
 int
-child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
+child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
     const struct timespec *until)
 {
 	int fd[2], r, saved;
@@ -134,13 +134,13 @@ child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
 	if (pipe(fd) == -1)
 		return -1;
 	if ((pid = fork()) == 0) {
-		fn(p, arg);
+		fn(arg);
 		_exit(write(fd[1], arg, n) == (ssize_t)n ? 0 : 1);
 	}
 	saved = errno;
 	(void)close(fd[1]);
 	errno = saved;
-	r = pid == -1 ? -1 : take_answer(p, fd[0], arg, n, until);
+	r = pid == -1 ? -1 : take_answer(e, fd[0], arg, n, until);
 	saved = errno;
 	(void)close(fd[0]);
 	if (r == -1 && pid != -1)
@@ -152,7 +152,7 @@ child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
 }
 
 int
-child_start(struct pop *p, struct child *c, int in, int as, const char *path,
+child_start(struct env *e, struct child *c, int in, int as, const char *path,
     char *const argv[], char *const env[])
 {
 	int report[2], saved;
@@ -160,7 +160,7 @@ child_start(struct pop *p, struct child *c, int in, int as, const char *path,
 	if (report_pipe(report) == -1)
 		return -1;
 	if ((c->pid = fork()) == 0) {
-		(void)become(p, in, as, report[1], path, argv, env);
+		(void)run_program(e, in, as, report[1], path, argv, env);
 		saved = errno;
 		_exit(write(report[1], &saved, sizeof(saved)) == -1 ? 126 :
 		    127);
@@ -176,7 +176,7 @@ child_start(struct pop *p, struct child *c, int in, int as, const char *path,
 
 /* Waits for the end of a child.  0, or -1 with errno: see child_wait(). */
 static int
-wait_end(struct pop *p, pid_t pid, unsigned seconds, int *status)
+wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 {
 	struct timespec until, soon;
 	long ms = 1;
@@ -194,7 +194,7 @@ wait_end(struct pop *p, pid_t pid, unsigned seconds, int *status)
 		}
 		wait_deadline(&soon, 0);
 		soon.tv_nsec += ms * 1000000;
-		if (io_sleep(p, &soon) == -1) {
+		if (wait_sleep(e, &soon) == -1) {
 			errno = EINTR;	/* we are to end; it goes on */
 			return -1;
 		}
@@ -205,9 +205,9 @@ wait_end(struct pop *p, pid_t pid, unsigned seconds, int *status)
 
 /* The pipe has something to read only where no program was run. */
 int
-child_wait(struct pop *p, struct child *c, unsigned seconds, int *status)
+child_wait(struct env *e, struct child *c, unsigned seconds, int *status)
 {
-	int r = wait_end(p, c->pid, seconds, status), error = errno;
+	int r = wait_end(e, c->pid, seconds, status), error = errno;
 
 	if (r == 0 && read(c->report, &error, sizeof(error)) ==
 	    sizeof(error))

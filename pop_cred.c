@@ -342,13 +342,14 @@ ask_program(struct pop *p, const struct login *l, struct account *a)
 	n = snprintf(text, sizeof(text), "%s%c%s%cY%lld%c", l->name, 0,
 	    l->password, 0, (long long)time(NULL), 0);
 	if (n > 0 && pipe(fd) == 0) {
-		r = child_start(p, &c, fd[0], 3, p->opt.checker, argv, env);
+		r = child_start(&p->env, &c, fd[0], 3, p->opt.checker, argv,
+		    env);
 		(void)close(fd[0]);	/* fits a pipe: no wait here */
 		written = r == 0 && (write(fd[1], text, (size_t)n) == n ||
 		    errno == EPIPE);	/* it may know without reading */
 		(void)close(fd[1]);
 		if (r == 0)
-			r = child_wait(p, &c, check_time(p), &a->status);
+			r = child_wait(&p->env, &c, check_time(p), &a->status);
 		if (r == 0 && !written) {
 			errno = EIO;
 			r = -1;
@@ -448,6 +449,7 @@ cred_find(struct pop *p, const char *name, struct account *a)
 
 /* What is asked, and what the process that looks it up says of it. */
 struct question {
+	struct pop *p;
 	const struct login *login;
 	struct account account;	/* reason and asked are this program's */
 	int error;		/* errno, or 0 */
@@ -459,9 +461,10 @@ struct question {
  * the name services and crypt(3) keep of other accounts' hashes ends with it.
  */
 static void
-find_account(struct pop *p, void *arg)
+find_account(void *arg)
 {
 	struct question *q = arg;
+	struct pop *p = q->p;
 	const struct login *l = q->login;
 	struct account *a = &q->account;
 	int r = cred_find(p, l->name, a);
@@ -481,10 +484,11 @@ cred_check(struct pop *p, const struct login *l, struct account *a)
 	struct question q;
 
 	memset(&q, 0, sizeof(q));
+	q.p = p;
 	q.login = l;
 	q.account.asked = p->opt.passwd != NULL ? p->opt.passwd : "passwd";
 	*a = q.account;
-	if (child_ask(p, find_account, &q, sizeof(q), &p->login) == -1)
+	if (child_ask(&p->env, find_account, &q, sizeof(q), &p->login) == -1)
 		return -1;
 	*a = q.account;
 	if (q.error != 0) {

@@ -110,13 +110,13 @@ say_trouble(struct pop *p, const char *doing)
 	enum fault f = spool_fault(p, errno);
 
 	if (f == FAULT_LOCKED)
-		pop_log(p, LV_NOTICE, "lock user=%s: spool stays locked",
-		    p->who);
+		log_notice(&p->env, "lock user=%s: spool stays locked",
+		    p->env.who);
 	else if (f == FAULT_NOT_MBOX)
-		pop_log(p, LV_NOTICE, "%s user=%s: not an mbox", doing,
-		    p->who);
+		log_notice(&p->env, "%s user=%s: not an mbox", doing,
+		    p->env.who);
 	else if (f != FAULT_STALE)	/* of which the log knows */
-		pop_warn(p, "%s", doing);
+		log_error(&p->env, "%s", doing);
 	return drop_refuse(p, f);
 }
 
@@ -164,9 +164,9 @@ scan_spool(struct pop *p, struct spool *sp)
 	index_sum(&d->all, &d->sum);
 	if (index_write(d->work, &d->stamp, &d->all, &d->pages) == -1 ||
 	    (p->opt.xuidl && xuidl_write(d->work, &d->names) == -1))
-		pop_warn(p, "index: cannot save it");	/* next time, then */
+		log_error(&p->env, "index: cannot save it");
 	d->settled = index_settled(d->work, &d->stamp);
-	pop_log(p, LV_DEBUG, "scan user=%s messages=%zu bytes=%llu", p->who,
+	log_debug(&p->env, "scan user=%s messages=%zu bytes=%llu", p->env.who,
 	    d->all.n, (unsigned long long)d->stamp.size);
 	return 0;
 }
@@ -236,14 +236,14 @@ drop_open(struct pop *p)
 		f = lock_work(p);
 	if (f != FAULT_NONE) {
 		if (f != FAULT_SESSION)
-			pop_warn(p, "login: %s", work_clean(p, clean));
+			log_error(&p->env, "login: %s", work_clean(p, clean));
 		return drop_refuse(p, f);
 	}
 	if (recover_maildrop(p) == -1) {
 		if (errno != EILSEQ)
 			return say_trouble(p, "recover");
-		pop_log(p, LV_NOTICE, "recover user=%s: %s or the spool is "
-		    "damaged", p->who, work_clean(p, clean));
+		log_notice(&p->env, "recover user=%s: %s or the spool is "
+		    "damaged", p->env.who, work_clean(p, clean));
 		return drop_refuse(p, FAULT_DAMAGED);
 	}
 	if (learn(p) == -1)
@@ -452,7 +452,7 @@ fill_copy(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 	if (file_copy(sp->fd, from, d->copy, from, to - from) == -1)
 		return -1;
 	d->copied = from;
-	pop_log(p, LV_DEBUG, "copy user=%s from=%llu to=%llu", p->who,
+	log_debug(&p->env, "copy user=%s from=%llu to=%llu", p->env.who,
 	    (unsigned long long)from, (unsigned long long)to);
 	return 0;
 }

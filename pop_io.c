@@ -69,10 +69,10 @@ io_begin(struct pop *p)
 	sa.sa_handler = SIG_DFL;	/* XMIT waits for its child */
 	if (sigaction(SIGCHLD, &sa, NULL) == -1)
 		return -1;
-	if (sigprocmask(SIG_BLOCK, &block, &p->waiting) == -1)
+	if (sigprocmask(SIG_BLOCK, &block, &p->env.waiting) == -1)
 		return -1;
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		(void)sigdelset(&p->waiting, ends[i]);
+		(void)sigdelset(&p->env.waiting, ends[i]);
 	return io_unblock();
 }
 
@@ -186,7 +186,7 @@ io_limit(const struct pop *p, struct timespec *until)
 
 /* Waits until fd can be read (or written): IO_OK, or what came instead. */
 static enum io
-io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
+io_wait(struct env *e, int fd, bool writing, const struct timespec *until)
 {
 	struct timespec ts;
 	fd_set set;
@@ -204,7 +204,7 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 		if (fd >= 0)
 			FD_SET((unsigned)fd, &set);
 		r = pselect(fd + 1, writing ? NULL : &set,
-		    writing ? &set : NULL, NULL, &ts, &p->waiting);
+		    writing ? &set : NULL, NULL, &ts, &e->waiting);
 		if (r > 0)
 			return IO_OK;
 		if (r == -1 && errno != EINTR)
@@ -216,15 +216,15 @@ io_wait(struct pop *p, int fd, bool writing, const struct timespec *until)
 }
 
 enum io
-io_readable(struct pop *p, int fd, const struct timespec *until)
+wait_readable(struct env *e, int fd, const struct timespec *until)
 {
-	return io_wait(p, fd, false, until);
+	return io_wait(e, fd, false, until);
 }
 
 int
-io_sleep(struct pop *p, const struct timespec *until)
+wait_sleep(struct env *e, const struct timespec *until)
 {
-	return io_wait(p, -1, false, until) == IO_TIMEOUT ? 0 : -1;
+	return io_wait(e, -1, false, until) == IO_TIMEOUT ? 0 : -1;
 }
 
 /* What errno means: the connection is lost, or something is wrong here. */
@@ -257,7 +257,7 @@ fill(struct pop *p, const struct timespec *until)
 		in->start = 0;
 	}
 	do {
-		if ((r = io_wait(p, 0, false, until)) != IO_OK)
+		if ((r = io_wait(&p->env, 0, false, until)) != IO_OK)
 			return r;
 		n = read(0, in->buf + in->end, sizeof(in->buf) - in->end);
 	} while (n == -1 && (errno == EAGAIN || errno == EINTR));
@@ -377,7 +377,7 @@ pop_flush(struct pop *p)
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			o->state = io_wait(p, 1, true, &until);
+			o->state = io_wait(&p->env, 1, true, &until);
 		else if (errno != EINTR)
 			o->state = io_failure();
 	}
@@ -467,7 +467,7 @@ pop_err(struct pop *p, const char *fmt, ...)
 	for (s = text; *s != '\0'; s++)	/* as words, not as fields */
 		if (*s < 0x20 || *s > 0x7e || strchr("\"=\\", *s) != NULL)
 			*s = '?';
-	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: %s", p->who, p->addr,
+	log_notice(&p->env, "refused user=%s addr=%s: %s", p->env.who, p->addr,
 	    text);
 	return ERR;
 }

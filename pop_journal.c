@@ -624,8 +624,8 @@ jrn_close_gap(struct pop *p, struct spool *sp, const struct journal *j,
 	bool begun;
 	int r;
 
-	pop_log(p, LV_NOTICE, "update user=%s: keeping %llu bytes of mail "
-	    "that arrived", p->who, (unsigned long long)(size - src));
+	log_notice(&p->env, "update user=%s: keeping %llu bytes of mail "
+	    "that arrived", p->env.who, (unsigned long long)(size - src));
 	plan_begin(&pl, size, dst);
 	r = plan_add(&pl, SRC_SPOOL, src, size - src, true);
 	if (r == 0)

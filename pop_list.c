@@ -45,7 +45,7 @@ list_number(struct pop *p, const struct msg *m)
 static enum result
 say_no_table(struct pop *p)
 {
-	pop_warn(p, "table: cannot read the maildrop again");
+	log_error(&p->env, "table: cannot read the maildrop again");
 	return pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
 }
 
@@ -253,7 +253,7 @@ pop_update(struct pop *p)
 	if (r == 0)
 		return sign_off(p);
 	errno = saved;
-	pop_warn(p, "update");
+	log_error(&p->env, "update");
 	if (begun)
 		(void)pop_err(p, "[SYS/TEMP] The update was cut off; the next"
 		    " session shows what is left.");

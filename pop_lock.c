@@ -258,12 +258,13 @@ dotlock_clear(struct pop *p, struct dotlock *d)
 		return 0;
 	if (p->drop.kind == DROP_USER && dotlock_stale(d, &sb)) {
 		if (remove_stale(p, d) == 0) {
-			pop_log(p, LV_NOTICE, "lock user=%s: removed stale %s",
-			    p->who, d->lock);
+			log_notice(&p->env, "lock user=%s: removed stale %s",
+			    p->env.who, d->lock);
 			return 0;
 		}
 		if (errno != EAGAIN && !p->drop.stalelock) {
-			pop_warn(p, "lock: cannot remove stale %s", d->lock);
+			log_error(&p->env, "lock: cannot remove stale %s",
+			    d->lock);
 			p->drop.stalelock = true;
 		}
 	}
@@ -285,8 +286,8 @@ dotlock_take(struct pop *p, struct dotlock *d, struct spool *sp)
 	    !file_no_room(errno))
 		return -1;
 	if (!p->drop.nodotlock) {
-		pop_warn(p, "lock: cannot make %s, going on with the kernel "
-		    "lock alone", d->lock);
+		log_error(&p->env, "lock: cannot make %s, going on with the "
+		    "kernel lock alone", d->lock);
 		p->drop.nodotlock = true;
 	}
 	return 0;
@@ -356,7 +357,7 @@ lock_within(struct pop *p, enum lock how, bool create, int64_t *ms,
 		wait_deadline(&soon, 0);
 		/* not in step with others who wait */
 		soon.tv_nsec += (RETRY_MS + getpid() % RETRY_MS) * 1000000L;
-		if (io_sleep(p, &soon) == -1) {
+		if (wait_sleep(&p->env, &soon) == -1) {
 			errno = EINTR;
 			return -1;
 		}
@@ -445,11 +446,11 @@ dotlock_give_back(struct pop *p, struct spool *sp)
 	(void)close(sp->lockfd);
 	sp->lockfd = -1;
 	if (!same)
-		pop_log(p, LV_NOTICE, "lock user=%s: %s is no longer mine",
-		    p->who, d.lock);
+		log_notice(&p->env, "lock user=%s: %s is no longer mine",
+		    p->env.who, d.lock);
 	else if ((lock_is_old(&sb) ? remove_stale(p, &d) :
 	    auth_as_spool(p, dotlock_remove, &d)) == -1)
-		pop_warn(p, "lock: cannot remove %s", d.lock);
+		log_error(&p->env, "lock: cannot remove %s", d.lock);
 }
 
 /* Closing the one descriptor of the file ends the kernel's lock. */
@@ -473,5 +474,5 @@ lock_touch(struct pop *p, struct spool *sp)
 
 	dotlock_names(p, &d);
 	if (sp->lockfd != -1 && futimens(sp->lockfd, NULL) == -1)
-		pop_warn(p, "lock: cannot refresh %s", d.lock);
+		log_error(&p->env, "lock: cannot refresh %s", d.lock);
 }

@@ -25,31 +25,31 @@
  * administrator may have put below /tmp.
  */
 int
-log_begin(struct pop *p)
+log_open(struct env *e, const char *trace)
 {
 	struct stat sb;
 
 	openlog("popper", LOG_PID, LOG_LOCAL0);
-	p->trace = -1;
-	if (p->opt.trace == NULL)
+	e->trace = -1;
+	if (trace == NULL)
 		return 0;
-	p->trace = open(p->opt.trace, O_WRONLY | O_APPEND | O_CREAT |
-	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	if (p->trace != -1 && fstat(p->trace, &sb) == 0 &&
+	e->trace = open(trace, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC, 0600);
+	if (e->trace != -1 && fstat(e->trace, &sb) == 0 &&
 	    S_ISREG(sb.st_mode) && sb.st_nlink == 1 &&
 	    sb.st_uid == geteuid())
 		return 0;
-	if (p->trace != -1)
-		(void)close(p->trace);
-	p->trace = -1;			/* not even this goes into it */
-	pop_log(p, LV_NOTICE, "trace file=%s refused: not a plain file of "
-	    "mine", p->opt.trace);
+	if (e->trace != -1)
+		(void)close(e->trace);
+	e->trace = -1;			/* not even this goes into it */
+	log_notice(e, "trace file=%s refused: not a plain file of mine",
+	    trace);
 	return -1;
 }
 
 /* One line into the trace file, whole in one write so that sessions mix. */
 static void
-trace(struct pop *p, const char *text)
+write_trace(struct env *e, const char *text)
 {
 	char line[LOG_LEN + 64], date[32];
 	struct tm tm;
@@ -61,9 +61,9 @@ trace(struct pop *p, const char *text)
 		date[0] = '\0';
 	n = snprintf(line, sizeof(line), "%s popper[%ld]: %s\n", date,
 	    (long)getpid(), text);
-	if (n > 0 && write(p->trace, line, (size_t)n) == -1) {
-		(void)close(p->trace);	/* a full disk: syslog has it */
-		p->trace = -1;
+	if (n > 0 && write(e->trace, line, (size_t)n) == -1) {
+		(void)close(e->trace);	/* a full disk: syslog has it */
+		e->trace = -1;
 	}
 }
 
@@ -73,7 +73,7 @@ trace(struct pop *p, const char *text)
  * what a session says once, such as its end, is always said.
  */
 static bool
-has_room(struct log *l, enum level lv, const char *fmt)
+may_log(struct log *l, enum level lv, const char *fmt)
 {
 	size_t i;
 
@@ -91,63 +91,73 @@ has_room(struct log *l, enum level lv, const char *fmt)
 	return false;
 }
 
-/* One line to where its level goes. */
-static void
-write_line(struct pop *p, enum level lv, const char *text)
+/* One line to where its level goes; with the user and cause (an errno) or 0. */
+static void PRINTF(4, 0)
+log_line(struct env *e, enum level lv, int cause, const char *fmt, va_list ap)
 {
-	if (lv == LV_NOTICE || p->opt.debug)
+	char text[LOG_LEN];
+	int n;
+
+	if ((lv == LV_DEBUG && !e->debug && e->trace == -1) ||
+	    !may_log(&e->log, lv, fmt))
+		return;
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (cause != 0 && n >= 0 && (size_t)n < sizeof(text))
+		(void)snprintf(text + n, sizeof(text) - (size_t)n,
+		    " user=%s: %s", e->who, strerror(cause));
+	if (lv == LV_NOTICE || e->debug)
 		syslog(lv == LV_NOTICE ? LOG_NOTICE : LOG_DEBUG, "%s", text);
-	if (p->trace != -1)
-		trace(p, text);
+	if (e->trace != -1)
+		write_trace(e, text);
 }
 
 void
-pop_log(struct pop *p, enum level lv, const char *fmt, ...)
+log_notice(struct env *e, const char *fmt, ...)
 {
-	char text[LOG_LEN];
 	int saved = errno;
 	va_list ap;
 
-	if ((lv == LV_DEBUG && !p->opt.debug && p->trace == -1) ||
-	    !has_room(&p->log, lv, fmt))
-		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	log_line(e, LV_NOTICE, 0, fmt, ap);
 	va_end(ap);
-	write_line(p, lv, text);
 	errno = saved;
 }
 
 void
-pop_warn(struct pop *p, const char *fmt, ...)
+log_debug(struct env *e, const char *fmt, ...)
 {
-	char text[LOG_LEN];
-	int n, saved = errno;
+	int saved = errno;
 	va_list ap;
 
-	if (!has_room(&p->log, LV_NOTICE, fmt))
-		return;
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	log_line(e, LV_DEBUG, 0, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(text))
-		(void)snprintf(text + n, sizeof(text) - (size_t)n,
-		    " user=%s: %s", p->who, strerror(saved));
-	write_line(p, LV_NOTICE, text);
+	errno = saved;
+}
+
+void
+log_error(struct env *e, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(e, LV_NOTICE, saved, fmt, ap);
+	va_end(ap);
 	errno = saved;
 }
 
 void
 log_left_out(struct pop *p)
 {
-	unsigned long *n = p->log.left_out;
+	unsigned long *n = p->env.log.left_out;
 
 	if (n[LV_NOTICE] > 0)
-		pop_log(p, LV_NOTICE, "log user=%s addr=%s: %lu lines left "
-		    "out", p->who, p->addr, n[LV_NOTICE]);
+		log_notice(&p->env, "log user=%s addr=%s: %lu lines left out",
+		    p->env.who, p->addr, n[LV_NOTICE]);
 	if (n[LV_DEBUG] > 0)
-		pop_log(p, LV_DEBUG, "log user=%s addr=%s: %lu debug lines "
-		    "left out", p->who, p->addr, n[LV_DEBUG]);
+		log_debug(&p->env, "log user=%s addr=%s: %lu debug lines left "
+		    "out", p->env.who, p->addr, n[LV_DEBUG]);
 }
 
 const char *
@@ -246,9 +256,9 @@ struct answer {
 	char name[NI_MAXHOST];
 };
 
-/* Whether the addresses of name include the client's. */
+/* Whether the addresses of a name include this one. */
 static bool
-listed(struct pop *p, const char *name, int *err)
+name_has_address(const char *name, const char *addr, int *err)
 {
 	struct addrinfo hints, *list, *a;
 	char text[NI_MAXHOST];
@@ -261,7 +271,7 @@ listed(struct pop *p, const char *name, int *err)
 	for (a = list; a != NULL && !found; a = a->ai_next)
 		found = getnameinfo(a->ai_addr, a->ai_addrlen, text,
 		    sizeof(text), NULL, 0, NI_NUMERICHOST) == 0 &&
-		    strcmp(text, p->addr) == 0;
+		    strcmp(text, addr) == 0;
 	freeaddrinfo(list);
 	return found;
 }
@@ -269,6 +279,7 @@ listed(struct pop *p, const char *name, int *err)
 /* What is asked about, and what comes of it. */
 struct name_question {
 	const struct addrinfo *self;
+	const char *addr;
 	struct answer answer;
 };
 
@@ -278,7 +289,7 @@ struct name_question {
  * if we die first.
  */
 static void
-look_up(struct pop *p, void *arg)
+look_up_name(void *arg)
 {
 	struct name_question *q = arg;
 	struct answer *a = &q->answer;
@@ -290,7 +301,7 @@ look_up(struct pop *p, void *arg)
 	    sizeof(a->name), NULL, 0, NI_NAMEREQD);
 	if (a->err != 0)
 		a->what = NAME_NONE;
-	else if (listed(p, a->name, &err))
+	else if (name_has_address(a->name, q->addr, &err))
 		a->what = NAME_GOOD;
 	else
 		a->what = err != 0 ? NAME_UNKNOWN : NAME_UNLISTED;
@@ -304,22 +315,22 @@ say_name(struct pop *p, const struct answer *a)
 	(void)text_clean(clean, sizeof(clean), a->name, strlen(a->name));
 	switch (a->what) {
 	case NAME_NONE:
-		pop_log(p, LV_NOTICE, "name addr=%s warning=none: unable to "
+		log_notice(&p->env, "name addr=%s warning=none: unable to "
 		    "get canonical name of client: %s", p->addr,
 		    gai_strerror(a->err));
 		break;
 	case NAME_UNKNOWN:
-		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unknown: "
+		log_notice(&p->env, "name addr=%s name=%s warning=unknown: "
 		    "client resolves to an unknown host name", p->addr,
 		    clean);
 		break;
 	case NAME_UNLISTED:
-		pop_log(p, LV_NOTICE, "name addr=%s name=%s warning=unlisted:"
+		log_notice(&p->env, "name addr=%s name=%s warning=unlisted:"
 		    " client address not listed for its host name", p->addr,
 		    clean);
 		break;
 	case NAME_GOOD:
-		pop_log(p, LV_DEBUG, "name addr=%s name=%s", p->addr, clean);
+		log_debug(&p->env, "name addr=%s name=%s", p->addr, clean);
 		break;
 	}
 }
@@ -345,14 +356,15 @@ log_check_name(struct pop *p)
 		return;				/* "local" */
 	memset(&q, 0, sizeof(q));
 	q.self = self;
+	q.addr = p->addr;
 	wait_deadline(&until, NAME_WAIT);
-	if (child_ask(p, look_up, &q, sizeof(q), &until) == 0)
+	if (child_ask(&p->env, look_up_name, &q, sizeof(q), &until) == 0)
 		say_name(p, &q.answer);
 	else if (errno == ETIMEDOUT || errno == EPIPE)	/* its alarm was first */
-		pop_log(p, LV_NOTICE, "name addr=%s warning=timeout: no answer "
+		log_notice(&p->env, "name addr=%s warning=timeout: no answer "
 		    "about the client's name in %d seconds", p->addr,
 		    NAME_WAIT);
 	else if (errno != EINTR)
-		pop_warn(p, "name addr=%s", p->addr);
+		log_error(&p->env, "name addr=%s", p->addr);
 	freeaddrinfo(self);
 }

@@ -209,7 +209,7 @@ proxy_header(struct pop *p)
 	else
 		good = in.p[0] == '\r' && read_v2(p, &until);
 	if (!good)
-		pop_log(p, LV_NOTICE, "proxy addr=%s: no valid header",
+		log_notice(&p->env, "proxy addr=%s: no valid header",
 		    p->addr);
 	return good;
 }

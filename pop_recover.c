@@ -279,8 +279,8 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 	if (r == 0)
 		r = plan_merge(p->drop.work, &mail, sp, &spool, true, &pl);
 	if (r == 0 && pl.n > 0) {
-		pop_log(p, LV_NOTICE, "recover user=%s: putting back mail "
-		    "from %s", p->who, work_clean(p, clean));
+		log_notice(&p->env, "recover user=%s: putting back mail "
+		    "from %s", p->env.who, work_clean(p, clean));
 		if (left->n == 0)
 			r = journal_behind(p->drop.work, end, &base);
 		if (r == 0)
@@ -329,7 +329,8 @@ recover_locked(struct pop *p, struct spool *sp, enum work kind,
 	if (r == 0)
 		r = jrn_void(p->drop.work, 0, kind == WORK_JOURNAL);
 	if (r == 0 && index_wipe(p->drop.work, 0) == -1)
-		pop_warn(p, "recover: cannot clear %s", work_clean(p, clean));
+		log_error(&p->env, "recover: cannot clear %s", work_clean(p,
+		    clean));
 	return r;
 }
 

@@ -432,8 +432,8 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 	}
 	switch (judge(sp, work, &j)) {
 	case GO_ON:
-		pop_log(p, LV_NOTICE, "recover user=%s: finishing an update "
-		    "that was cut off", p->who);
+		log_notice(&p->env, "recover user=%s: finishing an update "
+		    "that was cut off", p->env.who);
 		r = jrn_run(p, sp, &j);
 		break;
 	case NOT_BEGUN:
@@ -448,8 +448,8 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 		r = -1;
 		break;
 	case FOREIGN:
-		pop_log(p, LV_NOTICE, "recover user=%s: the spool was changed"
-		    " since an update was cut off", p->who);
+		log_notice(&p->env, "recover user=%s: the spool was changed"
+		    " since an update was cut off", p->env.who);
 		for (i = 0; i < 2 && r == 0; i++)
 			if ((r = jrn_text_there(work, &j, i)) == 1)
 				r = add_text(work, &j, i, left);

@@ -73,7 +73,7 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 		if (n > end - at)
 			n = (size_t)(end - at);
 		if (file_read(p->drop.copy, part, n, at) == -1) {
-			pop_warn(p, "send: temporary copy");
+			log_error(&p->env, "send: temporary copy");
 			return ABORT;
 		}
 		some = l == NULL ? n : up_to_limit(l, part, n, &done);

@@ -36,7 +36,7 @@ tls_begin(struct pop *p)
 		if (!text_number((struct str){ s, strlen(s) }, FD_SETSIZE - 1,
 		    &n) || n < 3 || fcntl((int)n, F_GETFD) == -1 ||
 		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == -1) {
-			pop_log(p, LV_NOTICE, "tls: %s names no descriptor",
+			log_notice(&p->env, "tls: %s names no descriptor",
 			    names[i]);
 			continue;
 		}
@@ -66,7 +66,7 @@ note_entry(struct pop *p, const char *entry)
 		n = strlen(wanted[i]);
 		if (strncmp(entry, wanted[i], n) != 0 || entry[n] != '=')
 			continue;
-		pop_log(p, LV_NOTICE, "tls addr=%s %s=%s", p->addr,
+		log_notice(&p->env, "tls addr=%s %s=%s", p->addr,
 		    i == 0 ? "protocol" : "cipher", text_clean(clean,
 		    sizeof(clean), entry + n + 1, strlen(entry + n + 1)));
 	}
@@ -90,7 +90,7 @@ await(struct pop *p)
 	while (have < 2 || text[have - 1] != '\0' || text[have - 2] != '\0') {
 		if (have == sizeof(text))
 			return -1;
-		if (io_readable(p, p->tlsfd[TLS_CTL], &until) != IO_OK)
+		if (wait_readable(&p->env, p->tlsfd[TLS_CTL], &until) != IO_OK)
 			return -1;
 		n = read(p->tlsfd[TLS_CTL], text + have, 1);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
@@ -138,13 +138,13 @@ pop_stls(struct pop *p)
 		return ABORT;
 	if (write(p->tlsfd[TLS_CTL], "Y", 1) != 1 || await(p) == -1 ||
 	    take_over(p) == -1) {
-		pop_log(p, LV_NOTICE, "tls addr=%s: the handshake failed",
+		log_notice(&p->env, "tls addr=%s: the handshake failed",
 		    p->addr);
 		return ABORT;
 	}
 	io_forget(p);
 	p->tls = true;
 	p->user[0] = '\0';
-	memcpy(p->who, "-", 2);
+	memcpy(p->env.who, "-", 2);
 	return OK;
 }

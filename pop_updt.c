@@ -255,7 +255,7 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 		return 0;
 	r = journal_apply(p, sp, &c->plan, c->now, 0, 0, begun);
 	if (r == -1 && !*begun && no_room(errno) && c->extra) {
-		pop_warn(p, "update: leaving out Status and line ends");
+		log_error(&p->env, "update: leaving out Status and line ends");
 		c->status = c->ends = false;
 		return apply(p, sp, c, begun);
 	}
@@ -294,7 +294,7 @@ keep_index(struct pop *p, struct spool *sp, struct change *c)
 	index_sum(&c->then, &sum);
 	settle(p, sp, c, &sum, &st);
 	if (index_write(p->drop.work, &st, &c->then, &pg) == -1)
-		pop_warn(p, "index: cannot save it");
+		log_error(&p->env, "index: cannot save it");
 	pages_free(&pg);
 }
 
@@ -345,7 +345,7 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 		return r;
 	settle(p, sp, c, sum, &st);
 	if (index_cut(d->work, &st, &d->all, &d->pages, first) == -1)
-		pop_warn(p, "index: cannot save it");
+		log_error(&p->env, "index: cannot save it");
 	return 0;
 }
 

@@ -150,7 +150,7 @@ start_sendmail(struct pop *p, int fd, struct child *c)
 	(void)snprintf(home, sizeof(home), "HOME=%s", p->home);
 	if (lseek(fd, 0, SEEK_SET) == -1)
 		return -1;
-	return child_start(p, c, fd, 0, p->opt.sendmail, argv, env);
+	return child_start(&p->env, c, fd, 0, p->opt.sendmail, argv, env);
 }
 
 /*
@@ -220,8 +220,8 @@ say_status(struct pop *p, int status)
 		if (WEXITSTATUS(status) == texts[i].status)
 			t = &texts[i];
 	if ((t == NULL || t->stranger) && xmit_stranger(p->uid)) {
-		pop_log(p, LV_NOTICE, "xmit user=%s uid=%lu: the system has "
-		    "no account with that number", p->who,
+		log_notice(&p->env, "xmit user=%s uid=%lu: the system has "
+		    "no account with that number", p->env.who,
 		    (unsigned long)p->uid);
 		return pop_err(p, "[SYS/PERM] The mail service does not know "
 		    "you; tell the administrator.");
@@ -238,7 +238,7 @@ say_not_run(struct pop *p)
 {
 	int error = errno;
 
-	pop_warn(p, "xmit: %s", p->opt.sendmail);
+	log_error(&p->env, "xmit: %s", p->opt.sendmail);
 	if (error == EACCES)
 		return pop_err(p, "[SYS/PERM] The mail program may not be "
 		    "run.");
@@ -255,15 +255,16 @@ send_parcel(struct pop *p, struct parcel *x)
 	int status = 0, r;
 
 	if (start_sendmail(p, x->fd, &c) == -1 ||
-	    (r = child_wait(p, &c, p->opt.idle, &status)) == 1)
+	    (r = child_wait(&p->env, &c, p->opt.idle, &status)) == 1)
 		return say_not_run(p);
 	if (r == -1) {
-		pop_warn(p, "xmit: octets=%llu", (unsigned long long)x->size);
+		log_error(&p->env, "xmit: octets=%llu", (unsigned long
+		    long)x->size);
 		return pop_err(p, "The mail program did not finish; the "
 		    "message may have been sent.");
 	}
-	pop_log(p, LV_NOTICE, "xmit user=%s addr=%s octets=%llu %s=%d",
-	    p->who, p->addr, (unsigned long long)x->size,
+	log_notice(&p->env, "xmit user=%s addr=%s octets=%llu %s=%d",
+	    p->env.who, p->addr, (unsigned long long)x->size,
 	    WIFSIGNALED(status) ? "signal" : "status",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -276,14 +277,14 @@ static enum result
 judge(struct pop *p, struct parcel *x)
 {
 	if (x->size > x->limit) {
-		pop_log(p, LV_NOTICE, "xmit user=%s addr=%s octets=%llu: too "
-		    "large", p->who, p->addr, (unsigned long long)x->size);
+		log_notice(&p->env, "xmit user=%s addr=%s octets=%llu: too "
+		    "large", p->env.who, p->addr, (unsigned long long)x->size);
 		return pop_err(p, "The message is larger than %llu octets.",
 		    (unsigned long long)x->limit);
 	}
 	if (x->error != 0) {
 		errno = x->error;
-		pop_warn(p, "xmit: temporary file");
+		log_error(&p->env, "xmit: temporary file");
 		return pop_err(p, "[SYS/TEMP] There is no room for the "
 		    "message now.");
 	}
@@ -303,7 +304,7 @@ xtnd_xmit(struct pop *p)
 	if (access(p->opt.sendmail, X_OK) == -1) {
 		if (errno != ENOENT)
 			return say_not_run(p);
-		pop_warn(p, "xmit: %s", p->opt.sendmail);
+		log_error(&p->env, "xmit: %s", p->opt.sendmail);
 		return pop_err(p, "[SYS/PERM] There is no mail program "
 		    "here.");
 	}
@@ -315,7 +316,7 @@ xtnd_xmit(struct pop *p)
 		x->room = MEMORY_MOST;
 	}
 	if (x->fd == -1) {
-		pop_warn(p, "xmit: temporary file");
+		log_error(&p->env, "xmit: temporary file");
 		return pop_err(p, "[SYS/TEMP] There is no room for a message"
 		    " now.");
 	}
@@ -324,8 +325,8 @@ xtnd_xmit(struct pop *p)
 		r = judge(p, x);
 	else {
 		p->out.state = what;	/* the loop says why we end */
-		pop_log(p, LV_NOTICE, "xmit user=%s addr=%s: cut off, "
-		    "nothing mailed", p->who, p->addr);
+		log_notice(&p->env, "xmit user=%s addr=%s: cut off, "
+		    "nothing mailed", p->env.who, p->addr);
 	}
 	(void)close(x->fd);
 	return r;

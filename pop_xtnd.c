@@ -107,7 +107,7 @@ list_field(struct pop *p, struct str name, struct msg *only)
 			continue;
 		if (drop_part(p, m, PART_HEAD) == -1 || (!(m->flags &
 		    MSG_GONE) && read_head(p, m, &room, &size, &head) == -1)) {
-			pop_warn(p, "xlst: temporary copy");
+			log_error(&p->env, "xlst: temporary copy");
 			free(room);
 			return ABORT;
 		}
@@ -167,7 +167,7 @@ say_boards(struct pop *p, int e)
 		return pop_err(p, "[SYS/PERM] The list of bulletin boards "
 		    "cannot be read; tell the administrator.");
 	errno = e;
-	pop_warn(p, "board");
+	log_error(&p->env, "board");
 	return pop_err(p, "[SYS/TEMP] The bulletin board cannot be read.");
 }
 
@@ -184,16 +184,16 @@ change_to(struct pop *p, struct board *b, struct drop *opened)
 	if (p->drop.kind == DROP_USER)
 		r = updt_maildrop(p, &begun);
 	if (r == -1 && !begun) {
-		pop_warn(p, "update");
+		log_error(&p->env, "update");
 		drop_close(opened);
 		return pop_err(p, "[SYS/TEMP] The maildrop could not be "
 		    "updated, and stays open.");
 	}
 	if (r == -1)
-		pop_warn(p, "update: the next session goes on");
+		log_error(&p->env, "update: the next session goes on");
 	drop_close(&p->drop);
 	p->drop = *opened;
-	pop_log(p, LV_NOTICE, "board user=%s name=%s messages=%llu", p->who,
+	log_notice(&p->env, "board user=%s name=%s messages=%llu", p->env.who,
 	    b->name, (unsigned long long)p->drop.sum.count);
 	pop_puts(p, "+OK XTND\r\n");
 	board_listing(p, b);

@@ -185,8 +185,8 @@ unknown(struct pop *p, struct str word)
 {
 	pop_printf(p, "-ERR Unknown command: \"%.*s\".",
 	    word.n < 40 ? (int)word.n : 40, word.p);
-	pop_log(p, LV_NOTICE, "refused user=%s addr=%s: unknown command",
-	    p->who, p->addr);
+	log_notice(&p->env, "refused user=%s addr=%s: unknown command",
+	    p->env.who, p->addr);
 	return ERR;
 }
 
@@ -205,7 +205,7 @@ execute(struct pop *p, struct str line)
 		return elsewhere ? pop_err(p, "The %.*s command is not "
 		    "possible now.", (int)word.n, word.p) : unknown(p, word);
 	}
-	pop_log(p, LV_DEBUG, "command user=%s %s%s", p->who, c->name,
+	log_debug(&p->env, "command user=%s %s%s", p->env.who, c->name,
 	    c->secret ? " ..." : "");
 	split(p, c, line);
 	if (p->argc < c->least || p->argc > c->most) {
@@ -239,7 +239,7 @@ no_command(struct pop *p, enum io what)
 		p->reason = END_SIGNAL;
 		return ABORT;
 	case IO_ERROR:
-		pop_warn(p, "connection");
+		log_error(&p->env, "connection");
 		return ABORT;
 	default:
 		p->reason = END_LOST;
@@ -260,8 +260,8 @@ patience(struct pop *p, enum result r, unsigned before)
 	if (p->bad == before || r != ERR)
 		return r;
 	if (p->bad > BAD_MOST) {
-		pop_log(p, LV_NOTICE, "refused user=%s addr=%s: too many "
-		    "lines that are no commands", p->who, p->addr);
+		log_notice(&p->env, "refused user=%s addr=%s: too many "
+		    "lines that are no commands", p->env.who, p->addr);
 		return CLOSE;
 	}
 	if (p->state != ST_TRANS && p->bad > BAD_FREE) {
@@ -269,7 +269,7 @@ patience(struct pop *p, enum result r, unsigned before)
 		wait_deadline(&when, extra < BAD_WAIT ? extra : BAD_WAIT);
 		if (wait_left(&when) > wait_left(&p->login))
 			when = p->login;
-		(void)io_sleep(p, &when);
+		(void)wait_sleep(&p->env, &when);
 		if (wait_left(&p->login) <= 0)
 			return no_command(p, IO_TIMEOUT);
 	}
@@ -309,8 +309,8 @@ log_end(struct pop *p)
 
 	log_left_out(p);
 	wait_deadline(&now, 0);
-	pop_log(p, LV_NOTICE, "end user=%s addr=%s reason=%s retrieved=%lu "
-	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->who, p->addr,
+	log_notice(&p->env, "end user=%s addr=%s reason=%s retrieved=%lu "
+	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->env.who, p->addr,
 	    reasons[p->reason], p->retrieved, (unsigned long long)p->sent,
 	    p->removed, p->left,
 	    (long long)(now.tv_sec - p->start.tv_sec));
@@ -344,7 +344,7 @@ seconds(const char *s, unsigned *value)
 }
 
 static bool
-one_option(struct options *o, int c, const char *arg)
+set_option(struct options *o, int c, const char *arg)
 {
 	static const char *const clear[] = { "never", "tls", "local",
 	    "always", NULL };
@@ -352,7 +352,6 @@ one_option(struct options *o, int c, const char *arg)
 	struct str s = { arg, arg == NULL ? 0 : strlen(arg) };
 
 	switch (c) {
-	case 'd': o->debug = true; return true;
 	case 'n': o->check = true; return true;
 	case 'V': o->version = true; return true;
 	case 'r': o->noresolve = true; return true;
@@ -382,8 +381,9 @@ one_option(struct options *o, int c, const char *arg)
 }
 
 static bool
-options(struct options *o, int argc, char **argv)
+options(struct pop *p, int argc, char **argv)
 {
+	struct options *o = &p->opt;
 	int c;
 
 	o->dir = POPPER_SPOOL;
@@ -396,7 +396,9 @@ options(struct options *o, int argc, char **argv)
 	opterr = 0;
 	while ((c = getopt(argc, argv,
 	    "A:a:b:c:df:H:i:l:M:m:nN:P:p:rsTt:Uu:Vw:xz:")) != -1)
-		if (!one_option(o, c, optarg))
+		if (c == 'd')
+			p->env.debug = true;
+		else if (!set_option(o, c, optarg))
 			return false;
 	return optind == argc;
 }
@@ -445,7 +447,7 @@ greet(struct pop *p)
 	(void)pop_ok(p, "popper " POPPER_VERSION " at %s ready.%s%s", p->host,
 	    p->stamp[0] != '\0' ? " " : "", p->stamp);
 	(void)pop_flush(p);	/* nobody waits for our log */
-	pop_log(p, LV_NOTICE, "start addr=%s version=" POPPER_VERSION,
+	log_notice(&p->env, "start addr=%s version=" POPPER_VERSION,
 	    p->addr);
 }
 
@@ -463,7 +465,7 @@ version(void)
 static int
 check(struct pop *p)
 {
-	if (log_begin(p) == -1) {
+	if (log_open(&p->env, p->opt.trace) == -1) {
 		printf("mend  trace file %s: must be a regular file of yours "
 		    "with one name\n", p->opt.trace);
 		return EXIT_FAILURE;
@@ -483,8 +485,8 @@ main(int argc, char **argv)
 	p->uid = geteuid();
 	p->gid = p->spoolgid = getegid();
 	p->state = ST_USER;
-	p->who[0] = '-';
-	if (!options(&p->opt, argc, argv)) {
+	p->env.who[0] = '-';
+	if (!options(p, argc, argv)) {
 		fprintf(stderr, "usage: popper [-dnrsTUVx] [-A file] [-a file] "
 		    "[-b file] [-c program]\n\t[-f seconds] [-H on|tls] "
 		    "[-i seconds] [-l seconds] [-M program]\n\t[-m dir] "
@@ -498,7 +500,7 @@ main(int argc, char **argv)
 	wait_deadline(&p->login, p->opt.login);
 	if (p->opt.check)
 		return check(p);
-	if (log_begin(p) == -1 || io_begin(p) == -1)
+	if (log_open(&p->env, p->opt.trace) == -1 || io_begin(p) == -1)
 		return EXIT_FAILURE;
 	log_peer(p);
 	tls_begin(p);

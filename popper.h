@@ -159,7 +159,7 @@ enum clear { CLEAR_DEFAULT, CLEAR_NEVER, CLEAR_TLS, CLEAR_LOCAL, CLEAR_ALWAYS };
 enum proxy { PROXY_OFF, PROXY_ON, PROXY_TLS };
 
 struct options {
-	bool debug, noresolve, nostatus, noxmit, xuidl;
+	bool noresolve, nostatus, noxmit, xuidl;
 	bool check, version;	/* no session: -n, -V */
 	bool tls;		/* our parent speaks TLS for us already */
 	enum clear clear;
@@ -198,8 +198,21 @@ struct log {
 	unsigned long left_out[LEVELS];
 };
 
+/*
+ * What every part of a session needs: where it logs, and the signals that may
+ * end a wait.
+ */
+struct env {
+	bool debug;		/* syslog(3) gets debug lines */
+	int trace;		/* the file of -t, or -1 */
+	char who[4 * NAME_LEN + 1];	/* the user, cleaned for the log */
+	struct log log;
+	sigset_t waiting;	/* the signal mask while we wait */
+};
+
 /* One session.  There is exactly one, and it is passed to everything. */
 struct pop {
+	struct env env;
 	struct options opt;
 	enum state state;
 	enum reason reason;
@@ -209,7 +222,6 @@ struct pop {
 	bool loopback;			/* which is this machine's own */
 	char stamp[HOST_LEN + 64];	/* of the greeting, for APOP */
 	char user[NAME_LEN + 1];	/* as given with USER */
-	char who[4 * NAME_LEN + 1];	/* the same, cleaned for the log */
 
 	char home[256];		/* of the account, for sendmail */
 	uid_t uid;		/* who we are: root, then the user */
@@ -230,9 +242,6 @@ struct pop {
 	struct str argv[ARGS_MAX];
 	struct drop drop;
 
-	int trace;
-	struct log log;
-	sigset_t waiting;	/* the signal mask while we wait */
 	struct in in;
 	struct out out;
 };
@@ -390,12 +399,12 @@ bool proxy_header(struct pop *p);
 /* ---- pop_child.c: other processes ---------------------------------------- */
 
 /*
- * Calls fn(p, arg) in a copy of this process, and takes from there what it left
+ * Calls fn(arg) in a copy of this process, and takes from there what it left
  * in the n bytes at arg: whatever else fn reads never is in our memory.  0, or
  * -1 with errno: ETIMEDOUT, EINTR for a signal, EPIPE if the copy died.
  */
-typedef void child_fn(struct pop *p, void *arg);
-int child_ask(struct pop *p, child_fn *fn, void *arg, size_t n,
+typedef void child_fn(void *arg);
+int child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
     const struct timespec *until);
 
 /* One that has been started, until child_wait() is done with it. */
@@ -409,7 +418,7 @@ struct child {
  * /dev/null as 1, 2 (and 0), and none else, without the spool's group.  0, or
  * -1 with errno: there is no child.
  */
-int child_start(struct pop *p, struct child *c, int in, int as,
+int child_start(struct env *e, struct child *c, int in, int as,
     const char *path, char *const argv[], char *const env[]);
 
 /*
@@ -417,7 +426,7 @@ int child_start(struct pop *p, struct child *c, int in, int as,
  * could not be run; -1 with errno: ETIMEDOUT after so many seconds, when it was
  * killed, or EINTR, when it goes on without us.
  */
-int child_wait(struct pop *p, struct child *c, unsigned seconds, int *status);
+int child_wait(struct env *e, struct child *c, unsigned seconds, int *status);
 
 /* ---- pop_send.c -------------------------------------------------------- */
 
@@ -698,7 +707,7 @@ bool io_pending(struct pop *p);
 void io_forget(struct pop *p);
 
 /* Waits until another descriptor can be read. */
-enum io io_readable(struct pop *p, int fd, const struct timespec *until);
+enum io wait_readable(struct env *e, int fd, const struct timespec *until);
 
 /* Descriptor 1, a new one, must not block us. */
 int io_unblock(void);
@@ -735,22 +744,23 @@ void wire_text(struct pop *p, struct wire *w, const char *s, size_t n);
 void wire_end(struct pop *p, struct wire *w);
 
 /* Sleeps until then, or until a signal: -1. */
-int io_sleep(struct pop *p, const struct timespec *until);
+int wait_sleep(struct env *e, const struct timespec *until);
 int64_t wait_left(const struct timespec *until);	/* milliseconds */
 
 /* ---- pop_log.c --------------------------------------------------------- */
 
-int log_begin(struct pop *p);
+/* Opens syslog(3), and the trace file if there is one.  0, or -1. */
+int log_open(struct env *e, const char *trace);
 
 /*
  * One line.  fmt is a literal, and the kind of the line: of each kind there are
  * LOG_MOST (LOG_DEBUG_MOST) at most, and log_left_out() says how many more
- * there would have been.
+ * there would have been.  log_error() adds the user and what errno says.  errno
+ * stays.
  */
-void pop_log(struct pop *p, enum level lv, const char *fmt, ...) PRINTF(3, 4);
-
-/* The same with ": " and what errno says; errno stays. */
-void pop_warn(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+void log_notice(struct env *e, const char *fmt, ...) PRINTF(2, 3);
+void log_debug(struct env *e, const char *fmt, ...) PRINTF(2, 3);
+void log_error(struct env *e, const char *fmt, ...) PRINTF(2, 3);
 
 /* The last line but one. */
 void log_left_out(struct pop *p);

@@ -4,6 +4,9 @@
 # shows as examples is what contrib has.
 use strict;
 use warnings;
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+use Source qw(source_files);
 use Test::More;
 
 sub slurp {
@@ -13,27 +16,29 @@ sub slurp {
 	return scalar <$f>;
 }
 
+my @files = source_files();
+
 # The format strings that the source gives to its functions for replies and
 # for the log; where one takes parts from elsewhere, they are written out.
 sub texts_of_source {
 	my %text;
-	for my $file (glob '*.c') {
+	for my $file (@files) {
 		my $source = slurp($file);
 		$source =~ s{/\*.*?\*/}{}gs;
-		while ($source =~ /\b(pop_log|pop_warn|pop_ok|pop_err|pop_printf|say_trouble)
-		    \(p,\s*(?:LV_\w+\b[^,]*,\s*)?
+		while ($source =~ /\b(log_notice|log_debug|log_error|pop_ok|pop_err|pop_printf|say_trouble)
+		    \([\w&>.-]+,\s*
 		    ((?:"(?:[^"\\]|\\.)*"|POPPER_VERSION|\s)+)/gx) {
 			my ($function, $parts) = ($1, $2);
 			$parts =~ s/POPPER_VERSION/"%s"/g;
 			my $text = join '', $parts =~ /"((?:[^"\\]|\\.)*)"/g;
 			$text =~ s/\\(.)/$1/g;
 			next if $function eq 'pop_printf' && $text !~ /^(?:-ERR|\+OK)/;
-			next if $text eq '%s' && $function eq 'pop_warn';
+			next if $text eq '%s' && $function eq 'log_error';
 			$text = '' if $text eq '%s' && $function eq 'pop_ok';
 			$text = "+OK $text"  if $function eq 'pop_ok';
 			$text = "-ERR $text" if $function eq 'pop_err';
 			$text .= ' user=%s: %s'
-			    if $function =~ /^(?:pop_warn|say_trouble)$/;
+			    if $function =~ /^(?:log_error|say_trouble)$/;
 			$text{$text} = "$file, $function";
 		}
 	}
@@ -113,7 +118,7 @@ for my $text (sort keys %$source) {
 ok($manual{$_}, "in the source: $_") for sort keys %manual;
 
 my $main = slurp('popper.c');
-my ($letters) = $main =~ /getopt\(argc, argv, "([^"]+)"/;
+my ($letters) = $main =~ /getopt\(argc, argv,\s+"([^"]+)"/;
 my %option = map { $_ => 1 } $letters =~ /([A-Za-z])/g;
 my ($usage) = $main =~ /"(usage: popper .*?)\);/s;
 for my $o (sort keys %option) {
@@ -156,7 +161,7 @@ for my $o (sort keys %option) {
 # The reasons of log lines.
 sub words { return join ' ', sort @_ }
 my %reason;
-for my $file (glob '*.c') {
+for my $file (@files) {
 	for my $words (slurp($file) =~ /\b(?:reason|wrong) = ([^;]*);/g) {
 		$reason{$_} = 1 for $words =~ /"(\w+)"/g;
 	}
@@ -172,7 +177,7 @@ is(words($end =~ /^\.Dq (\w+)/mg), words($ends =~ /"(\w+)"/g),
 
 # The environment.
 my %env = map { $_ => 1 } slurp('pop_tls.c') =~ /"(SSL\w+FD)"/g;
-for my $file (glob '*.c') {
+for my $file (@files) {
 	my $source = slurp($file);
 	$env{$1} = 1 while $source =~ /\bgetenv\("(\w+)"\)/g;
 }

@@ -6,8 +6,9 @@ use warnings;
 
 use Test::More;
 use Popper;
+use Source qw(source_files);
 
-my $source = join "\n", map { slurp($_) } glob '*.c';
+my $source = join "\n", map { slurp($_) } source_files();
 
 # The words of an item behind "by" or "seen", up to the next such word.
 sub items {

@@ -77,7 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (fstat(spool, &sp.st) == -1)
 		abort();
 	memset(&p, 0, sizeof(p));
-	p.trace = -1;
+	p.env.trace = -1;
 	p.drop.work = work;
 
 	memset(h.magic, 0, sizeof(h.magic));

@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n < 1 || n > 4096 || pipe(end) == -1)
 		return 0;
 	memset(&p, 0, sizeof(p));
-	p.trace = -1;
+	p.env.trace = -1;
 	p.opt.login = 60;		/* with no time nothing is read */
 	p.opt.noresolve = true;
 	p.opt.proxy = *data & 1 ? PROXY_TLS : PROXY_ON;

@@ -14,7 +14,7 @@
 #include "popper.h"
 #include "tap.h"
 
-static struct pop session;	/* large, and zero at no cost */
+static struct env session;
 
 /* Runs words of sh with a pipe as descriptor 3. */
 static struct child
@@ -89,11 +89,10 @@ struct task {
 };
 
 static void
-carry_out(struct pop *p, void *arg)
+carry_out(void *arg)
 {
 	struct task *t = arg;
 
-	(void)p;
 	if (t->what == DIE)
 		_exit(0);
 	if (t->what == SLEEP)
@@ -152,7 +151,6 @@ main(void)
 	struct child c;
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	session.gid = session.spoolgid = getegid();
 	ends("exit 0", 0);
 	ends("exit 111", 111);
 	ends("read x <&3; test $x = y && exit 5", 5);

@@ -1264,9 +1264,9 @@ main(int argc, char **argv)
 	pop.uid = geteuid();
 	pop.gid = pop.spoolgid = getegid();
 	pop.opt.wait = 5;
-	pop.trace = -1;
+	pop.env.trace = -1;
 	(void)snprintf(pop.drop.name, sizeof(pop.drop.name), "alice");
-	(void)snprintf(pop.who, sizeof(pop.who), "alice");
+	(void)snprintf(pop.env.who, sizeof(pop.env.who), "alice");
 	(void)snprintf(pop.user, sizeof(pop.user), "alice");
 	for (i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 		if (argc < 2 || strstr(scenes[i].name, argv[1]) != NULL)
