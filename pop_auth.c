@@ -249,15 +249,15 @@ auth_clear_ok(struct pop *p)
 	enum clear c = p->opt.clear;
 
 	if (c == CLEAR_DEFAULT)
-		c = p->tlsfd[TLS_CTL] != -1 || p->tls ? CLEAR_LOCAL :
+		c = p->conn.tlsfd[TLS_CTL] != -1 || p->conn.tls ? CLEAR_LOCAL :
 		    CLEAR_ALWAYS;
 	switch (c) {
 	case CLEAR_NEVER:
 		return false;
 	case CLEAR_TLS:
-		return p->tls;
+		return p->conn.tls;
 	case CLEAR_LOCAL:
-		return p->tls || p->loopback;
+		return p->conn.tls || p->conn.loopback;
 	default:
 		return true;
 	}
@@ -267,8 +267,8 @@ auth_clear_ok(struct pop *p)
 static enum result
 refuse_clear(struct pop *p)
 {
-	return pop_err(p, "[AUTH] Passwords are not taken on this "
-	    "connection%s.", p->tlsfd[TLS_CTL] != -1 ? "; use STLS first" :
+	return reply_err(&p->conn, "[AUTH] Passwords are not taken on this "
+	    "connection%s.", p->conn.tlsfd[TLS_CTL] != -1 ? "; use STLS first" :
 	    "");
 }
 
@@ -291,14 +291,15 @@ pop_user(struct pop *p)
 	if (!auth_clear_ok(p))
 		return refuse_clear(p);
 	set_user(p, p->argv[0].p, p->argv[0].n);
-	return pop_ok(p, "Password required for %.*s.", (int)p->argv[0].n,
-	    p->argv[0].p);
+	return reply_ok(&p->conn, "Password required for %.*s.",
+	    (int)p->argv[0].n, p->argv[0].p);
 }
 
 enum result
 pop_rpop(struct pop *p)
 {
-	return pop_err(p, "[AUTH] Trust by host name is not given here.");
+	return reply_err(&p->conn, "[AUTH] Trust by host name is not given "
+	    "here.");
 }
 
 static enum result
@@ -306,9 +307,9 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 {
 	p->reason = END_AUTH;
 	log_notice(&p->env, "failed login user=%s addr=%s reason=%s",
-	    p->env.who, p->addr, a->reason);
+	    p->env.who, p->conn.addr, a->reason);
 	(void)wait_sleep(&p->env, when);
-	pop_printf(p, "-ERR [AUTH] Password supplied for \"%s\" is "
+	reply_line(&p->conn, "-ERR [AUTH] Password supplied for \"%s\" is "
 	    "incorrect.", p->user);
 	return CLOSE;
 }
@@ -385,15 +386,16 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 	}
 	if (drop_open(p) != OK)
 		return CLOSE;
+	p->conn.logged_in = true;
 	p->left = (unsigned long)p->drop.sum.count;
 	log_notice(&p->env, "login user=%s addr=%s messages=%llu "
-	    "octets=%llu ms=%lld", p->env.who, p->addr,
+	    "octets=%llu ms=%lld", p->env.who, p->conn.addr,
 	    (unsigned long long)p->drop.sum.count,
 	    (unsigned long long)p->drop.sum.octets,
 	    (long long)-wait_left(asked));
-	return pop_ok(p, "%s has %llu messages (%llu octets).", p->user,
-	    (unsigned long long)p->drop.sum.count,
-	    (unsigned long long)p->drop.sum.octets);
+	return reply_ok(&p->conn, "%s has %llu messages (%llu octets).",
+	    p->user, (unsigned long long)p->drop.sum.count, (unsigned long
+	    long)p->drop.sum.octets);
 }
 
 /* The accounts cannot be asked: the log names the file or the program. */
@@ -412,11 +414,11 @@ say_no_check(struct pop *p, const struct account *a)
 		    WIFSIGNALED(a->status) ? WTERMSIG(a->status) :
 		    WEXITSTATUS(a->status));
 	if (permanent)
-		(void)pop_err(p, "[SYS/PERM] Accounts cannot be looked up; "
-		    "tell the administrator.");
+		(void)reply_err(&p->conn, "[SYS/PERM] Accounts cannot be "
+		    "looked up; tell the administrator.");
 	else
-		(void)pop_err(p, "[SYS/TEMP] Accounts cannot be looked up "
-		    "now.");
+		(void)reply_err(&p->conn, "[SYS/TEMP] Accounts cannot be "
+		    "looked up now.");
 	return CLOSE;
 }
 
@@ -432,10 +434,11 @@ log_in(struct pop *p, struct login *l)
 	wait_deadline(&when, p->opt.fail);
 	l->name = p->user;
 	r = cred_check(p, l, &a);
-	cred_forget(p->in.buf, p->in.start);
-	cred_forget(p->in.buf + p->in.end, sizeof(p->in.buf) - p->in.end);
+	cred_forget(p->conn.in.buf, p->conn.in.start);
+	cred_forget(p->conn.in.buf + p->conn.in.end, sizeof(p->conn.in.buf) -
+	    p->conn.in.end);
 	if (r == -1 && a.status == 0 && errno == EINTR) {
-		p->out.state = IO_SIGNAL;	/* the loop says why we end */
+		p->conn.out.state = IO_SIGNAL;	/* the loop says why we end */
 		return ABORT;
 	}
 	if (r == -1)
@@ -464,7 +467,7 @@ pop_apop(struct pop *p)
 	struct login l = { .digest = p->argv[1] };
 
 	if (p->opt.secrets == NULL)
-		return pop_err(p, "APOP is not offered here.");
+		return reply_err(&p->conn, "APOP is not offered here.");
 	set_user(p, p->argv[0].p, p->argv[0].n);
 	return log_in(p, &l);
 }
@@ -474,7 +477,7 @@ pop_apop(struct pop *p)
 static enum result
 malformed(struct pop *p)
 {
-	return pop_err(p, "That is not a response of this mechanism.");
+	return reply_err(&p->conn, "That is not a response of this mechanism.");
 }
 
 /* PLAIN's response: [who to be] NUL who NUL password, each up to 255. */
@@ -522,14 +525,14 @@ pop_auth(struct pop *p)
 	enum io what;
 
 	if (p->argc == 0) {
-		(void)pop_ok(p, "Mechanisms follow");
+		(void)reply_ok(&p->conn, "Mechanisms follow");
 		if (auth_clear_ok(p))
-			pop_puts(p, "PLAIN\r\n");
-		(void)pop_dot(p);
+			reply_puts(&p->conn, "PLAIN\r\n");
+		(void)reply_dot(&p->conn);
 		return ERR;		/* nobody has logged in */
 	}
 	if (mech.n != 5 || strncasecmp(mech.p, "PLAIN", 5) != 0)
-		return pop_err(p, "That mechanism is not known here.");
+		return reply_err(&p->conn, "That mechanism is not known here.");
 	if (!auth_clear_ok(p))
 		return refuse_clear(p);
 	if (p->argc == 2) {
@@ -538,15 +541,15 @@ pop_auth(struct pop *p)
 			response.n = 0;
 		return plain(p, response);
 	}
-	pop_puts(p, "+ \r\n");
-	what = pop_line(p, LINE_SASL, &response);
+	reply_puts(&p->conn, "+ \r\n");
+	what = line_read(&p->conn, LINE_SASL, &response);
 	if (what == IO_LONG || what == IO_CONTROL)
 		return malformed(p);
 	if (what != IO_OK) {
-		p->out.state = what;	/* the loop says why we end */
+		p->conn.out.state = what;	/* the loop says why we end */
 		return ABORT;
 	}
 	if (response.n == 1 && *response.p == '*')
-		return pop_err(p, "Authentication is cancelled.");
+		return reply_err(&p->conn, "Authentication is cancelled.");
 	return plain(p, response);
 }

@@ -414,7 +414,7 @@ board_survey(struct pop *p, board_fn *fn, void *arg, unsigned *line)
 void
 board_listing(struct pop *p, const struct board *b)
 {
-	pop_printf(p, "%s %lu", b->name, (unsigned long)b->maxima);
+	reply_line(&p->conn, "%s %lu", b->name, (unsigned long)b->maxima);
 }
 
 /*
@@ -430,7 +430,7 @@ board_list(struct pop *p)
 	int r = 0, saved;
 
 	if (p->opt.boards == NULL) {
-		pop_puts(p, "+OK XTND\r\n");
+		reply_puts(&p->conn, "+OK XTND\r\n");
 		return OK;
 	}
 	if ((f = open_boards(p)) == NULL)
@@ -438,7 +438,7 @@ board_list(struct pop *p)
 	p->opt.wait = 0;
 	for (pass = 0; pass < 2 && r == 0; pass++) {
 		if (pass == 1)
-			pop_puts(p, "+OK XTND\r\n");
+			reply_puts(&p->conn, "+OK XTND\r\n");
 		rewind(f);
 		lineno = 0;
 		while ((r = next_board(p, f, &b, &lineno)) == 1)
@@ -462,7 +462,7 @@ board_information(struct pop *p, const struct board *b)
 	size_t i;
 
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		pop_printf(p, "%s", lines[i]);
-	pop_printf(p, "%o %lu", b->flags, (unsigned long)b->maxima);
-	pop_printf(p, "%s", b->date);
+		reply_line(&p->conn, "%s", lines[i]);
+	reply_line(&p->conn, "%o %lu", b->flags, (unsigned long)b->maxima);
+	reply_line(&p->conn, "%s", b->date);
 }

@@ -310,7 +310,7 @@ check_clear(struct check *c)
 
 	if (p->opt.tls)
 		say(c, ALL_OK, "TLS: active, as -T says");
-	else if (p->tlsfd[TLS_CTL] != -1)
+	else if (p->conn.tlsfd[TLS_CTL] != -1)
 		say(c, ALL_OK, "TLS: STLS is offered");
 	else if (getenv("SSLCTLFD") != NULL)
 		say(c, TO_MEND, "TLS: SSLCTLFD, SSLREADFD and SSLWRITEFD must "

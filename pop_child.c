@@ -109,7 +109,7 @@ take_answer(struct env *e, int fd, void *answer, size_t n,
 	ssize_t got;
 
 	while (n > 0) {
-		if ((what = wait_readable(e, fd, until)) != IO_OK) {
+		if ((what = wait_for(e, fd, false, until)) != IO_OK) {
 			if (what != IO_ERROR)
 				errno = what == IO_TIMEOUT ? ETIMEDOUT : EINTR;
 			return -1;

@@ -315,7 +315,7 @@ check_hash(struct account *a, const char *password)
 static unsigned
 check_time(struct pop *p)
 {
-	int64_t left = wait_left(&p->login) / 1000;
+	int64_t left = wait_left(&p->conn.login) / 1000;
 
 	return left <= 0 ? 0 : left < CHECK_LIMIT ? (unsigned)left :
 	    CHECK_LIMIT;
@@ -420,7 +420,7 @@ check_secret(struct pop *p, const struct login *l, struct account *a,
 	int r;
 
 	*done = l->password == NULL;
-	if (p->opt.secrets == NULL || (!*done && p->tls))
+	if (p->opt.secrets == NULL || (!*done && p->conn.tls))
 		return 0;
 	a->asked = p->opt.secrets;
 	r = find_line(p->opt.secrets, true, l->name, secret, sizeof(secret));
@@ -488,7 +488,8 @@ cred_check(struct pop *p, const struct login *l, struct account *a)
 	q.login = l;
 	q.account.asked = p->opt.passwd != NULL ? p->opt.passwd : "passwd";
 	*a = q.account;
-	if (child_ask(&p->env, find_account, &q, sizeof(q), &p->login) == -1)
+	if (child_ask(&p->env, find_account, &q, sizeof(q), &p->conn.login) ==
+	    -1)
 		return -1;
 	*a = q.account;
 	if (q.error != 0) {

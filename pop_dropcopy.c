@@ -79,7 +79,7 @@ drop_refuse(struct pop *p, enum fault f)
 	char text[LINE_REPLY], name[WORK_NAME];
 
 	work_name(p->drop.name, name);
-	return pop_err(p, "%s %s%s", faults[f].code,
+	return reply_err(&p->conn, "%s %s%s", faults[f].code,
 	    drop_sentence(f, name, text, sizeof(text)), faults[f].then);
 }
 
@@ -664,8 +664,8 @@ drop_copy(struct pop *p, const struct msg *m, enum part part)
 	if (drop_text(p, m, part) != OK)
 		return ERR;
 	if (m->flags & MSG_GONE)
-		return pop_err(p, "Another program has removed message %zu.",
-		    (size_t)(m - p->drop.all.v) + 1 -
+		return reply_err(&p->conn, "Another program has removed "
+		    "message %zu.", (size_t)(m - p->drop.all.v) + 1 -
 		    (size_t)p->drop.sum.hidden);
 	return OK;
 }

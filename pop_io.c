@@ -2,7 +2,7 @@
  * The connection: lines in, replies out.  Time limits live in here, in the
  * two functions that wait, so that no caller can forget one.
  *
- * Signals are blocked except inside io_wait(): an UPDATE is never interrupted
+ * Signals are blocked except inside wait_for(): an UPDATE is never interrupted
  * and a wait never misses one.
  */
 #if defined(__linux__) && !defined(POPPER_PORTABLE)
@@ -46,7 +46,7 @@ on_signal(int sig)
 }
 
 int
-io_begin(struct pop *p)
+wait_begin(struct env *e)
 {
 	static const int ends[] = { SIGTERM, SIGHUP, SIGINT };
 	struct sigaction sa;
@@ -69,11 +69,11 @@ io_begin(struct pop *p)
 	sa.sa_handler = SIG_DFL;	/* XMIT waits for its child */
 	if (sigaction(SIGCHLD, &sa, NULL) == -1)
 		return -1;
-	if (sigprocmask(SIG_BLOCK, &block, &p->env.waiting) == -1)
+	if (sigprocmask(SIG_BLOCK, &block, &e->waiting) == -1)
 		return -1;
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		(void)sigdelset(&p->env.waiting, ends[i]);
-	return io_unblock();
+		(void)sigdelset(&e->waiting, ends[i]);
+	return 0;
 }
 
 /* The kernel asks the other end of a silent connection whether it is there. */
@@ -119,9 +119,9 @@ peer_gone(int fd)
 #endif
 }
 
-/* A client that stops reading must not stop us: see pop_flush(). */
+/* A client that stops reading must not stop us: see reply_flush(). */
 int
-io_unblock(void)
+conn_unblock(void)
 {
 	int flags, on = 1;
 
@@ -138,18 +138,18 @@ io_unblock(void)
 enum { DRAIN_MOST = 64 };
 
 void
-io_drain(struct pop *p)
+conn_drain(struct conn *c)
 {
 	int i;
 
-	for (i = 0; i < DRAIN_MOST && recv(0, p->in.buf, sizeof(p->in.buf),
+	for (i = 0; i < DRAIN_MOST && recv(0, c->in.buf, sizeof(c->in.buf),
 	    MSG_DONTWAIT) > 0; i++)
 		continue;
 }
 
 /* A terminal's flags outlive us: give it back as it was. */
 void
-io_end(void)
+conn_end(void)
 {
 	int flags;
 
@@ -176,17 +176,16 @@ wait_left(const struct timespec *until)
 }
 
 void
-io_limit(const struct pop *p, struct timespec *until)
+conn_limit(const struct conn *c, struct timespec *until)
 {
-	if (p->state == ST_TRANS)
-		wait_deadline(until, p->opt.idle);
+	if (c->logged_in)
+		wait_deadline(until, c->idle);
 	else
-		*until = p->login;
+		*until = c->login;
 }
 
-/* Waits until fd can be read (or written): IO_OK, or what came instead. */
-static enum io
-io_wait(struct env *e, int fd, bool writing, const struct timespec *until)
+enum io
+wait_for(struct env *e, int fd, bool writing, const struct timespec *until)
 {
 	struct timespec ts;
 	fd_set set;
@@ -196,8 +195,6 @@ io_wait(struct env *e, int fd, bool writing, const struct timespec *until)
 	while (!stop) {
 		if ((ms = wait_left(until)) <= 0)
 			return IO_TIMEOUT;
-		if (ms > GONE_LOOK * 1000)
-			ms = GONE_LOOK * 1000;	/* see peer_gone() */
 		ts.tv_sec = (time_t)(ms / 1000);
 		ts.tv_nsec = (long)(ms % 1000) * 1000000;
 		FD_ZERO(&set);
@@ -209,27 +206,35 @@ io_wait(struct env *e, int fd, bool writing, const struct timespec *until)
 			return IO_OK;
 		if (r == -1 && errno != EINTR)
 			return IO_ERROR;
-		if (r == 0 && peer_gone(fd))
-			return IO_EOF;
 	}
 	return IO_SIGNAL;
-}
-
-enum io
-wait_readable(struct env *e, int fd, const struct timespec *until)
-{
-	return io_wait(e, fd, false, until);
 }
 
 int
 wait_sleep(struct env *e, const struct timespec *until)
 {
-	return io_wait(e, -1, false, until) == IO_TIMEOUT ? 0 : -1;
+	return wait_for(e, -1, false, until) == IO_TIMEOUT ? 0 : -1;
+}
+
+/* Waits for the client, and looks now and then whether it is there. */
+static enum io
+conn_wait(struct conn *c, int fd, bool writing, const struct timespec *until)
+{
+	struct timespec look;
+	enum io r;
+
+	do {
+		wait_deadline(&look, GONE_LOOK);
+		if (wait_left(until) <= wait_left(&look))
+			return wait_for(c->env, fd, writing, until);
+		r = wait_for(c->env, fd, writing, &look);
+	} while (r == IO_TIMEOUT && !peer_gone(fd));
+	return r == IO_TIMEOUT ? IO_EOF : r;
 }
 
 /* What errno means: the connection is lost, or something is wrong here. */
 static enum io
-io_failure(void)
+conn_failure(void)
 {
 	switch (errno) {
 	case EPIPE:
@@ -245,9 +250,9 @@ io_failure(void)
 
 /* Reads what there is into the free end of the buffer. */
 static enum io
-fill(struct pop *p, const struct timespec *until)
+fill(struct conn *c, const struct timespec *until)
 {
-	struct in *in = &p->in;
+	struct in *in = &c->in;
 	enum io r;
 	ssize_t n;
 
@@ -257,12 +262,12 @@ fill(struct pop *p, const struct timespec *until)
 		in->start = 0;
 	}
 	do {
-		if ((r = io_wait(&p->env, 0, false, until)) != IO_OK)
+		if ((r = conn_wait(c, 0, false, until)) != IO_OK)
 			return r;
 		n = read(0, in->buf + in->end, sizeof(in->buf) - in->end);
 	} while (n == -1 && (errno == EAGAIN || errno == EINTR));
 	if (n == -1)
-		return io_failure();
+		return conn_failure();
 	if (n == 0)		/* an unterminated last line is nothing */
 		return IO_EOF;
 	in->end += (size_t)n;
@@ -309,110 +314,110 @@ take_line(struct in *in, size_t max, struct str *line, enum io *what)
 }
 
 enum io
-pop_line(struct pop *p, size_t max, struct str *line)
+line_read(struct conn *c, size_t max, struct str *line)
 {
 	struct timespec until;
 	enum io what;
 
-	if (take_line(&p->in, max, line, &what))
+	if (take_line(&c->in, max, line, &what))
 		return what;
-	if (pop_flush(p) == -1)
-		return p->out.state;
-	io_limit(p, &until);		/* of the whole line */
+	if (reply_flush(c) == -1)
+		return c->out.state;
+	conn_limit(c, &until);		/* of the whole line */
 	do {
-		if ((what = fill(p, &until)) != IO_OK)
+		if ((what = fill(c, &until)) != IO_OK)
 			return what;
-	} while (!take_line(&p->in, max, line, &what));
+	} while (!take_line(&c->in, max, line, &what));
 	return what;
 }
 
 enum io
-pop_octets(struct pop *p, size_t n, const struct timespec *until,
+line_octets(struct conn *c, size_t n, const struct timespec *until,
     struct str *octets)
 {
 	enum io what;
 
-	while (p->in.end - p->in.start < n) {
-		if (pop_flush(p) == -1)
-			return p->out.state;
-		if ((what = fill(p, until)) != IO_OK)
+	while (c->in.end - c->in.start < n) {
+		if (reply_flush(c) == -1)
+			return c->out.state;
+		if ((what = fill(c, until)) != IO_OK)
 			return what;
 	}
-	octets->p = p->in.buf + p->in.start;
-	octets->n = p->in.end - p->in.start;
+	octets->p = c->in.buf + c->in.start;
+	octets->n = c->in.end - c->in.start;
 	return IO_OK;
 }
 
 bool
-io_pending(struct pop *p)
+line_pending(const struct conn *c)
 {
-	return p->in.start != p->in.end;
+	return c->in.start != c->in.end;
 }
 
 void
-io_forget(struct pop *p)
+conn_forget(struct conn *c)
 {
-	memset(&p->in, 0, sizeof(p->in));
-	p->out.n = 0;
+	memset(&c->in, 0, sizeof(c->in));
+	c->out.n = 0;
 }
 
 void
-pop_used(struct pop *p, size_t n)
+line_used(struct conn *c, size_t n)
 {
-	p->in.start += n;
+	c->in.start += n;
 }
 
 int
-pop_flush(struct pop *p)
+reply_flush(struct conn *c)
 {
-	struct out *o = &p->out;
+	struct out *o = &c->out;
 	struct timespec until;
 	size_t done = 0;
 	ssize_t n;
 
 	if (o->n > 0 && o->state == IO_OK)
-		io_limit(p, &until);	/* of the whole buffer */
+		conn_limit(c, &until);	/* of the whole buffer */
 	while (o->state == IO_OK && done < o->n) {
 		n = write(1, o->buf + done, o->n - done);
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			o->state = io_wait(&p->env, 1, true, &until);
+			o->state = conn_wait(c, 1, true, &until);
 		else if (errno != EINTR)
-			o->state = io_failure();
+			o->state = conn_failure();
 	}
 	o->n = 0;
 	return o->state == IO_OK ? 0 : -1;
 }
 
 void
-pop_put(struct pop *p, const void *data, size_t n)
+reply_put(struct conn *c, const void *data, size_t n)
 {
 	const char *s = data;
 	size_t some;
 
-	while (n > 0 && p->out.state == IO_OK) {
-		some = sizeof(p->out.buf) - p->out.n;
+	while (n > 0 && c->out.state == IO_OK) {
+		some = sizeof(c->out.buf) - c->out.n;
 		if (some > n)
 			some = n;
-		memcpy(p->out.buf + p->out.n, s, some);
-		p->out.n += some;
+		memcpy(c->out.buf + c->out.n, s, some);
+		c->out.n += some;
 		s += some;
 		n -= some;
-		if (p->out.n == sizeof(p->out.buf))
-			(void)pop_flush(p);
+		if (c->out.n == sizeof(c->out.buf))
+			(void)reply_flush(c);
 	}
 }
 
 void
-pop_puts(struct pop *p, const char *s)
+reply_puts(struct conn *c, const char *s)
 {
-	pop_put(p, s, strlen(s));
+	reply_put(c, s, strlen(s));
 }
 
 /* A line of foreign parts: cut to size, control octets made harmless. */
 static void PRINTF(3, 0)
-put_line(struct pop *p, const char *start, const char *fmt, va_list ap)
+put_line(struct conn *c, const char *start, const char *fmt, va_list ap)
 {
 	char line[LINE_REPLY - 1];
 	size_t i, n = strlen(start), room = sizeof(line) - n;
@@ -426,40 +431,40 @@ put_line(struct pop *p, const char *start, const char *fmt, va_list ap)
 		if (line[i] < 0x20 || line[i] > 0x7e)
 			line[i] = '?';	/* also where char is signed */
 	if (line[0] == '.')
-		pop_put(p, ".", 1);	/* no line of ours ends a reply */
-	pop_put(p, line, n);
-	pop_put(p, "\r\n", 2);
+		reply_put(c, ".", 1);	/* no line of ours ends a reply */
+	reply_put(c, line, n);
+	reply_put(c, "\r\n", 2);
 }
 
 void
-pop_printf(struct pop *p, const char *fmt, ...)
+reply_line(struct conn *c, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(p, "", fmt, ap);
+	put_line(c, "", fmt, ap);
 	va_end(ap);
 }
 
 enum result
-pop_ok(struct pop *p, const char *fmt, ...)
+reply_ok(struct conn *c, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(p, "+OK ", fmt, ap);
+	put_line(c, "+OK ", fmt, ap);
 	va_end(ap);
 	return OK;
 }
 
 enum result
-pop_err(struct pop *p, const char *fmt, ...)
+reply_err(struct conn *c, const char *fmt, ...)
 {
 	char text[LINE_REPLY], *s;
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(p, "-ERR ", fmt, ap);
+	put_line(c, "-ERR ", fmt, ap);
 	va_end(ap);
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
@@ -467,26 +472,26 @@ pop_err(struct pop *p, const char *fmt, ...)
 	for (s = text; *s != '\0'; s++)	/* as words, not as fields */
 		if (*s < 0x20 || *s > 0x7e || strchr("\"=\\", *s) != NULL)
 			*s = '?';
-	log_notice(&p->env, "refused user=%s addr=%s: %s", p->env.who, p->addr,
+	log_notice(c->env, "refused user=%s addr=%s: %s", c->env->who, c->addr,
 	    text);
 	return ERR;
 }
 
 void
-pop_print_number(struct pop *p, uint64_t n)
+reply_number(struct conn *c, uint64_t n)
 {
 	char text[24], *s = text + sizeof(text);
 
 	do
 		*--s = (char)('0' + n % 10);
 	while ((n /= 10) > 0);
-	pop_put(p, s, (size_t)(text + sizeof(text) - s));
+	reply_put(c, s, (size_t)(text + sizeof(text) - s));
 }
 
 enum result
-pop_dot(struct pop *p)
+reply_dot(struct conn *c)
 {
-	pop_put(p, ".\r\n", 3);
+	reply_put(c, ".\r\n", 3);
 	return OK;
 }
 
@@ -532,15 +537,15 @@ wire_piece(struct wire *w, char *to, const char *s, const char *end)
  * end; any other CR is text.
  */
 void
-wire_text(struct pop *p, struct wire *w, const char *s, size_t n)
+wire_text(struct conn *c, struct wire *w, const char *s, size_t n)
 {
-	struct out *o = &p->out;
+	struct out *o = &c->out;
 	size_t some;
 
 	for (; n > 0 && o->state == IO_OK; s += some, n -= some) {
 		some = n < WIRE_PIECE ? n : WIRE_PIECE;
 		if (sizeof(o->buf) - o->n < 2 * some + 1)
-			(void)pop_flush(p);
+			(void)reply_flush(c);
 		o->n = (size_t)(wire_piece(w, o->buf + o->n, s, s + some) -
 		    o->buf);
 	}
@@ -548,10 +553,10 @@ wire_text(struct pop *p, struct wire *w, const char *s, size_t n)
 
 /* Ends a last line that has no end of its own. */
 void
-wire_end(struct pop *p, struct wire *w)
+wire_end(struct conn *c, struct wire *w)
 {
 	if (w->cr)
-		pop_put(p, "\r", 1);
+		reply_put(c, "\r", 1);
 	if (!w->start)
-		pop_put(p, "\r\n", 2);
+		reply_put(c, "\r\n", 2);
 }

@@ -46,7 +46,8 @@ static enum result
 say_no_table(struct pop *p)
 {
 	log_error(&p->env, "table: cannot read the maildrop again");
-	return pop_err(p, "[SYS/TEMP] The maildrop cannot be read now.");
+	return reply_err(&p->conn,
+	    "[SYS/TEMP] The maildrop cannot be read now.");
 }
 
 struct msg *
@@ -57,11 +58,12 @@ arg_msg(struct pop *p, int i)
 	size_t at;
 
 	if (!text_number(p->argv[i], UINT32_MAX, &n)) {
-		(void)pop_err(p, "That is not the number of a message.");
+		(void)reply_err(&p->conn,
+		    "That is not the number of a message.");
 		return NULL;
 	}
 	if (n == 0 || n > p->drop.sum.count) {
-		(void)pop_err(p, "Message %llu does not exist.",
+		(void)reply_err(&p->conn, "Message %llu does not exist.",
 		    (unsigned long long)n);
 		return NULL;
 	}
@@ -73,7 +75,8 @@ arg_msg(struct pop *p, int i)
 	m = &p->drop.all.v[at];
 	if (!(m->flags & MSG_DELETED))
 		return m;
-	(void)pop_err(p, "Message %zu has been deleted.", list_number(p, m));
+	(void)reply_err(&p->conn, "Message %zu has been deleted.",
+	    list_number(p, m));
 	return NULL;
 }
 
@@ -110,7 +113,7 @@ live_octets(struct pop *p)
 enum result
 pop_stat(struct pop *p)
 {
-	return pop_ok(p, "%zu %llu", live_count(p), live_octets(p));
+	return reply_ok(&p->conn, "%zu %llu", live_count(p), live_octets(p));
 }
 
 /* What LIST and UIDL have in common: one line of one message, or of all. */
@@ -123,31 +126,31 @@ listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
 	if (p->argc == 1) {
 		if ((m = arg_msg(p, 0)) == NULL)
 			return ERR;
-		pop_puts(p, "+OK ");
+		reply_puts(&p->conn, "+OK ");
 		show(p, m);
 		return OK;
 	}
 	if (drop_load(p) == -1)
 		return say_no_table(p);
-	(void)pop_ok(p, "%zu messages (%llu octets)", live_count(p),
+	(void)reply_ok(&p->conn, "%zu messages (%llu octets)", live_count(p),
 	    live_octets(p));
 	for (n = 1; (m = list_msg(p, n)) != NULL; n++)
 		if (!(m->flags & MSG_DELETED))
 			show(p, m);
-	return pop_dot(p);
+	return reply_dot(&p->conn);
 }
 
 static void
 scan_listing(struct pop *p, const struct msg *m)
 {
-	pop_print_number(p, list_number(p, m));
-	pop_put(p, " ", 1);
-	pop_print_number(p, m->octets);
+	reply_number(&p->conn, list_number(p, m));
+	reply_put(&p->conn, " ", 1);
+	reply_number(&p->conn, m->octets);
 	if (p->drop.kind == DROP_BOARD) {	/* RFC 1082: and MAXIMA */
-		pop_put(p, " ", 1);
-		pop_print_number(p, p->drop.maxima[m - p->drop.all.v]);
+		reply_put(&p->conn, " ", 1);
+		reply_number(&p->conn, p->drop.maxima[m - p->drop.all.v]);
 	}
-	pop_put(p, "\r\n", 2);
+	reply_put(&p->conn, "\r\n", 2);
 }
 
 static void
@@ -158,10 +161,10 @@ unique_id_listing(struct pop *p, const struct msg *m)
 	char text[UID_TEXT];
 
 	mbox_uid(m, text);
-	pop_print_number(p, list_number(p, m));
-	pop_put(p, " ", 1);
-	pop_puts(p, name != NULL ? name : text);
-	pop_put(p, "\r\n", 2);
+	reply_number(&p->conn, list_number(p, m));
+	reply_put(&p->conn, " ", 1);
+	reply_puts(&p->conn, name != NULL ? name : text);
+	reply_put(&p->conn, "\r\n", 2);
 }
 
 /* LIST [msg] (RFC 1081), UIDL [msg] (RFC 1939, 7). */
@@ -186,23 +189,24 @@ pop_dele(struct pop *p)
 	if ((m = arg_msg(p, 0)) == NULL)
 		return ERR;
 	if (p->drop.kind == DROP_BOARD)		/* RFC 1082 */
-		return pop_ok(p, "Bulletin boards are read-only.");
+		return reply_ok(&p->conn, "Bulletin boards are read-only.");
 	list_mark(p, m, MSG_DELETED);
 	p->drop.deleted_octets += m->octets;
-	return pop_ok(p, "Message %zu has been deleted.", list_number(p, m));
+	return reply_ok(&p->conn, "Message %zu has been deleted.",
+	    list_number(p, m));
 }
 
 enum result
 pop_noop(struct pop *p)
 {
-	return pop_ok(p, "%s", "");	/* "+OK ": RFC 1957 */
+	return reply_ok(&p->conn, "%s", "");	/* "+OK ": RFC 1957 */
 }
 
 /* LAST: the highest number accessed (RFC 1081). */
 enum result
 pop_last(struct pop *p)
 {
-	return pop_ok(p, "%llu is the last message seen.",
+	return reply_ok(&p->conn, "%llu is the last message seen.",
 	    (unsigned long long)p->drop.last);
 }
 
@@ -218,7 +222,7 @@ pop_rset(struct pop *p)
 	p->drop.ndeleted = 0;
 	p->drop.deleted_octets = 0;
 	p->drop.last = p->drop.sum.last;
-	return pop_ok(p, "Maildrop has %zu messages (%llu octets).",
+	return reply_ok(&p->conn, "Maildrop has %zu messages (%llu octets).",
 	    live_count(p), live_octets(p));
 }
 
@@ -226,7 +230,7 @@ static enum result
 sign_off(struct pop *p)
 {
 	p->reason = END_QUIT;
-	(void)pop_ok(p, "popper at %s signing off.", p->host);
+	(void)reply_ok(&p->conn, "popper at %s signing off.", p->host);
 	return CLOSE;
 }
 
@@ -255,13 +259,13 @@ pop_update(struct pop *p)
 	errno = saved;
 	log_error(&p->env, "update");
 	if (begun)
-		(void)pop_err(p, "[SYS/TEMP] The update was cut off; the next"
-		    " session shows what is left.");
+		(void)reply_err(&p->conn, "[SYS/TEMP] The update was cut off; "
+		    "the next session shows what is left.");
 	else if (saved == EAGAIN)
-		(void)pop_err(p, "[IN-USE] The maildrop is locked by another "
-		    "program; nothing was removed.");
+		(void)reply_err(&p->conn, "[IN-USE] The maildrop is locked by "
+		    "another program; nothing was removed.");
 	else
-		(void)pop_err(p, "[SYS/TEMP] The maildrop could not be "
-		    "updated; nothing was removed.");
+		(void)reply_err(&p->conn, "[SYS/TEMP] The maildrop could not "
+		    "be updated; nothing was removed.");
 	return CLOSE;
 }

@@ -154,10 +154,10 @@ log_left_out(struct pop *p)
 
 	if (n[LV_NOTICE] > 0)
 		log_notice(&p->env, "log user=%s addr=%s: %lu lines left out",
-		    p->env.who, p->addr, n[LV_NOTICE]);
+		    p->env.who, p->conn.addr, n[LV_NOTICE]);
 	if (n[LV_DEBUG] > 0)
 		log_debug(&p->env, "log user=%s addr=%s: %lu debug lines left "
-		    "out", p->env.who, p->addr, n[LV_DEBUG]);
+		    "out", p->env.who, p->conn.addr, n[LV_DEBUG]);
 }
 
 const char *
@@ -187,7 +187,7 @@ text_clean(char *to, size_t room, const char *s, size_t n)
  * 2.5.5.2) as what it is, wherever it comes from.
  */
 static void
-set_address(struct pop *p, int family, const unsigned char *ip)
+set_address(struct conn *c, int family, const unsigned char *ip)
 {
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
 	static const unsigned char one[16] = { [15] = 1 };
@@ -196,24 +196,24 @@ set_address(struct pop *p, int family, const unsigned char *ip)
 		family = AF_INET;
 		ip += sizeof(mapped);
 	}
-	if (inet_ntop(family, ip, p->addr, sizeof(p->addr)) == NULL)
-		p->addr[0] = '\0';
-	p->loopback = family == AF_INET ? ip[0] == 127 :
+	if (inet_ntop(family, ip, c->addr, sizeof(c->addr)) == NULL)
+		c->addr[0] = '\0';
+	c->loopback = family == AF_INET ? ip[0] == 127 :
 	    memcmp(ip, one, sizeof(one)) == 0;
 }
 
 void
-log_set_peer(struct pop *p, const char *addr)
+peer_set(struct conn *c, const char *addr)
 {
 	unsigned char ip[16];
 
 	if (inet_pton(AF_INET, addr, ip) == 1)
-		set_address(p, AF_INET, ip);
+		set_address(c, AF_INET, ip);
 	else if (inet_pton(AF_INET6, addr, ip) == 1)
-		set_address(p, AF_INET6, ip);
+		set_address(c, AF_INET6, ip);
 	else {			/* a name: it proves nothing */
-		(void)text_clean(p->addr, sizeof(p->addr), addr, strlen(addr));
-		p->loopback = strcmp(addr, "local") == 0;
+		(void)text_clean(c->addr, sizeof(c->addr), addr, strlen(addr));
+		c->loopback = strcmp(addr, "local") == 0;
 	}
 }
 
@@ -222,7 +222,7 @@ log_set_peer(struct pop *p, const char *addr)
  * socket for itself (UCSPI, stunnel), or "local" for a terminal or a pipe.
  */
 void
-log_peer(struct pop *p)
+peer_find(struct conn *c, bool tls)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof(ss);
@@ -232,17 +232,17 @@ log_peer(struct pop *p)
 	if (getpeername(0, (struct sockaddr *)&ss, &n) == -1)
 		ss.ss_family = AF_UNSPEC;
 	if (ss.ss_family == AF_INET)
-		set_address(p, AF_INET, (const unsigned char *)
+		set_address(c, AF_INET, (const unsigned char *)
 		    &((const struct sockaddr_in *)&ss)->sin_addr);
 	else if (ss.ss_family == AF_INET6)
-		set_address(p, AF_INET6,
+		set_address(c, AF_INET6,
 		    ((const struct sockaddr_in6 *)&ss)->sin6_addr.s6_addr);
 	else if (getenv("TCPREMOTEIP") != NULL)
 		env = getenv("TCPREMOTEIP");
-	if (p->addr[0] != '\0' &&
-	    (!p->opt.tls || !p->loopback || env == NULL))
+	if (c->addr[0] != '\0' &&
+	    (!tls || !c->loopback || env == NULL))
 		return;			/* not stunnel's end of a pair */
-	log_set_peer(p, env != NULL ? env : "local");
+	peer_set(c, env != NULL ? env : "local");
 }
 
 /* ---- the client's name --------------------------------------------------- */
@@ -316,21 +316,21 @@ say_name(struct pop *p, const struct answer *a)
 	switch (a->what) {
 	case NAME_NONE:
 		log_notice(&p->env, "name addr=%s warning=none: unable to "
-		    "get canonical name of client: %s", p->addr,
+		    "get canonical name of client: %s", p->conn.addr,
 		    gai_strerror(a->err));
 		break;
 	case NAME_UNKNOWN:
 		log_notice(&p->env, "name addr=%s name=%s warning=unknown: "
-		    "client resolves to an unknown host name", p->addr,
+		    "client resolves to an unknown host name", p->conn.addr,
 		    clean);
 		break;
 	case NAME_UNLISTED:
-		log_notice(&p->env, "name addr=%s name=%s warning=unlisted:"
-		    " client address not listed for its host name", p->addr,
+		log_notice(&p->env, "name addr=%s name=%s warning=unlisted: "
+		    "client address not listed for its host name", p->conn.addr,
 		    clean);
 		break;
 	case NAME_GOOD:
-		log_debug(&p->env, "name addr=%s name=%s", p->addr, clean);
+		log_debug(&p->env, "name addr=%s name=%s", p->conn.addr, clean);
 		break;
 	}
 }
@@ -347,24 +347,24 @@ log_check_name(struct pop *p)
 	struct name_question q;
 	struct timespec until;
 
-	if (p->opt.noresolve || geteuid() == 0 || p->loopback)
+	if (p->opt.noresolve || geteuid() == 0 || p->conn.loopback)
 		return;
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_flags = AI_NUMERICHOST;
 	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(p->addr, NULL, &hints, &self) != 0)
+	if (getaddrinfo(p->conn.addr, NULL, &hints, &self) != 0)
 		return;				/* "local" */
 	memset(&q, 0, sizeof(q));
 	q.self = self;
-	q.addr = p->addr;
+	q.addr = p->conn.addr;
 	wait_deadline(&until, NAME_WAIT);
 	if (child_ask(&p->env, look_up_name, &q, sizeof(q), &until) == 0)
 		say_name(p, &q.answer);
 	else if (errno == ETIMEDOUT || errno == EPIPE)	/* its alarm was first */
 		log_notice(&p->env, "name addr=%s warning=timeout: no answer "
-		    "about the client's name in %d seconds", p->addr,
+		    "about the client's name in %d seconds", p->conn.addr,
 		    NAME_WAIT);
 	else if (errno != EINTR)
-		log_error(&p->env, "name addr=%s", p->addr);
+		log_error(&p->env, "name addr=%s", p->conn.addr);
 	freeaddrinfo(self);
 }

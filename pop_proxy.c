@@ -67,7 +67,7 @@ address(int family, struct str s, char text[64])
 
 /* PROXY TCP4 source destination sport dport, without its CRLF. */
 static bool
-version_1(struct pop *p, struct str line)
+version_1(struct conn *c, struct str line)
 {
 	char from[64], to[64];
 	struct str f;
@@ -85,7 +85,7 @@ version_1(struct pop *p, struct str line)
 	    !address(family, field(&line), to) || !is_port(field(&line)) ||
 	    !is_port(line))		/* so there were three spaces */
 		return false;
-	log_set_peer(p, from);
+	peer_set(c, from);
 	return true;
 }
 
@@ -115,7 +115,7 @@ says_tls(const unsigned char *s, size_t n)
 
 /* The fixed part and what follows it, len octets. */
 static bool
-version_2(struct pop *p, const unsigned char *s, size_t len)
+version_2(struct conn *c, const unsigned char *s, size_t len, bool tls)
 {
 	char text[64];
 	int family;
@@ -134,28 +134,28 @@ version_2(struct pop *p, const unsigned char *s, size_t len)
 	if (len < need || inet_ntop(family, s + V2_FIXED, text,
 	    sizeof(text)) == NULL)
 		return false;
-	log_set_peer(p, text);
-	if (p->opt.proxy == PROXY_TLS && says_tls(s + V2_FIXED + need,
+	peer_set(c, text);
+	if (tls && says_tls(s + V2_FIXED + need,
 	    len - need))
-		p->tls = true;
+		c->tls = true;
 	return true;
 }
 
 /* Waits for n octets in the buffer. */
 static bool
-have(struct pop *p, size_t n, struct str *in, const struct timespec *until)
+have(struct conn *c, size_t n, struct str *in, const struct timespec *until)
 {
-	return pop_octets(p, n, until, in) == IO_OK;
+	return line_octets(c, n, until, in) == IO_OK;
 }
 
 static bool
-read_v1(struct pop *p, const struct timespec *until)
+read_v1(struct conn *c, const struct timespec *until)
 {
 	struct str in, line;
 	const char *nl;
 	size_t n = 8;
 
-	while (have(p, n, &in, until)) {
+	while (have(c, n, &in, until)) {
 		nl = memchr(in.p, '\n', in.n < V1_MOST ? in.n : V1_MOST);
 		if (nl == NULL) {
 			if (in.n >= V1_MOST)
@@ -168,48 +168,47 @@ read_v1(struct pop *p, const struct timespec *until)
 		if (line.n < 14 || line.p[line.n - 1] != '\r')
 			return false;
 		line.n--;
-		pop_used(p, line.n + 2);
-		return version_1(p, line);
+		line_used(c, line.n + 2);
+		return version_1(c, line);
 	}
 	return false;
 }
 
 static bool
-read_v2(struct pop *p, const struct timespec *until)
+read_v2(struct conn *c, const struct timespec *until, bool tls)
 {
 	struct str in;
 	size_t len;
 
-	if (!have(p, V2_FIXED, &in, until) ||
+	if (!have(c, V2_FIXED, &in, until) ||
 	    memcmp(in.p, v2_magic, sizeof(v2_magic)) != 0)
 		return false;
 	len = big_endian((const unsigned char *)in.p + 14);
-	if (len > V2_MOST || !have(p, V2_FIXED + len, &in, until))
+	if (len > V2_MOST || !have(c, V2_FIXED + len, &in, until))
 		return false;
-	pop_used(p, V2_FIXED + len);
-	return version_2(p, (const unsigned char *)in.p, len);
+	line_used(c, V2_FIXED + len);
+	return version_2(c, (const unsigned char *)in.p, len, tls);
 }
 
 bool
-proxy_header(struct pop *p)
+proxy_header(struct conn *c, bool tls)
 {
 	struct timespec until;
 	struct str in;
 	bool good;
 
-	if (p->opt.proxy == PROXY_OFF)
-		return true;
-	wait_deadline(&until, p->opt.login < HEADER_WAIT ? p->opt.login :
-	    HEADER_WAIT);
-	if (!have(p, 1, &in, &until))
+	wait_deadline(&until, HEADER_WAIT);
+	if (wait_left(&until) > wait_left(&c->login))
+		until = c->login;
+	if (!have(c, 1, &in, &until))
 		good = false;
 	else if (in.p[0] == 'P')
-		good = have(p, 6, &in, &until) &&
-		    memcmp(in.p, "PROXY ", 6) == 0 && read_v1(p, &until);
+		good = have(c, 6, &in, &until) &&
+		    memcmp(in.p, "PROXY ", 6) == 0 && read_v1(c, &until);
 	else
-		good = in.p[0] == '\r' && read_v2(p, &until);
+		good = in.p[0] == '\r' && read_v2(c, &until, tls);
 	if (!good)
-		log_notice(&p->env, "proxy addr=%s: no valid header",
-		    p->addr);
+		log_notice(c->env, "proxy addr=%s: no valid header",
+		    c->addr);
 	return good;
 }

@@ -68,7 +68,7 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 
 	if (l != NULL && l->lines == 0 && end > m->offset + m->head)
 		end = m->offset + m->head;	/* the copy may end there */
-	for (; at < end && !done && p->out.state == IO_OK; at += n) {
+	for (; at < end && !done && p->conn.out.state == IO_OK; at += n) {
 		n = l == NULL ? PART - (size_t)(at % PAGE) : PART_TOP;
 		if (n > end - at)
 			n = (size_t)(end - at);
@@ -77,12 +77,12 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 			return ABORT;
 		}
 		some = l == NULL ? n : up_to_limit(l, part, n, &done);
-		wire_text(p, &w, part, some);
+		wire_text(&p->conn, &w, part, some);
 	}
-	wire_end(p, &w);
+	wire_end(&p->conn, &w);
 	if (m->flags & MSG_NOBLANK)
-		pop_put(p, "\r\n", 2);
-	return pop_dot(p);
+		reply_put(&p->conn, "\r\n", 2);
+	return reply_dot(&p->conn);
 }
 
 enum result
@@ -93,8 +93,8 @@ pop_retr(struct pop *p)
 
 	if ((m = arg_msg(p, 0)) == NULL || drop_copy(p, m, PART_ALL) != OK)
 		return ERR;
-	(void)pop_ok(p, "%llu octets", (unsigned long long)m->octets);
-	if ((r = send_text(p, m, NULL)) != OK || p->out.state != IO_OK)
+	(void)reply_ok(&p->conn, "%llu octets", (unsigned long long)m->octets);
+	if ((r = send_text(p, m, NULL)) != OK || p->conn.out.state != IO_OK)
 		return r;
 	p->retrieved++;
 	p->sent += m->octets;
@@ -111,9 +111,10 @@ pop_top(struct pop *p)
 	if ((m = arg_msg(p, 0)) == NULL)
 		return ERR;
 	if (!text_number(p->argv[1], UINT64_MAX, &l.lines))
-		return pop_err(p, "The number of lines must be a number.");
+		return reply_err(&p->conn, "The number of lines must be a "
+		    "number.");
 	if (drop_copy(p, m, l.lines == 0 ? PART_HEAD : PART_ALL) != OK)
 		return ERR;
-	(void)pop_ok(p, "Top of message follows");
+	(void)reply_ok(&p->conn, "Top of message follows");
 	return send_text(p, m, &l);
 }

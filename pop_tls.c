@@ -23,40 +23,40 @@ static const char *const names[TLS_FDS] = {
 };
 
 void
-tls_begin(struct pop *p)
+tls_begin(struct conn *c)
 {
 	const char *s;
 	uint64_t n;
 	int i, set = 0;
 
 	for (i = 0; i < TLS_FDS; i++) {
-		p->tlsfd[i] = -1;
+		c->tlsfd[i] = -1;
 		if ((s = getenv(names[i])) == NULL || *s == '\0')
 			continue;
 		if (!text_number((struct str){ s, strlen(s) }, FD_SETSIZE - 1,
 		    &n) || n < 3 || fcntl((int)n, F_GETFD) == -1 ||
 		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == -1) {
-			log_notice(&p->env, "tls: %s names no descriptor",
+			log_notice(c->env, "tls: %s names no descriptor",
 			    names[i]);
 			continue;
 		}
-		p->tlsfd[i] = (int)n;
+		c->tlsfd[i] = (int)n;
 		set++;
 	}
 	if (set < TLS_FDS)
-		p->tlsfd[TLS_CTL] = p->tlsfd[TLS_READ] =
-		    p->tlsfd[TLS_WRITE] = -1;
+		c->tlsfd[TLS_CTL] = c->tlsfd[TLS_READ] =
+		    c->tlsfd[TLS_WRITE] = -1;
 }
 
 bool
-tls_offered(struct pop *p)
+tls_offered(const struct conn *c)
 {
-	return p->tlsfd[TLS_CTL] != -1 && !p->tls;
+	return c->tlsfd[TLS_CTL] != -1 && !c->tls;
 }
 
 /* Logs one of the parent's VAR=value entries, if it is one that matters. */
 static void
-note_entry(struct pop *p, const char *entry)
+note_entry(struct conn *c, const char *entry)
 {
 	static const char *const wanted[] = { "SSL_PROTOCOL", "SSL_CIPHER" };
 	char clean[128];
@@ -66,7 +66,7 @@ note_entry(struct pop *p, const char *entry)
 		n = strlen(wanted[i]);
 		if (strncmp(entry, wanted[i], n) != 0 || entry[n] != '=')
 			continue;
-		log_notice(&p->env, "tls addr=%s %s=%s", p->addr,
+		log_notice(c->env, "tls addr=%s %s=%s", c->addr,
 		    i == 0 ? "protocol" : "cipher", text_clean(clean,
 		    sizeof(clean), entry + n + 1, strlen(entry + n + 1)));
 	}
@@ -79,20 +79,20 @@ note_entry(struct pop *p, const char *entry)
  * client's first command comes by.  0, or -1.
  */
 static int
-await(struct pop *p)
+await_handshake(struct conn *c)
 {
 	char text[4096] = { 0 };
 	struct timespec until;
 	size_t have = 0, at;
 	ssize_t n;
 
-	io_limit(p, &until);
+	conn_limit(c, &until);
 	while (have < 2 || text[have - 1] != '\0' || text[have - 2] != '\0') {
 		if (have == sizeof(text))
 			return -1;
-		if (wait_readable(&p->env, p->tlsfd[TLS_CTL], &until) != IO_OK)
+		if (wait_for(c->env, c->tlsfd[TLS_CTL], false, &until) != IO_OK)
 			return -1;
-		n = read(p->tlsfd[TLS_CTL], text + have, 1);
+		n = read(c->tlsfd[TLS_CTL], text + have, 1);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
@@ -100,50 +100,59 @@ await(struct pop *p)
 		have++;
 	}
 	for (at = 0; at + 1 < have; at += strlen(text + at) + 1)
-		note_entry(p, text + at);
+		note_entry(c, text + at);
 	return 0;
 }
 
 /* Puts the parent's descriptors in the place of the connection's. */
 static int
-take_over(struct pop *p)
+take_over(struct conn *c)
 {
 	int i;
 
-	if (dup2(p->tlsfd[TLS_READ], 0) == -1 ||
-	    dup2(p->tlsfd[TLS_WRITE], 1) == -1 ||
-	    dup2(p->tlsfd[TLS_WRITE], 2) == -1 || io_unblock() == -1)
+	if (dup2(c->tlsfd[TLS_READ], 0) == -1 ||
+	    dup2(c->tlsfd[TLS_WRITE], 1) == -1 ||
+	    dup2(c->tlsfd[TLS_WRITE], 2) == -1 || conn_unblock() == -1)
 		return -1;
 	for (i = 0; i < TLS_FDS; i++) {
-		(void)close(p->tlsfd[i]);	/* perhaps one and the same */
-		p->tlsfd[i] = -1;
+		(void)close(c->tlsfd[i]);	/* perhaps one and the same */
+		c->tlsfd[i] = -1;
 		(void)unsetenv(names[i]);
 	}
+	return 0;
+}
+
+int
+tls_start(struct conn *c)
+{
+	if (write(c->tlsfd[TLS_CTL], "Y", 1) != 1 ||
+	    await_handshake(c) == -1 || take_over(c) == -1) {
+		log_notice(c->env, "tls addr=%s: the handshake failed",
+		    c->addr);
+		return -1;
+	}
+	conn_forget(c);
+	c->tls = true;
 	return 0;
 }
 
 enum result
 pop_stls(struct pop *p)
 {
-	if (!tls_offered(p))
-		return pop_err(p, p->tls ? "TLS is active already." :
-		    "TLS is not offered here.");
-	if (io_pending(p)) {
-		(void)pop_err(p, "Nothing may follow STLS before its "
+	if (p->conn.tls)
+		return reply_err(&p->conn, "TLS is active already.");
+	if (!tls_offered(&p->conn))
+		return reply_err(&p->conn, "TLS is not offered here.");
+	if (line_pending(&p->conn)) {
+		(void)reply_err(&p->conn, "Nothing may follow STLS before its "
 		    "answer.");
 		return CLOSE;
 	}
-	(void)pop_ok(p, "Begin TLS negotiation.");
-	if (pop_flush(p) == -1)
+	(void)reply_ok(&p->conn, "Begin TLS negotiation.");
+	if (reply_flush(&p->conn) == -1)
 		return ABORT;
-	if (write(p->tlsfd[TLS_CTL], "Y", 1) != 1 || await(p) == -1 ||
-	    take_over(p) == -1) {
-		log_notice(&p->env, "tls addr=%s: the handshake failed",
-		    p->addr);
+	if (tls_start(&p->conn) == -1)
 		return ABORT;
-	}
-	io_forget(p);
-	p->tls = true;
 	p->user[0] = '\0';
 	memcpy(p->env.who, "-", 2);
 	return OK;

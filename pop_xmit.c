@@ -117,17 +117,17 @@ receive(struct pop *p, struct parcel *x)
 	size_t n, left = 0;
 	enum io r;
 
-	if (pop_flush(p) == -1)
-		return p->out.state;
+	if (reply_flush(&p->conn) == -1)
+		return p->conn.out.state;
 	while (x->where != END) {
 		if (left == 0) {
-			io_limit(p, &until);
+			conn_limit(&p->conn, &until);
 			left = OUT_SIZE;
 		}
-		if ((r = pop_octets(p, 1, &until, &in)) != IO_OK)
+		if ((r = line_octets(&p->conn, 1, &until, &in)) != IO_OK)
 			return r;
 		n = take(x, in);
-		pop_used(p, n);
+		line_used(&p->conn, n);
 		left -= n < left ? n : left;
 	}
 	spill(x);
@@ -215,7 +215,8 @@ say_status(struct pop *p, int status)
 	size_t i;
 
 	if (WIFSIGNALED(status))
-		return pop_err(p, "[SYS/TEMP] The mail program was killed.");
+		return reply_err(&p->conn, "[SYS/TEMP] The mail program was "
+		    "killed.");
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (WEXITSTATUS(status) == texts[i].status)
 			t = &texts[i];
@@ -223,12 +224,12 @@ say_status(struct pop *p, int status)
 		log_notice(&p->env, "xmit user=%s uid=%lu: the system has "
 		    "no account with that number", p->env.who,
 		    (unsigned long)p->uid);
-		return pop_err(p, "[SYS/PERM] The mail service does not know "
-		    "you; tell the administrator.");
+		return reply_err(&p->conn, "[SYS/PERM] The mail service does "
+		    "not know you; tell the administrator.");
 	}
 	if (t != NULL)
-		return pop_err(p, "%s", t->text);
-	return pop_err(p, "The mail program failed with status %d.",
+		return reply_err(&p->conn, "%s", t->text);
+	return reply_err(&p->conn, "The mail program failed with status %d.",
 	    WEXITSTATUS(status));
 }
 
@@ -240,12 +241,13 @@ say_not_run(struct pop *p)
 
 	log_error(&p->env, "xmit: %s", p->opt.sendmail);
 	if (error == EACCES)
-		return pop_err(p, "[SYS/PERM] The mail program may not be "
-		    "run.");
+		return reply_err(&p->conn, "[SYS/PERM] The mail program may "
+		    "not be run.");
 	if (file_permanent(error))
-		return pop_err(p, "[SYS/PERM] The mail program cannot be run.");
-	return pop_err(p, "[SYS/TEMP] The mail program cannot be started "
-	    "now.");
+		return reply_err(&p->conn, "[SYS/PERM] The mail program cannot "
+		    "be run.");
+	return reply_err(&p->conn, "[SYS/TEMP] The mail program cannot be "
+	    "started now.");
 }
 
 static enum result
@@ -260,16 +262,16 @@ send_parcel(struct pop *p, struct parcel *x)
 	if (r == -1) {
 		log_error(&p->env, "xmit: octets=%llu", (unsigned long
 		    long)x->size);
-		return pop_err(p, "The mail program did not finish; the "
-		    "message may have been sent.");
+		return reply_err(&p->conn, "The mail program did not finish; "
+		    "the message may have been sent.");
 	}
 	log_notice(&p->env, "xmit user=%s addr=%s octets=%llu %s=%d",
-	    p->env.who, p->addr, (unsigned long long)x->size,
+	    p->env.who, p->conn.addr, (unsigned long long)x->size,
 	    WIFSIGNALED(status) ? "signal" : "status",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return say_status(p, status);
-	return pop_ok(p, "Message sent.");
+	return reply_ok(&p->conn, "Message sent.");
 }
 
 /* The parcel is here: is it one to be mailed? */
@@ -278,15 +280,16 @@ judge(struct pop *p, struct parcel *x)
 {
 	if (x->size > x->limit) {
 		log_notice(&p->env, "xmit user=%s addr=%s octets=%llu: too "
-		    "large", p->env.who, p->addr, (unsigned long long)x->size);
-		return pop_err(p, "The message is larger than %llu octets.",
-		    (unsigned long long)x->limit);
+		    "large", p->env.who, p->conn.addr, (unsigned long
+		    long)x->size);
+		return reply_err(&p->conn, "The message is larger than %llu "
+		    "octets.", (unsigned long long)x->limit);
 	}
 	if (x->error != 0) {
 		errno = x->error;
 		log_error(&p->env, "xmit: temporary file");
-		return pop_err(p, "[SYS/TEMP] There is no room for the "
-		    "message now.");
+		return reply_err(&p->conn, "[SYS/TEMP] There is no room for "
+		    "the message now.");
 	}
 	return send_parcel(p, x);
 }
@@ -300,13 +303,13 @@ xtnd_xmit(struct pop *p)
 	enum io what;
 
 	if (p->opt.noxmit)
-		return pop_err(p, "Sending mail is turned off here.");
+		return reply_err(&p->conn, "Sending mail is turned off here.");
 	if (access(p->opt.sendmail, X_OK) == -1) {
 		if (errno != ENOENT)
 			return say_not_run(p);
 		log_error(&p->env, "xmit: %s", p->opt.sendmail);
-		return pop_err(p, "[SYS/PERM] There is no mail program "
-		    "here.");
+		return reply_err(&p->conn, "[SYS/PERM] There is no mail "
+		    "program here.");
 	}
 	memset(x, 0, sizeof(*x));
 	x->limit = p->opt.parcel;
@@ -317,16 +320,16 @@ xtnd_xmit(struct pop *p)
 	}
 	if (x->fd == -1) {
 		log_error(&p->env, "xmit: temporary file");
-		return pop_err(p, "[SYS/TEMP] There is no room for a message"
-		    " now.");
+		return reply_err(&p->conn, "[SYS/TEMP] There is no room for a "
+		    "message now.");
 	}
-	(void)pop_ok(p, "Start sending the message.");
+	(void)reply_ok(&p->conn, "Start sending the message.");
 	if ((what = receive(p, x)) == IO_OK)
 		r = judge(p, x);
 	else {
-		p->out.state = what;	/* the loop says why we end */
+		p->conn.out.state = what;	/* the loop says why we end */
 		log_notice(&p->env, "xmit user=%s addr=%s: cut off, "
-		    "nothing mailed", p->env.who, p->addr);
+		    "nothing mailed", p->env.who, p->conn.addr);
 	}
 	(void)close(x->fd);
 	return r;

@@ -66,7 +66,7 @@ put_field(struct pop *p, struct str f)
 	}
 	while (n > 0 && line[n - 1] == ' ')
 		n--;
-	pop_put(p, line, n);
+	reply_put(&p->conn, line, n);
 }
 
 /* Reads the header of a message, and no more of it, into *room. */
@@ -100,7 +100,7 @@ list_field(struct pop *p, struct str name, struct msg *only)
 	size_t size = 0;
 	uint64_t n;
 
-	(void)pop_ok(p, "xlst command accepted; headers coming");
+	(void)reply_ok(&p->conn, "xlst command accepted; headers coming");
 	for (n = 1; only != NULL ? n == 1 : (m = list_msg(p, n)) != NULL;
 	    n++) {
 		if (m->flags & (MSG_DELETED | MSG_GONE))
@@ -114,18 +114,18 @@ list_field(struct pop *p, struct str name, struct msg *only)
 		if (m->flags & MSG_GONE)	/* that was found just now */
 			continue;
 		f = find_field(head, name);
-		pop_print_number(p, list_number(p, m));
-		pop_put(p, " ", 1);
+		reply_number(&p->conn, list_number(p, m));
+		reply_put(&p->conn, " ", 1);
 		if (f.n > 0)
 			put_field(p, f);
 		else {			/* clients count the lines */
-			pop_put(p, name.p, name.n);
-			pop_put(p, ":", 1);
+			reply_put(&p->conn, name.p, name.n);
+			reply_put(&p->conn, ":", 1);
 		}
-		pop_put(p, "\r\n", 2);
+		reply_put(&p->conn, "\r\n", 2);
 	}
 	free(room);
-	return pop_dot(p);
+	return reply_dot(&p->conn);
 }
 
 /* XTND XLST field [msg]: deleted messages have no line. */
@@ -139,13 +139,14 @@ xtnd_xlst(struct pop *p)
 	if (name.n > 1 && name.p[name.n - 1] == ':')
 		name.n--;
 	if (!field_name_ok(name))
-		return pop_err(p, "That is not the name of a header field.");
+		return reply_err(&p->conn, "That is not the name of a header "
+		    "field.");
 	if (drop_load(p) == -1)
-		return pop_err(p, "[SYS/TEMP] The maildrop cannot be read "
-		    "now.");
+		return reply_err(&p->conn, "[SYS/TEMP] The maildrop cannot be "
+		    "read now.");
 	if (p->argc == 3 && (!text_number(p->argv[2], UINT32_MAX, &n) ||
 	    (m = list_msg(p, n)) == NULL))
-		return pop_err(p, "That message does not exist.");
+		return reply_err(&p->conn, "That message does not exist.");
 	if (p->drop.sum.count > 0 &&
 	    drop_text(p, m != NULL ? m : list_msg(p, 1), PART_HEAD) !=
 	    OK)
@@ -159,16 +160,17 @@ static enum result
 say_boards(struct pop *p, int e)
 {
 	if (e == ENOENT)
-		return pop_err(p, "There is no such bulletin board.");
+		return reply_err(&p->conn, "There is no such bulletin board.");
 	if (e == EILSEQ)
-		return pop_err(p, "[SYS/PERM] The bulletin board is not in "
-		    "mbox format.");
+		return reply_err(&p->conn, "[SYS/PERM] The bulletin board is "
+		    "not in mbox format.");
 	if (e == EINVAL)
-		return pop_err(p, "[SYS/PERM] The list of bulletin boards "
-		    "cannot be read; tell the administrator.");
+		return reply_err(&p->conn, "[SYS/PERM] The list of bulletin "
+		    "boards cannot be read; tell the administrator.");
 	errno = e;
 	log_error(&p->env, "board");
-	return pop_err(p, "[SYS/TEMP] The bulletin board cannot be read.");
+	return reply_err(&p->conn, "[SYS/TEMP] The bulletin board cannot be "
+	    "read.");
 }
 
 /*
@@ -186,8 +188,8 @@ change_to(struct pop *p, struct board *b, struct drop *opened)
 	if (r == -1 && !begun) {
 		log_error(&p->env, "update");
 		drop_close(opened);
-		return pop_err(p, "[SYS/TEMP] The maildrop could not be "
-		    "updated, and stays open.");
+		return reply_err(&p->conn, "[SYS/TEMP] The maildrop could not "
+		    "be updated, and stays open.");
 	}
 	if (r == -1)
 		log_error(&p->env, "update: the next session goes on");
@@ -195,9 +197,9 @@ change_to(struct pop *p, struct board *b, struct drop *opened)
 	p->drop = *opened;
 	log_notice(&p->env, "board user=%s name=%s messages=%llu", p->env.who,
 	    b->name, (unsigned long long)p->drop.sum.count);
-	pop_puts(p, "+OK XTND\r\n");
+	reply_puts(&p->conn, "+OK XTND\r\n");
 	board_listing(p, b);
-	return pop_dot(p);
+	return reply_dot(&p->conn);
 }
 
 static enum result
@@ -224,7 +226,7 @@ xtnd_bboards(struct pop *p)
 	if (p->argc == 2)
 		return open_board(p, false);
 	if ((r = board_list(p)) == OK)
-		return pop_dot(p);
+		return reply_dot(&p->conn);
 	return r == ERR ? say_boards(p, errno) : r;
 }
 
@@ -242,9 +244,9 @@ xtnd_x_bboards(struct pop *p)
 	if (board_find(p, p->argv[1], &b) == -1 ||
 	    board_weigh(p, &b) == -1)
 		return say_boards(p, errno);
-	pop_puts(p, "+OK XTND\r\n");
+	reply_puts(&p->conn, "+OK XTND\r\n");
 	board_information(p, &b);
-	return pop_dot(p);
+	return reply_dot(&p->conn);
 }
 
 /* ---- the table ----------------------------------------------------------- */
@@ -272,10 +274,10 @@ pop_xtnd(struct pop *p)
 		    strncasecmp(word.p, subs[i].name, word.n) == 0)
 			break;
 	if (i == sizeof(subs) / sizeof(subs[0]))
-		return pop_err(p, "Unknown XTND command.");
+		return reply_err(&p->conn, "Unknown XTND command.");
 	if (p->argc - 1 < subs[i].least || p->argc - 1 > subs[i].most)
-		return pop_err(p, "Too %s arguments for the XTND %s command.",
-		    p->argc - 1 < subs[i].least ? "few" : "many",
+		return reply_err(&p->conn, "Too %s arguments for the XTND %s "
+		    "command.", p->argc - 1 < subs[i].least ? "few" : "many",
 		    subs[i].name);
 	return subs[i].handler(p);
 }

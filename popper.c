@@ -23,7 +23,7 @@ has_xmit(struct pop *p)
 static bool
 stls_offered(struct pop *p)
 {
-	return tls_offered(p) && p->state != ST_TRANS;
+	return tls_offered(&p->conn) && p->state != ST_TRANS;
 }
 
 /* ---- the table --------------------------------------------------------- */
@@ -97,17 +97,19 @@ pop_capa(struct pop *p)
 {
 	size_t i;
 
-	(void)pop_ok(p, "Capabilities follow");
+	(void)reply_ok(&p->conn, "Capabilities follow");
 	for (i = 0; i < NCOMMANDS; i++)
 		if (commands[i].capa != NULL && (commands[i].offered == NULL
 		    || commands[i].offered(p)))
-			pop_printf(p, "%s", commands[i].capa);
+			reply_line(&p->conn, "%s", commands[i].capa);
 	if (!has_xmit(p))
-		pop_puts(p, "X-XTND XLST BBOARDS\r\n");
-	pop_puts(p, "RESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
+		reply_puts(&p->conn, "X-XTND XLST BBOARDS\r\n");
+	reply_puts(&p->conn,
+	    "RESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
 	if (p->state == ST_TRANS)
-		pop_puts(p, "IMPLEMENTATION popper-" POPPER_VERSION "\r\n");
-	return pop_dot(p);
+		reply_puts(&p->conn, "IMPLEMENTATION popper-" POPPER_VERSION
+		    "\r\n");
+	return reply_dot(&p->conn);
 }
 
 /* ---- the loop ---------------------------------------------------------- */
@@ -183,10 +185,10 @@ find(enum state state, struct str word, bool *elsewhere)
 static enum result
 unknown(struct pop *p, struct str word)
 {
-	pop_printf(p, "-ERR Unknown command: \"%.*s\".",
+	reply_line(&p->conn, "-ERR Unknown command: \"%.*s\".",
 	    word.n < 40 ? (int)word.n : 40, word.p);
 	log_notice(&p->env, "refused user=%s addr=%s: unknown command",
-	    p->env.who, p->addr);
+	    p->env.who, p->conn.addr);
 	return ERR;
 }
 
@@ -202,16 +204,17 @@ execute(struct pop *p, struct str line)
 	word = next_word(&line);
 	if ((c = find(p->state, word, &elsewhere)) == NULL) {
 		p->bad++;
-		return elsewhere ? pop_err(p, "The %.*s command is not "
-		    "possible now.", (int)word.n, word.p) : unknown(p, word);
+		return elsewhere ? reply_err(&p->conn, "The %.*s command is "
+		    "not possible now.", (int)word.n, word.p) : unknown(p,
+		    word);
 	}
 	log_debug(&p->env, "command user=%s %s%s", p->env.who, c->name,
 	    c->secret ? " ..." : "");
 	split(p, c, line);
 	if (p->argc < c->least || p->argc > c->most) {
 		p->bad++;
-		return pop_err(p, "Too %s arguments for the %s command.",
-		    p->argc < c->least ? "few" : "many", c->name);
+		return reply_err(&p->conn, "Too %s arguments for the %s "
+		    "command.", p->argc < c->least ? "few" : "many", c->name);
 	}
 	r = c->handler(p);
 	if (r == ERR && p->state != ST_TRANS)
@@ -229,9 +232,9 @@ no_command(struct pop *p, enum io what)
 	p->bad++;
 	switch (what) {
 	case IO_LONG:
-		return pop_err(p, "The line is too long.");
+		return reply_err(&p->conn, "The line is too long.");
 	case IO_CONTROL:
-		return pop_err(p, "The line has a control character.");
+		return reply_err(&p->conn, "The line has a control character.");
 	case IO_TIMEOUT:
 		p->reason = END_TIMEOUT;	/* RFC 1939, 3: no reply */
 		return ABORT;
@@ -261,16 +264,16 @@ patience(struct pop *p, enum result r, unsigned before)
 		return r;
 	if (p->bad > BAD_MOST) {
 		log_notice(&p->env, "refused user=%s addr=%s: too many "
-		    "lines that are no commands", p->env.who, p->addr);
+		    "lines that are no commands", p->env.who, p->conn.addr);
 		return CLOSE;
 	}
 	if (p->state != ST_TRANS && p->bad > BAD_FREE) {
 		extra = p->opt.fail * (p->bad - BAD_FREE);
 		wait_deadline(&when, extra < BAD_WAIT ? extra : BAD_WAIT);
-		if (wait_left(&when) > wait_left(&p->login))
-			when = p->login;
+		if (wait_left(&when) > wait_left(&p->conn.login))
+			when = p->conn.login;
 		(void)wait_sleep(&p->env, &when);
-		if (wait_left(&p->login) <= 0)
+		if (wait_left(&p->conn.login) <= 0)
 			return no_command(p, IO_TIMEOUT);
 	}
 	return r;
@@ -286,17 +289,17 @@ serve(struct pop *p)
 	unsigned bad;
 
 	do {
-		what = pop_line(p, LINE_COMMAND, &line);
+		what = line_read(&p->conn, LINE_COMMAND, &line);
 		bad = p->bad;
 		r = what == IO_OK ? execute(p, line) : no_command(p, what);
 		r = patience(p, r, bad);
-		if (p->out.state != IO_OK && p->out.state != what)
-			r = no_command(p, p->out.state);
+		if (p->conn.out.state != IO_OK && p->conn.out.state != what)
+			r = no_command(p, p->conn.out.state);
 	} while (r == OK || r == ERR);
-	if (r == CLOSE && pop_flush(p) == -1 && p->reason == END_QUIT)
+	if (r == CLOSE && reply_flush(&p->conn) == -1 && p->reason == END_QUIT)
 		p->reason = END_LOST;
 	if (r == CLOSE && p->reason != END_QUIT)
-		io_drain(p);
+		conn_drain(&p->conn);
 }
 
 /* The line for the log that says all about the session. */
@@ -310,10 +313,10 @@ log_end(struct pop *p)
 	log_left_out(p);
 	wait_deadline(&now, 0);
 	log_notice(&p->env, "end user=%s addr=%s reason=%s retrieved=%lu "
-	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->env.who, p->addr,
-	    reasons[p->reason], p->retrieved, (unsigned long long)p->sent,
-	    p->removed, p->left,
-	    (long long)(now.tv_sec - p->start.tv_sec));
+	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->env.who,
+	    p->conn.addr, reasons[p->reason], p->retrieved, (unsigned long
+	    long)p->sent, p->removed, p->left, (long long)(now.tv_sec -
+	    p->start.tv_sec));
 }
 
 /* ---- options ----------------------------------------------------------- */
@@ -444,11 +447,11 @@ greet(struct pop *p)
 		(void)snprintf(p->stamp, sizeof(p->stamp), "<%ld.%lld.%ld@%s>",
 		    (long)getpid(), (long long)ts.tv_sec, ts.tv_nsec,
 		    p->host);
-	(void)pop_ok(p, "popper " POPPER_VERSION " at %s ready.%s%s", p->host,
-	    p->stamp[0] != '\0' ? " " : "", p->stamp);
-	(void)pop_flush(p);	/* nobody waits for our log */
+	(void)reply_ok(&p->conn, "popper " POPPER_VERSION " at %s ready.%s%s",
+	    p->host, p->stamp[0] != '\0' ? " " : "", p->stamp);
+	(void)reply_flush(&p->conn);	/* nobody waits for our log */
 	log_notice(&p->env, "start addr=%s version=" POPPER_VERSION,
-	    p->addr);
+	    p->conn.addr);
 }
 
 /* popper -V: what was built, and with what in it. */
@@ -470,7 +473,7 @@ check(struct pop *p)
 		    "with one name\n", p->opt.trace);
 		return EXIT_FAILURE;
 	}
-	tls_begin(p);
+	tls_begin(&p->conn);
 	return check_installation(p) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -481,6 +484,7 @@ main(int argc, char **argv)
 	struct pop *p = &session;
 	bool served;
 
+	p->conn.env = &p->env;
 	p->drop.dir = p->drop.work = p->drop.copy = -1;
 	p->uid = geteuid();
 	p->gid = p->spoolgid = getegid();
@@ -497,21 +501,24 @@ main(int argc, char **argv)
 	if (p->opt.version)
 		return version();
 	wait_deadline(&p->start, 0);
-	wait_deadline(&p->login, p->opt.login);
+	wait_deadline(&p->conn.login, p->opt.login);
+	p->conn.idle = p->opt.idle;
 	if (p->opt.check)
 		return check(p);
-	if (log_open(&p->env, p->opt.trace) == -1 || io_begin(p) == -1)
+	if (log_open(&p->env, p->opt.trace) == -1 ||
+	    wait_begin(&p->env) == -1 || conn_unblock() == -1)
 		return EXIT_FAILURE;
-	log_peer(p);
-	tls_begin(p);
-	p->tls = p->opt.tls;
-	served = proxy_header(p);
+	peer_find(&p->conn, p->opt.tls);
+	tls_begin(&p->conn);
+	p->conn.tls = p->opt.tls;
+	served = p->opt.proxy == PROXY_OFF ||
+	    proxy_header(&p->conn, p->opt.proxy == PROXY_TLS);
 	if (served) {
 		greet(p);
 		serve(p);
 		drop_unlock(&p->drop);	/* he may come again at once */
 	}
-	io_end();
+	conn_end();
 	(void)close(0);
 	(void)close(1);
 	(void)close(2);		/* inetd's: the client sees the end now */

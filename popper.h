@@ -171,7 +171,7 @@ struct options {
 	uint64_t parcel;	/* the largest that XMIT takes, bytes */
 };
 
-/* Lines of the client: see pop_line(). */
+/* Lines of the client: see line_read(). */
 struct in {
 	size_t start, end;
 	bool eof;
@@ -179,7 +179,7 @@ struct in {
 	char buf[IN_SIZE];
 };
 
-/* What waits to be written: see pop_put(). */
+/* What waits to be written: see reply_put(). */
 struct out {
 	size_t n;
 	enum io state;	/* IO_OK, or why writing failed */
@@ -210,16 +210,31 @@ struct env {
 	sigset_t waiting;	/* the signal mask while we wait */
 };
 
+enum { TLS_CTL, TLS_READ, TLS_WRITE, TLS_FDS };
+
+/* The connection to the client. */
+struct conn {
+	struct env *env;
+	struct timespec login;	/* the time by which one must be logged in */
+	bool logged_in;
+	unsigned idle;		/* seconds that a wait may take after that */
+	char addr[64];		/* the client's address as text */
+	bool loopback;		/* which is this machine's own */
+	bool tls;		/* the connection is encrypted */
+	int tlsfd[TLS_FDS];	/* -1: STLS is not on offer */
+	struct in in;
+	struct out out;
+};
+
 /* One session.  There is exactly one, and it is passed to everything. */
 struct pop {
 	struct env env;
+	struct conn conn;
 	struct options opt;
 	enum state state;
 	enum reason reason;
 
 	char host[HOST_LEN];	/* our name: see find_host() */
-	char addr[64];		/* the client's address as text */
-	bool loopback;			/* which is this machine's own */
 	char stamp[HOST_LEN + 64];	/* of the greeting, for APOP */
 	char user[NAME_LEN + 1];	/* as given with USER */
 
@@ -228,11 +243,7 @@ struct pop {
 	gid_t gid;
 	gid_t spoolgid;		/* saved gid for dotlocks, or gid */
 
-	bool tls;		/* the connection is encrypted */
-	int tlsfd[3];		/* TLS_CTL ...; -1: STLS is not on offer */
-
 	struct timespec start;	/* monotonic */
-	struct timespec login;	/* the time by which one must be logged in */
 	unsigned bad;		/* lines: no commands, or refused before login */
 	unsigned long retrieved;
 	uint64_t sent;		/* octets of messages */
@@ -242,8 +253,6 @@ struct pop {
 	struct str argv[ARGS_MAX];
 	struct drop drop;
 
-	struct in in;
-	struct out out;
 };
 
 /* ---- pop_list.c: what needs only the table of messages ----------------- */
@@ -384,17 +393,21 @@ bool base64_decode(struct str in, char *out, size_t room, size_t *n);
 
 /* ---- pop_tls.c, pop_proxy.c --------------------------------------------- */
 
-enum { TLS_CTL, TLS_READ, TLS_WRITE, TLS_FDS };
-
 /* Finds the descriptors of UCSPI-TLS, if our parent gave us any. */
-void tls_begin(struct pop *p);
-bool tls_offered(struct pop *p);
+void tls_begin(struct conn *c);
+bool tls_offered(const struct conn *c);
+
+/* Has the parent start TLS.  0, or -1 where the connection is of no use. */
+int tls_start(struct conn *c);
 
 /* STLS (RFC 2595, 4). */
 enum result pop_stls(struct pop *p);
 
-/* Reads the header that -H asks for; false: nobody is served. */
-bool proxy_header(struct pop *p);
+/*
+ * Reads a proxy's header, which may say that TLS is active where tls is set.
+ * False if there is no valid one: then nothing is served.
+ */
+bool proxy_header(struct conn *c, bool tls);
 
 /* ---- pop_child.c: other processes ---------------------------------------- */
 
@@ -668,15 +681,15 @@ void lock_touch(struct pop *p, struct spool *sp);
 
 /* ---- pop_io.c: the line reader, the buffered writer, replies ----------- */
 
-/* Sets up descriptors 0 and 1; io_end() gives them back as they were. */
-int io_begin(struct pop *p);
-void io_end(void);
+/* Sets up descriptors 0 and 1; conn_end() gives them back as they were. */
+
+void conn_end(void);
 
 /*
  * Throws away what the client has sent ahead of the last reply.  To close a
  * socket over that resets the connection, which may cost him the reply.
  */
-void io_drain(struct pop *p);
+void conn_drain(struct conn *c);
 
 /* So many seconds from now. */
 void wait_deadline(struct timespec *ts, unsigned seconds);
@@ -685,63 +698,67 @@ void wait_deadline(struct timespec *ts, unsigned seconds);
  * The time by which the client must have sent or taken what is waited for now:
  * before login the time to log in, after it the idle limit from now.
  */
-void io_limit(const struct pop *p, struct timespec *until);
+void conn_limit(const struct conn *c, struct timespec *until);
 
 /*
  * The next line without its end, at most max octets with it (RFC 2449, 4).
  * Writes out all replies before it waits.  IO_LONG and IO_CONTROL: the line
  * was thrown away whole.
  */
-enum io pop_line(struct pop *p, size_t max, struct str *line);
+enum io line_read(struct conn *c, size_t max, struct str *line);
 
 /*
  * What the client has sent beyond lines, at least n octets (n below IN_SIZE),
  * waiting until they are there; and how much of it was used.
  */
-enum io pop_octets(struct pop *p, size_t n, const struct timespec *until,
+enum io line_octets(struct conn *c, size_t n, const struct timespec *until,
     struct str *octets);
-void pop_used(struct pop *p, size_t n);
+void line_used(struct conn *c, size_t n);
 
 /* Whether anything of the client waits unread; forgets both directions. */
-bool io_pending(struct pop *p);
-void io_forget(struct pop *p);
+bool line_pending(const struct conn *c);
+void conn_forget(struct conn *c);
 
-/* Waits until another descriptor can be read. */
-enum io wait_readable(struct env *e, int fd, const struct timespec *until);
+/* Waits until fd can be read, or written; fd -1: for a signal alone. */
+enum io wait_for(struct env *e, int fd, bool writing,
+    const struct timespec *until);
+
+/* Blocks the signals that end a session, but for waits.  0, or -1. */
+int wait_begin(struct env *e);
 
 /* Descriptor 1, a new one, must not block us. */
-int io_unblock(void);
+int conn_unblock(void);
 
 /* Adds octets to the reply; writes when the buffer is full. */
-void pop_put(struct pop *p, const void *s, size_t n);
-void pop_puts(struct pop *p, const char *s);
+void reply_put(struct conn *c, const void *s, size_t n);
+void reply_puts(struct conn *c, const char *s);
 
 /* A number: listings of large maildrops are too long for printf(3). */
-void pop_print_number(struct pop *p, uint64_t n);
+void reply_number(struct conn *c, uint64_t n);
 
 /* One line into a multi-line reply; a leading dot is doubled. */
-void pop_printf(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+void reply_line(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 
 /* Writes what waits.  0, or -1: the client is gone or stopped reading. */
-int pop_flush(struct pop *p);
+int reply_flush(struct conn *c);
 
 /* +OK text, -ERR [code] text: one line, cut and cleaned (RFC 1939, 3). */
-enum result pop_ok(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
-enum result pop_err(struct pop *p, const char *fmt, ...) PRINTF(2, 3);
+enum result reply_ok(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
+enum result reply_err(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 
 /*
  * The line that ends a multi-line reply.  The first line of one has no full
  * stop: simple clients take that for the end.
  */
-enum result pop_dot(struct pop *p);
+enum result reply_dot(struct conn *c);
 
 /* Message text on its way to the wire: line ends to CRLF, dots stuffed. */
 struct wire {
 	bool start;		/* at the start of a line */
 	bool cr;		/* the byte before was CR, not yet sent */
 };
-void wire_text(struct pop *p, struct wire *w, const char *s, size_t n);
-void wire_end(struct pop *p, struct wire *w);
+void wire_text(struct conn *c, struct wire *w, const char *s, size_t n);
+void wire_end(struct conn *c, struct wire *w);
 
 /* Sleeps until then, or until a signal: -1. */
 int wait_sleep(struct env *e, const struct timespec *until);
@@ -772,8 +789,8 @@ const char *text_clean(char *to, size_t room, const char *s, size_t n);
  * The client's address, of the connection or as text from elsewhere, and
  * whether it is this machine's own; its canonical name (after the session).
  */
-void log_peer(struct pop *p);
-void log_set_peer(struct pop *p, const char *addr);
+void peer_find(struct conn *c, bool tls);
+void peer_set(struct conn *c, const char *addr);
 void log_check_name(struct pop *p);
 
 #endif

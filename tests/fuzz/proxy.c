@@ -15,26 +15,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static struct pop p;
+	static struct env e;
+	static struct conn c;
 	unsigned char ip[16];
 	int end[2];
 
 	if (n < 1 || n > 4096 || pipe(end) == -1)
 		return 0;
-	memset(&p, 0, sizeof(p));
-	p.env.trace = -1;
-	p.opt.login = 60;		/* with no time nothing is read */
-	p.opt.noresolve = true;
-	p.opt.proxy = *data & 1 ? PROXY_TLS : PROXY_ON;
+	memset(&e, 0, sizeof(e));
+	memset(&c, 0, sizeof(c));
+	e.trace = -1;
+	c.env = &e;
+	wait_deadline(&c.login, 60);	/* with no time nothing is read */
 	if (write(end[1], data + 1, n - 1) != (ssize_t)(n - 1) ||
 	    close(end[1]) == -1 || dup2(end[0], 0) == -1)
 		abort();
 	(void)close(end[0]);
-	if (proxy_header(&p) && p.addr[0] != '\0' &&
-	    inet_pton(AF_INET, p.addr, ip) != 1 &&
-	    inet_pton(AF_INET6, p.addr, ip) != 1)
+	if (proxy_header(&c, *data & 1) && c.addr[0] != '\0' &&
+	    inet_pton(AF_INET, c.addr, ip) != 1 &&
+	    inet_pton(AF_INET6, c.addr, ip) != 1)
 		abort();
-	if (p.in.start > p.in.end || p.in.end > sizeof(p.in.buf))
+	if (c.in.start > c.in.end || c.in.end > sizeof(c.in.buf))
 		abort();
 	return 0;
 }
