@@ -64,31 +64,31 @@ int jrn_witness(int fd, const struct head *h, uint64_t *sum);
  * Whether a text that the mark knows of is there as it was synced, and whether
  * it is that of the step after the mark.  1, 0, or -1 with errno.
  */
-int jrn_text_there(int work, const struct journal *j, int which);
-int jrn_text_ready(int work, const struct journal *j);
+int jrn_text_there(int state, const struct journal *j, int which);
+int jrn_text_ready(int state, const struct journal *j);
 
 /*
  * Makes the sector say nothing, or the first one nothing but the numbers of
  * duplicates, durably; if that fails, it stays as it was.  done: what was to be
  * deleted is gone.
  */
-int jrn_void(int work, uint64_t at, bool done);
+int jrn_void(int state, uint64_t at, bool done);
 
 /* Where the step that begins at piece i ends, and the bytes it writes. */
 size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);
 
 /* Reads and verifies the journal at base.  0; -1: none that counts, with
  * errno ENOENT, or EILSEQ where one that was in force is damaged. */
-int jrn_load(int work, uint64_t base, struct journal *j);
+int jrn_load(int state, uint64_t base, struct journal *j);
 
 /*
  * Moves the mail from src..size up to dst, by a journal that takes over from
  * the one that is in force, and makes the sector void_at void in the end.
  */
-int jrn_close_gap(struct pop *p, struct spool *sp, const struct journal *j,
-    uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at);
+int jrn_close_gap(struct maildrop *box, struct spool *sp, const struct journal
+    *j, uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at);
 
 /* Carries out what is left to do, from the mark on. */
-int jrn_run(struct pop *p, struct spool *sp, struct journal *j);
+int jrn_run(struct maildrop *box, struct spool *sp, struct journal *j);
 
 #endif

@@ -119,7 +119,7 @@ struct pages {
 	uint64_t *sum;		/* checksums of the pages */
 	bool *there;
 	size_t n, missing;	/* all pages, and those that are not there */
-	uint64_t at;		/* where they are in the work file */
+	uint64_t at;		/* where they are in the state file */
 	uint64_t size;		/* of the spool, bytes */
 };
 
@@ -127,7 +127,7 @@ struct pages {
 
 /* Where a piece of the new text comes from. */
 enum src {
-	SRC_SPOOL, SRC_WORK, SRC_STATUS, SRC_STATUS_CRLF, SRC_LF, SRC_KINDS
+	SRC_SPOOL, SRC_STATE, SRC_STATUS, SRC_STATUS_CRLF, SRC_LF, SRC_KINDS
 };
 
 /* So many bytes of a source that will stand at dst in the new spool. */
@@ -174,12 +174,12 @@ struct str plan_literal(enum src kind);
 int plan_steps(const struct plan *pl, uint64_t room, struct plan *steps);
 
 /* Whether steps read from a file keep within their files' bounds. */
-bool plan_sound(const struct plan *steps, uint64_t work_size);
+bool plan_sound(const struct plan *steps, uint64_t state_size);
 
 /* ---- pop_index.c: the table between sessions --------------------------- */
 
 /* Whether the index describes exactly this spool; if so, what it adds up to. */
-bool index_head(int work, const struct stamp *now, struct summary *sum);
+bool index_head(int state, const struct stamp *now, struct summary *sum);
 
 /*
  * Makes a table with room for the entries of an index that adds up to *sum
@@ -187,20 +187,20 @@ bool index_head(int work, const struct stamp *now, struct summary *sum);
  * reads that of one message (and those around it), index_rest() all.  0, or -1
  * with errno: EILSEQ for what is no index, or not that of the table any more.
  */
-int index_open(int work, const struct summary *sum, struct msgs *t,
+int index_open(int state, const struct summary *sum, struct msgs *t,
     struct pages *pg);
-int index_entry(int work, struct msgs *t, struct pages *pg, size_t i);
-int index_rest(int work, struct msgs *t, struct pages *pg);
+int index_entry(int state, struct msgs *t, struct pages *pg, size_t i);
+int index_rest(int state, struct msgs *t, struct pages *pg);
 void pages_free(struct pages *pg);
 
 /* Reads all entries, whatever spool they describe.  0, or -1. */
-int index_read(int work, struct msgs *table);
+int index_read(int state, struct msgs *table);
 
 /*
  * Writes head and pages: *pg tells of a table that is all there.  A failure
  * costs the next session a scan, no more.
  */
-int index_write(int work, const struct stamp *st, const struct msgs *table,
+int index_write(int state, const struct stamp *st, const struct msgs *table,
     struct pages *pg);
 
 /*
@@ -208,32 +208,32 @@ int index_write(int work, const struct stamp *st, const struct msgs *table,
  * entry has been read: only what changes is read and written.  index_part()
  * adds up what is left of it.
  */
-int index_cut(int work, const struct stamp *st, const struct msgs *t,
+int index_cut(int state, const struct stamp *st, const struct msgs *t,
     struct pages *pg, size_t n);
-int index_part(int work, const struct msgs *t, const struct pages *pg, size_t n,
-    struct summary *all);
+int index_part(int state, const struct msgs *t, const struct pages *pg, size_t
+    n, struct summary *all);
 
 /*
  * Where more may stand that belongs to the index that is there, and a number
  * that no other index has.  0, or -1: there is none.
  */
-int index_behind(int work, uint64_t *of, uint64_t *at);
+int index_behind(int state, uint64_t *of, uint64_t *at);
 
-/* Makes the work file say nothing but the numbers of duplicates. */
-int index_void(int work);
+/* Makes the state file say nothing but the numbers of duplicates. */
+int index_void(int state);
 
 /*
- * Whether a change after a scan of the spool would show in its stamp: the work
+ * Whether a change after a scan of the spool would show in its stamp: the state
  * file was written later than the clock's grain after it.
  */
-bool index_settled(int work, const struct stamp *st);
+bool index_settled(int state, const struct stamp *st);
 
 /*
- * Overwrites what the work file holds from an offset on: the mail there is not
+ * Overwrites what the state file holds from an offset on: the mail there is not
  * needed any more, and its user may have deleted it.  Some room stays for the
  * next UPDATE, which may have to do with it, and so do the lists of duplicates.  0, or -1 with errno.
  */
-int index_wipe(int work, uint64_t from);
+int index_wipe(int state, uint64_t from);
 
 /* Fills *st from a stat; adds up a table. */
 void index_stamp(struct stamp *st, const struct stat *sb);
@@ -253,26 +253,27 @@ struct numbers {
 };
 
 /*
- * Writes the first sector of the work file: n bytes, half a sector at most, and
+ * Writes the first sector of the state file: n bytes, half a sector at most, and
  * the locator, if it is of any list.  0, or -1 with errno.
  */
-int numbers_write(int work, const void *head, size_t n, struct numbers *l);
+int numbers_write(int state, const void *head, size_t n, struct numbers *l);
 
 /* Reads the locator; one of no list if there is none.  0, or -1 with errno. */
-int numbers_locate(int work, struct numbers *l);
+int numbers_locate(int state, struct numbers *l);
 
 /*
  * Makes the first sector say nothing but what its locator does.  done: the
  * messages that were marked as deleted are gone.  0, or -1 with errno.
  */
-int numbers_settle(int work, bool done);
+int numbers_settle(int state, bool done);
 
 /*
  * Writes a list of t's duplicates to an offset that nothing else needs until
  * the next index, or after the lists that are there, and notes it as the newer
  * one.  0, or -1 with errno and *l as it was.
  */
-int numbers_add(int work, const struct msgs *t, uint64_t at, struct numbers *l);
+int numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers
+    *l);
 
 /* Where the last of the lists ends, or 0. */
 uint64_t numbers_end(const struct numbers *l);
@@ -281,7 +282,7 @@ uint64_t numbers_end(const struct numbers *l);
  * Reads the newest list that is there as a table that has nothing else in it.
  * 0, or -1.
  */
-int numbers_read(int work, struct msgs *t);
+int numbers_read(int state, struct msgs *t);
 
 /* ---- pop_mbox.c: bytes in, message table out; pure --------------------- */
 
@@ -456,8 +457,8 @@ void xuidl_free(struct names *x);
  * The names that go with the index that is there.  0, or -1: also where that
  * index was written without them.
  */
-int xuidl_write(int work, const struct names *x);
-int xuidl_read(int work, struct names *x);
+int xuidl_write(int state, const struct names *x);
+int xuidl_read(int state, struct names *x);
 
 /* ---- pop_scan.c: the scanner over a file ------------------------------- */
 

@@ -118,17 +118,17 @@ open_listed(const char *dir)
 }
 
 int
-auth_open_dir(struct pop *p, const struct account *a)
+auth_open_dir(const struct ids *ids, const char *spooldir, const char *user,
+    const struct account *a, char name[SPOOL_NAME])
 {
 	const char *path = a->maildrop, *slash = strrchr(path, '/');
 	char dir[sizeof(a->maildrop)];
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
 	if (path[0] == '\0') {
-		(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s",
-		    p->user);
-		return p->uid == 0 ? walk(AT_FDCWD, p->opt.dir, LINKS_MOST) :
-		    open(p->opt.dir, flags);
+		(void)snprintf(name, SPOOL_NAME, "%s", user);
+		return ids->uid == 0 ? walk(AT_FDCWD, spooldir, LINKS_MOST) :
+		    open(spooldir, flags);
 	}
 	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
 	    cred_is_lock_name(slash + 1) ||
@@ -136,10 +136,10 @@ auth_open_dir(struct pop *p, const struct account *a)
 		errno = EINVAL;		/* no maildrop's path, or cut */
 		return -1;
 	}
-	(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s", slash + 1);
+	(void)snprintf(name, SPOOL_NAME, "%s", slash + 1);
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path),
 	    path);
-	return p->uid == 0 ? open_listed(dir) : open(dir, flags);
+	return ids->uid == 0 ? open_listed(dir) : open(dir, flags);
 }
 
 /*
@@ -149,26 +149,26 @@ auth_open_dir(struct pop *p, const struct account *a)
  * user is to try.  What is wrong with it in the end, drop_open() will say.
  */
 static void
-make_work(struct pop *p, const struct account *a)
+make_state(struct pop *p, const struct account *a)
 {
-	char name[WORK_NAME];
+	char name[STATE_NAME];
 	struct stat sb = { 0 };
 	int fd;
 
-	if (p->uid != 0)
+	if (p->ids.uid != 0)
 		return;
-	work_name(p->drop.name, name);
-	fd = openat(p->drop.dir, name, O_RDWR | O_CREAT | O_EXCL |
+	state_name(p->drop.box.name, name);
+	fd = openat(p->drop.box.dir, name, O_RDWR | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	/* another first session may just be giving it away */
-	if (fd == -1 && errno == EEXIST && fstatat(p->drop.dir, name, &sb,
+	if (fd == -1 && errno == EEXIST && fstatat(p->drop.box.dir, name, &sb,
 	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_uid == 0)
-		fd = file_open(p->drop.dir, name, O_RDWR, 0, &sb);
+		fd = file_open(p->drop.box.dir, name, O_RDWR, 0, &sb);
 	if (fd == -1)
 		return;
 	if (sb.st_size == 0) {
 		if (fchown(fd, a->uid, a->gid) == -1)
-			(void)unlinkat(p->drop.dir, name, 0);
+			(void)unlinkat(p->drop.box.dir, name, 0);
 		else		/* an UPDATE on a full disk begins in there */
 			(void)file_reserve(fd, 0, PAGE);
 	}
@@ -188,30 +188,51 @@ needs_groups(struct pop *p, const struct account *a, const struct stat *dir)
 }
 
 /*
+ * Runs fn(arg) with the spool directory's group in force, the one group right
+ * that a session keeps besides the user's own: for name.lock and nothing else.
+ */
+static int
+as_spool(const struct ids *ids, int (*fn)(void *), void *arg)
+{
+	int r, saved;
+
+	if (setegid(ids->spoolgid) == -1)
+		return -1;
+	r = fn(arg);
+	saved = errno;
+	if (setegid(ids->gid) == -1)
+		abort();		/* never go on with it */
+	errno = saved;
+	return r;
+}
+
+/*
  * Becomes the user for good.  The group of a spool directory that only its
  * group may write to stays as the saved gid, for name.lock alone; root's
  * group never does.
  */
 static int
-become(struct pop *p, const struct account *a)
+become_user(struct pop *p, const struct account *a)
 {
 	struct stat sb = { 0 };
 
 	(void)snprintf(p->home, sizeof(p->home), "%s", a->home);
-	p->uid = a->uid;
-	p->gid = p->spoolgid = a->gid;
+	p->ids.uid = a->uid;
+	p->ids.gid = p->ids.spoolgid = a->gid;
 	if (geteuid() != 0) {
-		p->gid = p->spoolgid = getegid();
+		p->ids.gid = p->ids.spoolgid = getegid();
 		errno = EPERM;
 		return geteuid() == a->uid ? 0 : -1;
 	}
-	if (p->drop.dir != -1 && fstat(p->drop.dir, &sb) == -1)
+	if (p->drop.box.dir != -1 && fstat(p->drop.box.dir, &sb) == -1)
 		return -1;
 	if (sb.st_mode & S_IWGRP && !(sb.st_mode & S_IWOTH) && sb.st_gid != 0)
-		p->spoolgid = sb.st_gid;
+		p->ids.spoolgid = sb.st_gid;
+	if (p->ids.spoolgid != p->ids.gid)
+		p->ids.as_spool = as_spool;
 	if ((needs_groups(p, a, &sb) ? initgroups(p->user, a->gid) :
 	    setgroups(1, &a->gid)) == -1 ||
-	    setregid(a->gid, p->spoolgid) == -1 ||
+	    setregid(a->gid, p->ids.spoolgid) == -1 ||
 	    setegid(a->gid) == -1 || setuid(a->uid) == -1)
 		return -1;
 	if (getuid() != a->uid || geteuid() != a->uid ||
@@ -221,23 +242,6 @@ become(struct pop *p, const struct account *a)
 		return -1;
 	}
 	return 0;
-}
-
-int
-auth_as_spool(struct pop *p, int (*fn)(void *), void *arg)
-{
-	int r, saved;
-
-	if (p->spoolgid == p->gid)
-		return fn(arg);
-	if (setegid(p->spoolgid) == -1)
-		return -1;
-	r = fn(arg);
-	saved = errno;
-	if (setegid(p->gid) == -1)
-		abort();		/* never go on with it */
-	errno = saved;
-	return r;
 }
 
 /* ---- the commands ---------------------------------------------------------- */
@@ -314,21 +318,28 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	return CLOSE;
 }
 
-/* Whether make_work() would leave a .user.pop that the user can open. */
+/* Whether make_state() would leave a .user.pop that the user can open. */
 static bool
-would_make_work(struct pop *p)
+would_make_state(struct pop *p)
 {
-	char name[WORK_NAME];
+	char name[STATE_NAME];
 	struct stat sb;
 
 	if (geteuid() != 0 ||
-	    faccessat(p->drop.dir, ".", W_OK | X_OK, 0) == -1)
+	    faccessat(p->drop.box.dir, ".", W_OK | X_OK, 0) == -1)
 		return false;
-	work_name(p->drop.name, name);
-	if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+	state_name(p->drop.box.name, name);
+	if (fstatat(p->drop.box.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
 		return errno == ENOENT;
 	return S_ISREG(sb.st_mode) && sb.st_nlink == 1 && sb.st_uid == 0 &&
 	    sb.st_size == 0;
+}
+
+static int
+open_dir(struct pop *p, const struct account *a)
+{
+	return auth_open_dir(&p->ids, p->opt.dir, p->user, a,
+	    p->drop.box.name);
 }
 
 /*
@@ -340,15 +351,15 @@ would_make_work(struct pop *p)
 static enum fault
 reach(struct pop *p, const struct account *a, struct probe *pr)
 {
-	if ((p->drop.dir = auth_open_dir(p, a)) != -1) {
+	if ((p->drop.box.dir = open_dir(p, a)) != -1) {
 		if (pr == NULL)
-			make_work(p, a);
+			make_state(p, a);
 		else
-			pr->made = would_make_work(p);
+			pr->made = would_make_state(p);
 	}
-	if (become(p, a) == -1)
+	if (become_user(p, a) == -1)
 		return FAULT_ACCOUNT;
-	if (p->drop.dir == -1 && (p->drop.dir = auth_open_dir(p, a)) == -1)
+	if (p->drop.box.dir == -1 && (p->drop.box.dir = open_dir(p, a)) == -1)
 		return FAULT_DIR;
 	return FAULT_NONE;
 }
@@ -433,7 +444,10 @@ log_in(struct pop *p, struct login *l)
 	wait_deadline(&asked, 0);
 	wait_deadline(&when, p->opt.fail);
 	l->name = p->user;
-	r = cred_check(p, l, &a);
+	l->stamp = p->stamp;
+	l->tls = p->conn.tls;
+	l->until = p->conn.login;
+	r = cred_check(&p->env, &p->opt.accounts, l, &a);
 	cred_forget(p->conn.in.buf, p->conn.in.start);
 	cred_forget(p->conn.in.buf + p->conn.in.end, sizeof(p->conn.in.buf) -
 	    p->conn.in.end);
@@ -466,7 +480,7 @@ pop_apop(struct pop *p)
 {
 	struct login l = { .digest = p->argv[1] };
 
-	if (p->opt.secrets == NULL)
+	if (p->opt.accounts.secrets == NULL)
 		return reply_err(&p->conn, "APOP is not offered here.");
 	set_user(p, p->argv[0].p, p->argv[0].n);
 	return log_in(p, &l);

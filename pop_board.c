@@ -306,9 +306,8 @@ set_maxima(struct drop *d, struct notes *n, struct board *b)
 
 /* Makes the table of a locked board, and what b says of it. */
 static int
-board_table(struct pop *p, struct spool *sp, struct board *b)
+board_table(struct drop *d, struct spool *sp, struct board *b)
 {
-	struct drop *d = &p->drop;
 	struct notes n;
 	int r;
 
@@ -332,65 +331,62 @@ board_table(struct pop *p, struct spool *sp, struct board *b)
 	return r;
 }
 
-/* Scans the board whose file is p->drop's. */
+/* Scans the board whose file is d's. */
 static int
-scan_board(struct pop *p, struct board *b)
+scan_board(struct drop *d, struct board *b)
 {
 	struct spool sp = { .tries = 0 };
 	int r;
 
 	do {
-		if (lock_read(p, &sp) == -1)
+		if (lock_read(&d->box, &sp) == -1)
 			return -1;
-		r = lock_undisturbed(&sp, board_table(p, &sp, b));
-		unlock_spool(p, &sp);
+		r = lock_undisturbed(&sp, board_table(d, &sp, b));
+		unlock_spool(&d->box, &sp);
 	} while (r == -1 && errno == EAGAIN);
 	return r;
 }
 
 int
-board_open(struct pop *p, const char *path, struct board *b)
+board_open(struct pop *p, const char *path, unsigned wait, struct board *b,
+    struct drop *d)
 {
 	const char *slash = strrchr(path, '/');
 	char dir[BOARD_FIELD];
 	int n, saved;
 
-	memset(&p->drop, 0, sizeof(p->drop));
-	p->drop.dir = p->drop.work = p->drop.copy = -1;
-	p->drop.kind = DROP_BOARD;
+	drop_init(p, d);
+	d->box.board = true;
+	d->box.wait = wait;
 	if (slash == NULL || slash[1] == '\0') {
 		errno = ENOENT;		/* no archive, for instance */
 		return -1;
 	}
 	n = snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - path), path);
 	if (n < 0 || (size_t)n >= sizeof(dir) ||
-	    strlen(slash + 1) >= sizeof(p->drop.name)) {
+	    strlen(slash + 1) >= sizeof(d->box.name)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	(void)snprintf(p->drop.name, sizeof(p->drop.name), "%s", slash + 1);
-	p->drop.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (p->drop.dir != -1 && scan_board(p, b) == 0)
+	(void)snprintf(d->box.name, sizeof(d->box.name), "%s", slash + 1);
+	d->box.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->box.dir != -1 && scan_board(d, b) == 0)
 		return 0;
 	saved = errno;
-	drop_close(&p->drop);
+	drop_close(d);
 	errno = saved == EPERM || saved == EACCES ? ENOENT : saved;
 	return -1;
 }
 
 int
-board_weigh(struct pop *p, struct board *b)
+board_measure(struct pop *p, unsigned wait, struct board *b)
 {
-	struct drop was = p->drop;
-	int r, saved;
+	struct drop d;
 
-	r = board_open(p, b->maildrop, b);
-	saved = errno;
-	if (r == 0)
-		drop_close(&p->drop);
-	p->drop = was;
-	errno = saved;
-	return r;
+	if (board_open(p, b->maildrop, wait, b, &d) == -1)
+		return -1;
+	drop_close(&d);
+	return 0;
 }
 
 int
@@ -424,7 +420,7 @@ board_listing(struct pop *p, const struct board *b)
 enum result
 board_list(struct pop *p)
 {
-	unsigned lineno = 0, pass, wait = p->opt.wait;
+	unsigned lineno = 0, pass;
 	struct board b;
 	FILE *f;
 	int r = 0, saved;
@@ -435,17 +431,15 @@ board_list(struct pop *p)
 	}
 	if ((f = open_boards(p)) == NULL)
 		return ERR;
-	p->opt.wait = 0;
 	for (pass = 0; pass < 2 && r == 0; pass++) {
 		if (pass == 1)
 			reply_puts(&p->conn, "+OK XTND\r\n");
 		rewind(f);
 		lineno = 0;
 		while ((r = next_board(p, f, &b, &lineno)) == 1)
-			if (pass == 1 && board_weigh(p, &b) == 0)
+			if (pass == 1 && board_measure(p, 0, &b) == 0)
 				board_listing(p, &b);
 	}
-	p->opt.wait = wait;
 	saved = errno;
 	(void)fclose(f);
 	errno = saved;

@@ -204,7 +204,7 @@ check_boards(struct check *c)
 /* ---- the spool directory; pop_survey.c has what is in it ---------------- */
 
 /*
- * Who may make lock files there; see become() and dotlock_take().  And whether
+ * Who may make lock files there; see become_user() and dotlock_take().  And whether
  * root can make .user.pop: NFS may take root for the user nobody.
  */
 static void
@@ -230,7 +230,7 @@ check_mode(struct check *c, const char *path, const struct stat *sb)
 		say(c, TO_NOTE, "spool directory %s: mode %04o, no lock files "
 		    "can be made; if delivery agents do not use fcntl(2): "
 		    "chgrp mail, chmod 2775", path, mode);
-	if (geteuid() == 0 && !(mode & S_IWOTH) && faccessat(c->p->drop.dir,
+	if (geteuid() == 0 && !(mode & S_IWOTH) && faccessat(c->p->drop.box.dir,
 	    ".", W_OK, 0) == -1)
 		say(c, TO_MEND, "spool directory %s: root cannot make files "
 		    "there: %s", path, strerror(errno));
@@ -240,7 +240,7 @@ check_mode(struct check *c, const char *path, const struct stat *sb)
 static void
 check_locks(struct check *c, const char *path)
 {
-	int fd = file_unnamed(c->p->drop.dir, 0, 0);
+	int fd = file_unnamed(c->p->drop.box.dir, 0, 0);
 
 	if (fd == -1)
 		say(c, TO_MEND, "temporary copy: it cannot be made: %s",
@@ -262,13 +262,14 @@ check_directory(struct check *c)
 	const char *path = c->p->opt.dir;
 	struct stat sb;
 
-	if ((c->p->drop.dir = auth_open_dir(c->p, &none)) == -1 &&
-	    (c->p->drop.dir = open(path, O_RDONLY | O_DIRECTORY |
+	if ((c->p->drop.box.dir = auth_open_dir(&c->p->ids,
+	    path, "", &none, c->p->drop.box.name)) == -1 &&
+	    (c->p->drop.box.dir = open(path, O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC)) != -1)
 		say(c, TO_MEND, "spool directory %s: others can put another in"
 		    " its place: chown root and chmod go-w each directory and"
 		    " link on the way to it", path);
-	if (c->p->drop.dir == -1 || fstat(c->p->drop.dir, &sb) == -1) {
+	if (c->p->drop.box.dir == -1 || fstat(c->p->drop.box.dir, &sb) == -1) {
 		say(c, TO_MEND, "spool directory %s: %s", path,
 		    strerror(errno));
 		return;
@@ -276,7 +277,7 @@ check_directory(struct check *c)
 	check_mode(c, path, &sb);
 	check_locks(c, path);
 	check_maildrops(c);
-	(void)close(c->p->drop.dir);
+	(void)close(c->p->drop.box.dir);
 }
 
 /* ---- who, passwords, the log ------------------------------------------- */
@@ -290,17 +291,18 @@ check_accounts(struct check *c)
 		say(c, TO_NOTE, "started by uid %lu, not root: only accounts "
 		    "with that number can be served",
 		    (unsigned long)geteuid());
-	if (p->opt.passwd == NULL)
+	if (p->opt.accounts.passwd == NULL)
 		say(c, geteuid() == 0 ? ALL_OK : TO_MEND, geteuid() == 0 ?
 		    "accounts: those of the system" :
 		    "accounts: only root can check those of the system; use "
 		    "-p");
-	check_lines(c, "accounts", p->opt.passwd, false, is_account);
-	check_lines(c, "secrets", p->opt.secrets, true, is_secret);
-	check_lines(c, "allowed", p->opt.allow, false, is_name);
-	check_lines(c, "denied", p->opt.deny, false, is_name);
-	if (p->opt.checker != NULL)
-		check_program(c, "checkpassword", p->opt.checker, false);
+	check_lines(c, "accounts", p->opt.accounts.passwd, false, is_account);
+	check_lines(c, "secrets", p->opt.accounts.secrets, true, is_secret);
+	check_lines(c, "allowed", p->opt.accounts.allow, false, is_name);
+	check_lines(c, "denied", p->opt.accounts.deny, false, is_name);
+	if (p->opt.accounts.checker != NULL)
+		check_program(c, "checkpassword", p->opt.accounts.checker,
+		    false);
 }
 
 static void
@@ -316,8 +318,8 @@ check_clear(struct check *c)
 		say(c, TO_MEND, "TLS: SSLCTLFD, SSLREADFD and SSLWRITEFD must "
 		    "all name open descriptors");
 	else if (p->opt.clear == CLEAR_NEVER || p->opt.clear == CLEAR_TLS)
-		say(c, p->opt.secrets == NULL ? TO_MEND : TO_NOTE, "TLS: none,"
-		    " and -P accepts no password without it");
+		say(c, p->opt.accounts.secrets == NULL ? TO_MEND : TO_NOTE,
+		    "TLS: none, and -P accepts no password without it");
 	else if (p->opt.proxy == PROXY_OFF)
 		say(c, TO_NOTE, "TLS: none; passwords and mail cross the "
 		    "network in the clear");

@@ -172,14 +172,14 @@ cred_open(const char *path, bool secret)
 
 /* The account in the file of -p. */
 static int
-look_up_file(struct pop *p, const char *name, struct account *a)
+look_up_file(const struct accounts *ac, const char *name, struct account *a)
 {
 	FILE *f;
 	char *line = NULL;
 	size_t room = 0;
 	bool found = false;
 
-	if ((f = cred_open(p->opt.passwd, false)) == NULL)
+	if ((f = cred_open(ac->passwd, false)) == NULL)
 		return -1;
 	while (!found && getline(&line, &room, f) != -1) {
 		a->reason = NULL;
@@ -243,7 +243,7 @@ find_line(const char *path, bool secret, const char *name, char *value,
 
 /* Whether a list of names has this one: 1, 0, or -1 with errno. */
 static int
-listed(const char *path, const char *name, struct account *a)
+name_is_listed(const char *path, const char *name, struct account *a)
 {
 	a->asked = path;
 	return find_line(path, false, name, NULL, 0);
@@ -254,16 +254,16 @@ listed(const char *path, const char *name, struct account *a)
  * for every name.
  */
 int
-cred_judge(struct pop *p, const char *name, struct account *a)
+cred_judge(const struct accounts *ac, const char *name, struct account *a)
 {
 	int allowed = 1, denied = 0;
 
 	if (!name_ok(name))
 		a->reason = "unknown";
-	if ((p->opt.allow != NULL &&
-	    (allowed = listed(p->opt.allow, name, a)) == -1) ||
-	    (p->opt.deny != NULL &&
-	    (denied = listed(p->opt.deny, name, a)) == -1))
+	if ((ac->allow != NULL &&
+	    (allowed = name_is_listed(ac->allow, name, a)) == -1) ||
+	    (ac->deny != NULL &&
+	    (denied = name_is_listed(ac->deny, name, a)) == -1))
 		return -1;
 	if (a->reason != NULL)
 		return 0;
@@ -273,7 +273,7 @@ cred_judge(struct pop *p, const char *name, struct account *a)
 		a->reason = "notallowed";
 	else if (a->uid == 0)
 		a->reason = "root";
-	else if (a->uid < p->opt.minuid)
+	else if (a->uid < ac->minuid)
 		a->reason = "uid";
 	return 0;
 }
@@ -313,9 +313,9 @@ check_hash(struct account *a, const char *password)
 
 /* What a checkpassword program may take of the time to log in. */
 static unsigned
-check_time(struct pop *p)
+check_time(const struct login *l)
 {
-	int64_t left = wait_left(&p->conn.login) / 1000;
+	int64_t left = wait_left(&l->until) / 1000;
 
 	return left <= 0 ? 0 : left < CHECK_LIMIT ? (unsigned)left :
 	    CHECK_LIMIT;
@@ -326,9 +326,8 @@ check_time(struct pop *p)
  * descriptor 3, and a program to run that here has nothing to do.  Exit 0:
  * right, 1: wrong; anything else is trouble that is not the user's.
  */
-static int
-ask_program(struct pop *p, const struct login *l, struct account *a)
-{
+static int ask_program(struct env *e, const struct accounts *ac, const struct
+    login *l, struct account *a) {
 	char path[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
 	char doing_nothing[] = "/bin/true", *env[] = { path, NULL };
 	char *argv[] = { NULL, doing_nothing, NULL }, text[LOGIN_LEN];
@@ -336,20 +335,20 @@ ask_program(struct pop *p, const struct login *l, struct account *a)
 	int fd[2], n, r = -1;
 	bool written;
 
-	a->asked = p->opt.checker;
-	if ((argv[0] = strdup(p->opt.checker)) == NULL)
+	a->asked = ac->checker;
+	if ((argv[0] = strdup(ac->checker)) == NULL)
 		return -1;
 	n = snprintf(text, sizeof(text), "%s%c%s%cY%lld%c", l->name, 0,
 	    l->password, 0, (long long)time(NULL), 0);
 	if (n > 0 && pipe(fd) == 0) {
-		r = child_start(&p->env, &c, fd[0], 3, p->opt.checker, argv,
+		r = child_start(e, &c, fd[0], 3, ac->checker, argv,
 		    env);
 		(void)close(fd[0]);	/* fits a pipe: no wait here */
 		written = r == 0 && (write(fd[1], text, (size_t)n) == n ||
 		    errno == EPIPE);	/* it may know without reading */
 		(void)close(fd[1]);
 		if (r == 0)
-			r = child_wait(&p->env, &c, check_time(p), &a->status);
+			r = child_wait(e, &c, check_time(l), &a->status);
 		if (r == 0 && !written) {
 			errno = EIO;
 			r = -1;
@@ -393,63 +392,61 @@ cred_permanent(const struct account *a)
 
 /* RFC 1939, 7: the digest of the timestamp and the shared secret. */
 static bool
-digest_right(struct pop *p, const char *secret, struct str digest)
+digest_right(const struct login *l, const char *secret)
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char got[UID_LEN];
-	unsigned diff = digest.n != 2 * UID_LEN;
+	unsigned diff = l->digest.n != 2 * UID_LEN;
 	struct md5 m;
 	size_t i;
 
 	md5_begin(&m);
-	md5_add(&m, p->stamp, strlen(p->stamp));
+	md5_add(&m, l->stamp, strlen(l->stamp));
 	md5_add(&m, secret, strlen(secret));
 	md5_end(&m, got);
-	for (i = 0; i < 2 * UID_LEN && i < digest.n; i++)
-		diff |= (unsigned)(digest.p[i] ^ hex[got[i / 2] >>
+	for (i = 0; i < 2 * UID_LEN && i < l->digest.n; i++)
+		diff |= (unsigned)(l->digest.p[i] ^ hex[got[i / 2] >>
 		    (i % 2 == 0 ? 4 : 0) & 15]);
 	return diff == 0;
 }
 
 /* APOP, and the users of APOP at PASS. */
-static int
-check_secret(struct pop *p, const struct login *l, struct account *a,
-    bool *done)
-{
+static int check_secret(const struct accounts *ac, const struct login *l, struct
+    account *a, bool *done) {
 	char secret[LINE_COMMAND];
 	int r;
 
 	*done = l->password == NULL;
-	if (p->opt.secrets == NULL || (!*done && p->conn.tls))
+	if (ac->secrets == NULL || (!*done && l->tls))
 		return 0;
-	a->asked = p->opt.secrets;
-	r = find_line(p->opt.secrets, true, l->name, secret, sizeof(secret));
+	a->asked = ac->secrets;
+	r = find_line(ac->secrets, true, l->name, secret, sizeof(secret));
 	if (r == -1)
 		return -1;
 	if (r == 1 && !*done && a->reason == NULL)
 		a->reason = "apop";	/* his secret is not for the clear */
 	if (*done && a->reason == NULL && (r == 0 ||
-	    !digest_right(p, secret, l->digest)))
+	    !digest_right(l, secret)))
 		a->reason = r == 0 ? "nosecret" : "digest";
 	return 0;
 }
 
 int
-cred_find(struct pop *p, const char *name, struct account *a)
+cred_find(const struct accounts *ac, const char *name, struct account *a)
 {
 	int r = 0;
 
 	memset(a, 0, sizeof(*a));
-	a->asked = p->opt.passwd != NULL ? p->opt.passwd : "passwd";
+	a->asked = ac->passwd != NULL ? ac->passwd : "passwd";
 	if (name_ok(name))
-		r = p->opt.passwd != NULL ? look_up_file(p, name, a) :
+		r = ac->passwd != NULL ? look_up_file(ac, name, a) :
 		    look_up_system(name, a);
-	return r == 0 ? cred_judge(p, name, a) : r;
+	return r == 0 ? cred_judge(ac, name, a) : r;
 }
 
 /* What is asked, and what the process that looks it up says of it. */
 struct question {
-	struct pop *p;
+	const struct accounts *accounts;
 	const struct login *login;
 	struct account account;	/* reason and asked are this program's */
 	int error;		/* errno, or 0 */
@@ -464,31 +461,30 @@ static void
 find_account(void *arg)
 {
 	struct question *q = arg;
-	struct pop *p = q->p;
+	const struct accounts *ac = q->accounts;
 	const struct login *l = q->login;
 	struct account *a = &q->account;
-	int r = cred_find(p, l->name, a);
+	int r = cred_find(ac, l->name, a);
 
 	if (r == 0)
-		r = check_secret(p, l, a, &q->done);
+		r = check_secret(ac, l, a, &q->done);
 	if (r == -1)
 		q->error = errno;
-	else if (!q->done && p->opt.checker == NULL)
+	else if (!q->done && ac->checker == NULL)
 		check_hash(a, l->password);
 	cred_forget(a->hash, sizeof(a->hash));
 }
 
-int
-cred_check(struct pop *p, const struct login *l, struct account *a)
-{
+int cred_check(struct env *e, const struct accounts *ac, const struct login *l,
+    struct account *a) {
 	struct question q;
 
 	memset(&q, 0, sizeof(q));
-	q.p = p;
+	q.accounts = ac;
 	q.login = l;
-	q.account.asked = p->opt.passwd != NULL ? p->opt.passwd : "passwd";
+	q.account.asked = ac->passwd != NULL ? ac->passwd : "passwd";
 	*a = q.account;
-	if (child_ask(&p->env, find_account, &q, sizeof(q), &p->conn.login) ==
+	if (child_ask(e, find_account, &q, sizeof(q), &l->until) ==
 	    -1)
 		return -1;
 	*a = q.account;
@@ -496,7 +492,7 @@ cred_check(struct pop *p, const struct login *l, struct account *a)
 		errno = q.error;
 		return -1;
 	}
-	if (q.done || p->opt.checker == NULL)
+	if (q.done || ac->checker == NULL)
 		return 0;
-	return ask_program(p, l, a);	/* for anybody: see its time */
+	return ask_program(e, ac, l, a);	/* for anybody: see its time */
 }

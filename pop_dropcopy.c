@@ -33,9 +33,9 @@ static const struct {
 	    "The spool directory cannot be used", TELL },
 	[FAULT_ACCOUNT] = { "[SYS/PERM]", NO_FILE,
 	    "The server may not serve this account", TELL },
-	[FAULT_WORK_ALIEN] = { "[SYS/PERM]", WORK,
+	[FAULT_STATE_ALIEN] = { "[SYS/PERM]", WORK,
 	    "is not a plain file of its user", TELL },
-	[FAULT_WORK_SHUT] = { "[SYS/PERM]", WORK,
+	[FAULT_STATE_SHUT] = { "[SYS/PERM]", WORK,
 	    "cannot be opened", TELL },
 	[FAULT_DAMAGED] = { "[SYS/PERM]", WORK,
 	    "or the maildrop is damaged", TELL },
@@ -60,14 +60,14 @@ static const struct {
 };
 
 const char *
-drop_sentence(enum fault f, const char *work, char *to, size_t room)
+drop_sentence(enum fault f, const char *state, char *to, size_t room)
 {
 	if (faults[f].file == WORK)
-		(void)snprintf(to, room, "The file %s %s", work,
+		(void)snprintf(to, room, "The file %s %s", state,
 		    faults[f].text);
 	else if (faults[f].file == LOCK)	/* between the dot and ".pop" */
 		(void)snprintf(to, room, "The file %.*s.lock %s",
-		    (int)strlen(work) - 5, work + 1, faults[f].text);
+		    (int)strlen(state) - 5, state + 1, faults[f].text);
 	else
 		(void)snprintf(to, room, "%s", faults[f].text);
 	return to;
@@ -76,9 +76,9 @@ drop_sentence(enum fault f, const char *work, char *to, size_t room)
 enum result
 drop_refuse(struct pop *p, enum fault f)
 {
-	char text[LINE_REPLY], name[WORK_NAME];
+	char text[LINE_REPLY], name[STATE_NAME];
 
-	work_name(p->drop.name, name);
+	state_name(p->drop.box.name, name);
 	return reply_err(&p->conn, "%s %s%s", faults[f].code,
 	    drop_sentence(f, name, text, sizeof(text)), faults[f].then);
 }
@@ -91,7 +91,7 @@ spool_fault(const struct pop *p, int error)
 		return FAULT_FULL;
 	switch (error) {
 	case EAGAIN:
-		return p->drop.stalelock ? FAULT_STALE : FAULT_LOCKED;
+		return p->drop.box.stalelock ? FAULT_STALE : FAULT_LOCKED;
 	case EILSEQ:
 		return FAULT_NOT_MBOX;
 	case EPERM:
@@ -133,8 +133,8 @@ scan_table(struct pop *p, struct spool *sp)
 	struct msgs old;
 	int r;
 
-	if (index_read(d->work, &old) == -1 &&
-	    numbers_read(d->work, &old) == -1)
+	if (index_read(d->box.state, &old) == -1 &&
+	    numbers_read(d->box.state, &old) == -1)
 		memset(&old, 0, sizeof(old));
 	r = scan_part(sp->fd, 0, d->stamp.size, &d->all, &old, p->opt.xuidl ?
 	    xuidl_note : NULL, &d->names);
@@ -162,10 +162,10 @@ scan_spool(struct pop *p, struct spool *sp)
 	}
 	d->loaded = true;
 	index_sum(&d->all, &d->sum);
-	if (index_write(d->work, &d->stamp, &d->all, &d->pages) == -1 ||
-	    (p->opt.xuidl && xuidl_write(d->work, &d->names) == -1))
+	if (index_write(d->box.state, &d->stamp, &d->all, &d->pages) == -1 ||
+	    (p->opt.xuidl && xuidl_write(d->box.state, &d->names) == -1))
 		log_error(&p->env, "index: cannot save it");
-	d->settled = index_settled(d->work, &d->stamp);
+	d->settled = index_settled(d->box.state, &d->stamp);
 	log_debug(&p->env, "scan user=%s messages=%zu bytes=%llu", p->env.who,
 	    d->all.n, (unsigned long long)d->stamp.size);
 	return 0;
@@ -178,9 +178,9 @@ know(struct pop *p)
 	struct drop *d = &p->drop;
 
 	xuidl_free(&d->names);
-	d->settled = index_head(d->work, &d->stamp, &d->sum);
+	d->settled = index_head(d->box.state, &d->stamp, &d->sum);
 	return d->settled &&
-	    (!p->opt.xuidl || xuidl_read(d->work, &d->names) == 0);
+	    (!p->opt.xuidl || xuidl_read(d->box.state, &d->names) == 0);
 }
 
 /* Learns what the spool holds: from the index if that will do, or a scan. */
@@ -192,58 +192,69 @@ learn(struct pop *p)
 	int r;
 
 	do {
-		if (lock_read(p, &sp) == -1)
+		if (lock_read(&p->drop.box, &sp) == -1)
 			return -1;
 		index_stamp(&d->stamp, &sp.st);
 		r = know(p) ? 0 : scan_spool(p, &sp);
-		unlock_spool(p, &sp);
+		unlock_spool(&p->drop.box, &sp);
 	} while (r == -1 && errno == EAGAIN);
 	return r;
 }
 
 /* Opens .user.pop; flags: O_CREAT, or 0. */
 static enum fault
-open_work(struct pop *p, int flags)
+open_state(struct pop *p, int flags)
 {
 	struct drop *d = &p->drop;
-	char name[WORK_NAME];
+	char name[STATE_NAME];
 	struct stat sb;
 
-	work_name(d->name, name);
-	d->work = file_open(d->dir, name, O_RDWR | flags, p->uid, &sb);
-	if (d->work != -1)
+	state_name(d->box.name, name);
+	d->box.state = file_open(d->box.dir, name, O_RDWR | flags, p->ids.uid,
+	    &sb);
+	if (d->box.state != -1)
 		return FAULT_NONE;
-	return errno == EPERM ? FAULT_WORK_ALIEN : FAULT_WORK_SHUT;
+	return errno == EPERM ? FAULT_STATE_ALIEN : FAULT_STATE_SHUT;
 }
 
 /* The session lock. */
 static enum fault
-lock_work(struct pop *p)
+lock_state(struct pop *p)
 {
-	if (lock_session(p->drop.work) == 0)
+	if (lock_session(p->drop.box.state) == 0)
 		return FAULT_NONE;
 	return errno == EAGAIN ? FAULT_SESSION : FAULT_NO_LOCKS;
+}
+
+void
+drop_init(struct pop *p, struct drop *d)
+{
+	memset(d, 0, sizeof(*d));
+	d->box.env = &p->env;
+	d->box.ids = &p->ids;
+	d->box.wait = p->opt.wait;
+	d->box.dir = d->box.state = d->copy = -1;
 }
 
 enum result
 drop_open(struct pop *p)
 {
-	char clean[WORK_CLEAN];
+	char clean[STATE_CLEAN];
 	enum fault f;
 
-	p->drop.kind = DROP_USER;
-	if ((f = open_work(p, O_CREAT)) == FAULT_NONE)
-		f = lock_work(p);
+	if ((f = open_state(p, O_CREAT)) == FAULT_NONE)
+		f = lock_state(p);
 	if (f != FAULT_NONE) {
 		if (f != FAULT_SESSION)
-			log_error(&p->env, "login: %s", work_clean(p, clean));
+			log_error(&p->env, "login: %s",
+			    state_clean(&p->drop.box, clean));
 		return drop_refuse(p, f);
 	}
-	if (recover_maildrop(p) == -1) {
+	if (recover_maildrop(&p->drop.box) == -1) {
 		if (errno != EILSEQ)
 			return say_trouble(p, "recover");
 		log_notice(&p->env, "recover user=%s: %s or the spool is "
-		    "damaged", p->env.who, work_clean(p, clean));
+		    "damaged", p->env.who, state_clean(&p->drop.box, clean));
 		return drop_refuse(p, FAULT_DAMAGED);
 	}
 	if (learn(p) == -1)
@@ -257,15 +268,15 @@ drop_open(struct pop *p)
  * in it is to be finished at the next login.
  */
 static enum fault
-probe_work(struct pop *p, struct probe *pr)
+probe_state(struct pop *p, struct probe *pr)
 {
-	enum fault f = open_work(p, 0);
+	enum fault f = open_state(p, 0);
 	int r;
 
 	if (f != FAULT_NONE)
-		return errno == ENOENT && faccessat(p->drop.dir, ".",
+		return errno == ENOENT && faccessat(p->drop.box.dir, ".",
 		    W_OK | X_OK, 0) == 0 ? FAULT_NONE : f;
-	if ((r = recover_probe(p->drop.work)) == -1)
+	if ((r = recover_probe(p->drop.box.state)) == -1)
 		return errno == EILSEQ ? FAULT_DAMAGED : FAULT_READ;
 	pr->left = r == 1;
 	return FAULT_NONE;
@@ -278,8 +289,8 @@ probe_spool(struct pop *p, struct probe *pr)
 	struct stat sb;
 	int fd, r, saved;
 
-	fd = file_open(p->drop.dir, p->drop.name, pr->left ? O_RDWR : O_RDONLY,
-	    p->uid, &sb);
+	fd = file_open(p->drop.box.dir, p->drop.box.name, pr->left ? O_RDWR :
+	    O_RDONLY, p->ids.uid, &sb);
 	pr->there = fd != -1 || errno != ENOENT;
 	if (fd == -1)
 		return pr->there ? spool_fault(p, errno) : FAULT_NONE;
@@ -300,10 +311,9 @@ drop_probe(struct pop *p, struct probe *pr)
 	struct stat sb, dir;
 	enum fault f;
 
-	p->drop.kind = DROP_USER;
-	f = pr->made ? FAULT_NONE : probe_work(p, pr);
+	f = pr->made ? FAULT_NONE : probe_state(p, pr);
 	if (f == FAULT_NONE)
-		f = lock_probe(p, &sb, &dir);
+		f = lock_probe(&p->drop.box, &sb, &dir);
 	if (f == FAULT_NONE)
 		f = probe_spool(p, pr);
 	return f;
@@ -312,9 +322,9 @@ drop_probe(struct pop *p, struct probe *pr)
 void
 drop_unlock(struct drop *d)
 {
-	if (d->work != -1)
-		(void)close(d->work);
-	d->work = -1;
+	if (d->box.state != -1)
+		(void)close(d->box.state);
+	d->box.state = -1;
 }
 
 /*
@@ -344,10 +354,9 @@ drop_close(struct drop *d)
 	d->maxima = NULL;
 	drop_unlock(d);
 	drop_close_copy(d);
-	if (d->dir != -1)
-		(void)close(d->dir);
-	d->dir = -1;
-	d->kind = DROP_NONE;
+	if (d->box.dir != -1)
+		(void)close(d->box.dir);
+	d->box.dir = -1;
 }
 
 /* The same messages, as far as a client has been told of them. */
@@ -372,7 +381,7 @@ scan_again(struct pop *p)
 	memset(&d->all, 0, sizeof(d->all));
 	memset(&d->pages, 0, sizeof(d->pages));
 	memset(&d->names, 0, sizeof(d->names));
-	if (index_void(d->work) == 0 && learn(p) == 0) {
+	if (index_void(d->box.state) == 0 && learn(p) == 0) {
 		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
 		    same_sum(&was.sum, &d->sum)) {
 			for (i = 0; i < was.all.n; i++) {
@@ -401,8 +410,8 @@ static bool
 have_pages(struct drop *d)
 {
 	if (!d->loaded)
-		d->loaded = index_open(d->work, &d->sum, &d->all, &d->pages) ==
-		    0;
+		d->loaded = index_open(d->box.state, &d->sum, &d->all,
+		    &d->pages) == 0;
 	return d->loaded;
 }
 
@@ -411,7 +420,7 @@ drop_load(struct pop *p)
 {
 	struct drop *d = &p->drop;
 
-	if (have_pages(d) && index_rest(d->work, &d->all, &d->pages) == 0)
+	if (have_pages(d) && index_rest(d->box.state, &d->all, &d->pages) == 0)
 		return 0;
 	return scan_again(p);
 }
@@ -422,7 +431,7 @@ drop_entry(struct pop *p, size_t i)
 	struct drop *d = &p->drop;
 
 	if (have_pages(d) &&
-	    index_entry(d->work, &d->all, &d->pages, i) == 0)
+	    index_entry(d->box.state, &d->all, &d->pages, i) == 0)
 		return 0;
 	return scan_again(p);
 }
@@ -468,7 +477,7 @@ make_copy(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 	int saved;
 
 	drop_close_copy(d);
-	d->copy = file_unnamed(d->dir, 0, 0);
+	d->copy = file_unnamed(d->box.dir, 0, 0);
 	if (d->copy != -1 && file_clone(sp->fd, d->copy) == 0) {
 		d->cloned = true;
 		d->copied = 0;
@@ -477,7 +486,7 @@ make_copy(struct pop *p, struct spool *sp, uint64_t from, uint64_t to)
 	}
 	if (d->copy == -1 || file_reserve(d->copy, from, to - from) == -1) {
 		drop_close_copy(d);
-		d->copy = file_unnamed(d->dir, from, to - from);
+		d->copy = file_unnamed(d->box.dir, from, to - from);
 	}
 	if (d->copy == -1)
 		d->copy = file_memory(from, to - from);
@@ -556,7 +565,7 @@ find_again(struct pop *p, struct spool *sp)
 	size_t *to, i;
 	int r = -1;
 
-	if (index_rest(d->work, &d->all, &d->pages) == -1) {
+	if (index_rest(d->box.state, &d->all, &d->pages) == -1) {
 		errno = ESTALE;		/* nobody can tell what was there */
 		return -1;
 	}
@@ -644,10 +653,10 @@ drop_part(struct pop *p, const struct msg *m, enum part part)
 	do {
 		if (sp.tries > 0)
 			drop_close_copy(d);	/* of what was being changed */
-		if ((r = lock_read(p, &sp)) == -1)
+		if ((r = lock_read(&p->drop.box, &sp)) == -1)
 			break;
 		r = lock_undisturbed(&sp, copy_locked(p, &sp, m, part));
-		unlock_spool(p, &sp);
+		unlock_spool(&p->drop.box, &sp);
 	} while (r == -1 && errno == EAGAIN);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * The index: the table of messages kept in the work file from one session to
+ * The index: the table of messages kept in the state file from one session to
  * the next, so that a poll of an unchanged spool reads nothing of it.
  *
  * A head, the checksums of the pages, then the entries in pages, so that one
@@ -57,9 +57,9 @@ head_sum(const struct head *h)
 }
 
 static bool
-head_read(int work, struct head *h)
+head_read(int state, struct head *h)
 {
-	return file_some(work, h, sizeof(*h), 0) == sizeof(*h) &&
+	return file_some(state, h, sizeof(*h), 0) == sizeof(*h) &&
 	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
 	    h->head_sum == head_sum(h) &&
 	    h->entry_size == sizeof(struct msg) &&
@@ -122,26 +122,26 @@ index_sum(const struct msgs *t, struct summary *sum)
 /*
  * A change right after our scan could carry the very time that the scan saw:
  * file times move by ticks of the kernel's clock, and by whole seconds on old
- * filesystems.  So the work file, written while the spool was locked, on the
+ * filesystems.  So the state file, written while the spool was locked, on the
  * same filesystem and so by the same clock, must be later than the spool.
  */
 bool
-index_settled(int work, const struct stamp *st)
+index_settled(int state, const struct stamp *st)
 {
 	struct stat sb;
 
-	return fstat(work, &sb) == 0 && nanoseconds(sb.st_mtim) > st->ctime &&
+	return fstat(state, &sb) == 0 && nanoseconds(sb.st_mtim) > st->ctime &&
 	    (st->ctime % SECOND != 0 ||
 	    nanoseconds(sb.st_mtim) > st->ctime + 2 * SECOND);
 }
 
 bool
-index_head(int work, const struct stamp *now, struct summary *sum)
+index_head(int state, const struct stamp *now, struct summary *sum)
 {
 	struct head h;
 
-	if (!head_read(work, &h) || !index_same(&h.stamp, now) ||
-	    !index_settled(work, now))
+	if (!head_read(state, &h) || !index_same(&h.stamp, now) ||
+	    !index_settled(state, now))
 		return false;
 	*sum = h.sum;
 	return true;
@@ -187,7 +187,7 @@ pages_free(struct pages *pg)
 }
 
 int
-index_open(int work, const struct summary *sum, struct msgs *t,
+index_open(int state, const struct summary *sum, struct msgs *t,
     struct pages *pg)
 {
 	struct head h;
@@ -196,7 +196,7 @@ index_open(int work, const struct summary *sum, struct msgs *t,
 	memset(t, 0, sizeof(*t));
 	memset(pg, 0, sizeof(*pg));
 	errno = EILSEQ;
-	if (!head_read(work, &h) ||
+	if (!head_read(state, &h) ||
 	    (sum != NULL && memcmp(&h.sum, sum, sizeof(*sum)) != 0))
 		return -1;
 	t->n = t->room = (size_t)h.entries;
@@ -210,7 +210,7 @@ index_open(int work, const struct summary *sum, struct msgs *t,
 	pg->sum = malloc(bytes + 1);
 	pg->there = calloc(pg->n + 1, sizeof(*pg->there));
 	if (t->v != NULL && pg->sum != NULL && pg->there != NULL &&
-	    file_read(work, pg->sum, bytes, SECTOR) == 0) {
+	    file_read(state, pg->sum, bytes, SECTOR) == 0) {
 		if (file_sum(pg->sum, bytes, 2) == h.sums_sum)
 			return 0;
 		errno = EILSEQ;
@@ -268,21 +268,21 @@ take_page(struct msgs *t, struct pages *pg, size_t k, const struct page *from)
 }
 
 int
-index_entry(int work, struct msgs *t, struct pages *pg, size_t i)
+index_entry(int state, struct msgs *t, struct pages *pg, size_t i)
 {
 	size_t k = i / ENTRIES;
 	struct page one;
 
 	if (pg->missing == 0 || pg->there[k])
 		return 0;
-	if (file_read(work, &one, page_bytes(in_page(k, t->n)),
+	if (file_read(state, &one, page_bytes(in_page(k, t->n)),
 	    pg->at + k * PAGE) == -1)
 		return -1;
 	return take_page(t, pg, k, &one);
 }
 
 int
-index_rest(int work, struct msgs *t, struct pages *pg)
+index_rest(int state, struct msgs *t, struct pages *pg)
 {
 	struct page *block;
 	size_t k, i, some;
@@ -296,7 +296,7 @@ index_rest(int work, struct msgs *t, struct pages *pg)
 		some = pg->n - k < PAGES_BLOCK ? pg->n - k : PAGES_BLOCK;
 		file_populate(&t->v[k * ENTRIES], (in_page(k + some - 1, t->n) +
 		    (some - 1) * ENTRIES) * sizeof(*t->v));
-		r = file_read(work, block, (some - 1) * PAGE +
+		r = file_read(state, block, (some - 1) * PAGE +
 		    page_bytes(in_page(k + some - 1, t->n)),
 		    pg->at + k * PAGE);
 		for (i = 0; i < some && r == 0; i++)
@@ -308,14 +308,14 @@ index_rest(int work, struct msgs *t, struct pages *pg)
 }
 
 int
-index_read(int work, struct msgs *t)
+index_read(int state, struct msgs *t)
 {
 	struct pages pg;
 	int r;
 
-	if (index_open(work, NULL, t, &pg) == -1)
+	if (index_open(state, NULL, t, &pg) == -1)
 		return -1;
-	r = index_rest(work, t, &pg);
+	r = index_rest(state, t, &pg);
 	pages_free(&pg);
 	if (r == -1)
 		msgs_free(t);
@@ -329,7 +329,7 @@ index_read(int work, struct msgs *t)
  * already.  *all: the summary of what is before k, then of all.
  */
 static int
-write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
+write_pages(int state, const struct msgs *t, struct pages *pg, size_t k,
     struct summary *all)
 {
 	size_t i, j, some, have = 0;
@@ -352,25 +352,26 @@ write_pages(int work, const struct msgs *t, struct pages *pg, size_t k,
 			pg->sum[k + i] = file_sum(&block[i], page_bytes(have),
 			    2);
 		}
-		r = file_write(work, block, (some - 1) * PAGE +
+		r = file_write(state, block, (some - 1) * PAGE +
 		    page_bytes(have), pg->at + k * PAGE);
 	}
 	if (r == 0)
-		r = file_write(work, pg->sum, pg->n * sizeof(*pg->sum), SECTOR);
+		r = file_write(state, pg->sum, pg->n * sizeof(*pg->sum),
+		    SECTOR);
 	file_free(block);
 	return r;
 }
 
-/* Overwrites the bytes from..end of the work file. */
+/* Overwrites the bytes from..end of the state file. */
 static int
-clear(int work, uint64_t from, uint64_t end)
+clear(int state, uint64_t from, uint64_t end)
 {
 	static const char nothing[PAGE];
 	size_t n;
 
 	for (; from < end; from += n) {
 		n = end - from < PAGE ? (size_t)(end - from) : PAGE;
-		if (file_write(work, nothing, n, from) == -1)
+		if (file_write(state, nothing, n, from) == -1)
 			return -1;
 	}
 	return 0;
@@ -378,7 +379,7 @@ clear(int work, uint64_t from, uint64_t end)
 
 /* The same, but for the lists of duplicates. */
 static int
-clear_around(int work, const struct numbers *l, uint64_t from, uint64_t end)
+clear_around(int state, const struct numbers *l, uint64_t from, uint64_t end)
 {
 	struct place p[2];
 	int i, first = l->list[1].at < l->list[0].at;
@@ -388,11 +389,11 @@ clear_around(int work, const struct numbers *l, uint64_t from, uint64_t end)
 	for (i = 0; i < 2; i++) {
 		if (p[i].n == 0 || p[i].at < from || p[i].at >= end)
 			continue;
-		if (clear(work, from, p[i].at) == -1)
+		if (clear(state, from, p[i].at) == -1)
 			return -1;
 		from = p[i].at + p[i].n * sizeof(struct msg);
 	}
-	return clear(work, from, end);
+	return clear(state, from, end);
 }
 
 /*
@@ -401,27 +402,27 @@ clear_around(int work, const struct numbers *l, uint64_t from, uint64_t end)
  * in all bytes that are not the index's.
  */
 static int
-clear_rest(int work, uint64_t entries, const struct pages *pg,
+clear_rest(int state, uint64_t entries, const struct pages *pg,
     const struct numbers *numbers)
 {
 	uint64_t end = pages_end(pg->at, entries), size, keep;
 	struct stat sb;
 
-	if (fstat(work, &sb) == -1)
+	if (fstat(state, &sb) == -1)
 		return -1;
 	size = (uint64_t)sb.st_size;
 	keep = end > numbers_end(numbers) ? end : numbers_end(numbers);
 	keep = (keep + PAGE - 1) / PAGE * PAGE;
-	if (size > keep && ftruncate(work, (off_t)keep) == -1)
+	if (size > keep && ftruncate(state, (off_t)keep) == -1)
 		return -1;
-	if (clear(work, SECTOR + pg->n * sizeof(*pg->sum), pg->at) == -1)
+	if (clear(state, SECTOR + pg->n * sizeof(*pg->sum), pg->at) == -1)
 		return -1;
-	return clear_around(work, numbers, end, size < keep ? size : keep);
+	return clear_around(state, numbers, end, size < keep ? size : keep);
 }
 
-/* The head goes last: until then the work file says nothing. */
+/* The head goes last: until then the state file says nothing. */
 static int
-write_head(int work, const struct stamp *st, const struct msgs *t,
+write_head(int state, const struct stamp *st, const struct msgs *t,
     const struct pages *pg, const struct summary *all, struct numbers *numbers)
 {
 	struct head h;
@@ -438,12 +439,12 @@ write_head(int work, const struct stamp *st, const struct msgs *t,
 	h.sums_sum = file_sum(pg->sum, pg->n * sizeof(*pg->sum), 2);
 	h.entry_size = sizeof(struct msg);
 	h.head_sum = head_sum(&h);
-	if (clear_rest(work, t->n, pg, numbers) == -1)
+	if (clear_rest(state, t->n, pg, numbers) == -1)
 		return -1;
 	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
-		if (numbers_write(work, &h, sizeof(h), numbers) == -1)
+		if (numbers_write(state, &h, sizeof(h), numbers) == -1)
 			return -1;
-		if (index_settled(work, st) || st->ctime % SECOND == 0)
+		if (index_settled(state, st) || st->ctime % SECOND == 0)
 			break;
 		(void)nanosleep(&ms, NULL);
 	}
@@ -451,35 +452,35 @@ write_head(int work, const struct stamp *st, const struct msgs *t,
 }
 
 /*
- * The work file says nothing from now on but where the duplicates' numbers are,
+ * The state file says nothing from now on but where the duplicates' numbers are,
  * and that durably: if there are any, pages may be written over the old lists.
  */
 static int
-keep_numbers(int work, const struct msgs *t, uint64_t end, struct numbers *l)
+keep_numbers(int state, const struct msgs *t, uint64_t end, struct numbers *l)
 {
-	if (numbers_locate(work, l) == -1 ||
-	    numbers_add(work, t, end, l) == -1 ||
-	    (l->list[0].n > 0 && file_sync(work) == -1))
+	if (numbers_locate(state, l) == -1 ||
+	    numbers_add(state, t, end, l) == -1 ||
+	    (l->list[0].n > 0 && file_sync(state) == -1))
 		return -1;
 	memset(&l->list[1], 0, sizeof(l->list[1]));
-	if (numbers_write(work, "", 0, l) == -1)
+	if (numbers_write(state, "", 0, l) == -1)
 		return -1;
-	return l->list[0].n > 0 ? file_sync(work) : 0;
+	return l->list[0].n > 0 ? file_sync(state) : 0;
 }
 
 /* What could not be written whole goes, too.  Never 0; errno stays. */
 static int
-wipe_failed(int work)
+wipe_failed(int state)
 {
 	int saved = errno;
 
-	(void)index_wipe(work, 0);
+	(void)index_wipe(state, 0);
 	errno = saved;
 	return -1;
 }
 
 int
-index_write(int work, const struct stamp *st, const struct msgs *t,
+index_write(int state, const struct stamp *st, const struct msgs *t,
     struct pages *pg)
 {
 	struct numbers numbers;
@@ -493,12 +494,12 @@ index_write(int work, const struct stamp *st, const struct msgs *t,
 	    SECTOR;
 	pg->sum = malloc(pg->n * sizeof(*pg->sum) + 1);
 	if (pg->sum != NULL &&
-	    keep_numbers(work, t, pages_end(pg->at, t->n), &numbers) == 0 &&
-	    write_pages(work, t, pg, 0, &all) == 0 &&
-	    write_head(work, st, t, pg, &all, &numbers) == 0)
+	    keep_numbers(state, t, pages_end(pg->at, t->n), &numbers) == 0 &&
+	    write_pages(state, t, pg, 0, &all) == 0 &&
+	    write_head(state, st, t, pg, &all, &numbers) == 0)
 		return 0;
 	pages_free(pg);
-	return wipe_failed(work);
+	return wipe_failed(state);
 }
 
 /*
@@ -506,7 +507,7 @@ index_write(int work, const struct stamp *st, const struct msgs *t,
  * of those before it.
  */
 static int
-before_page(int work, const struct msgs *t, const struct pages *pg, size_t n,
+before_page(int state, const struct msgs *t, const struct pages *pg, size_t n,
     size_t *k, struct summary *all)
 {
 	struct page one;
@@ -514,7 +515,7 @@ before_page(int work, const struct msgs *t, const struct pages *pg, size_t n,
 
 	*k = n / ENTRIES;
 	bytes = page_bytes(in_page(*k, t->n));
-	if (file_read(work, &one, bytes, pg->at + *k * PAGE) == -1)
+	if (file_read(state, &one, bytes, pg->at + *k * PAGE) == -1)
 		return -1;
 	if (file_sum(&one, bytes, 2) != pg->sum[*k]) {
 		errno = EILSEQ;
@@ -525,19 +526,19 @@ before_page(int work, const struct msgs *t, const struct pages *pg, size_t n,
 }
 
 int
-index_part(int work, const struct msgs *t, const struct pages *pg, size_t n,
+index_part(int state, const struct msgs *t, const struct pages *pg, size_t n,
     struct summary *all)
 {
 	size_t k;
 
-	if (before_page(work, t, pg, n, &k, all) == -1)
+	if (before_page(state, t, pg, n, &k, all) == -1)
 		return -1;
 	add_up(&t->v[k * ENTRIES], n - k * ENTRIES, all);
 	return 0;
 }
 
 int
-index_cut(int work, const struct stamp *st, const struct msgs *t,
+index_cut(int state, const struct stamp *st, const struct msgs *t,
     struct pages *pg, size_t n)
 {
 	const struct msgs part = { .v = t->v, .n = n, .room = n,
@@ -546,22 +547,22 @@ index_cut(int work, const struct stamp *st, const struct msgs *t,
 	struct summary all;
 	size_t k;
 
-	if (before_page(work, t, pg, n, &k, &all) == -1)
+	if (before_page(state, t, pg, n, &k, &all) == -1)
 		return -1;
 	pg->n = pages_of(n);
-	if (index_void(work) == 0 && numbers_locate(work, &numbers) == 0 &&
-	    write_pages(work, &part, pg, k, &all) == 0 &&
-	    write_head(work, st, &part, pg, &all, &numbers) == 0)
+	if (index_void(state) == 0 && numbers_locate(state, &numbers) == 0 &&
+	    write_pages(state, &part, pg, k, &all) == 0 &&
+	    write_head(state, st, &part, pg, &all, &numbers) == 0)
 		return 0;
-	return wipe_failed(work);
+	return wipe_failed(state);
 }
 
 int
-index_behind(int work, uint64_t *of, uint64_t *at)
+index_behind(int state, uint64_t *of, uint64_t *at)
 {
 	struct head h;
 
-	if (!head_read(work, &h)) {
+	if (!head_read(state, &h)) {
 		errno = EILSEQ;
 		return -1;
 	}
@@ -571,28 +572,28 @@ index_behind(int work, uint64_t *of, uint64_t *at)
 }
 
 int
-index_void(int work)
+index_void(int state)
 {
-	return numbers_settle(work, false);
+	return numbers_settle(state, false);
 }
 
 int
-index_wipe(int work, uint64_t from)
+index_wipe(int state, uint64_t from)
 {
 	uint64_t size, keep = from + ROOM_KEPT;
 	struct numbers l = { .done = 0 };
 	struct stat sb;
 
-	if (fstat(work, &sb) == -1 || (from == 0 &&
-	    (numbers_locate(work, &l) == -1 ||
-	    numbers_write(work, "", 0, &l) == -1)))
+	if (fstat(state, &sb) == -1 || (from == 0 &&
+	    (numbers_locate(state, &l) == -1 ||
+	    numbers_write(state, "", 0, &l) == -1)))
 		return -1;
 	if (from == 0)
 		from = SECTOR;
 	if (keep < numbers_end(&l))
 		keep = numbers_end(&l);
 	size = (uint64_t)sb.st_size;
-	if (size > keep && ftruncate(work, (off_t)keep) == 0)
+	if (size > keep && ftruncate(state, (off_t)keep) == 0)
 		size = keep;
-	return clear_around(work, &l, from, size);
+	return clear_around(state, &l, from, size);
 }

@@ -1,8 +1,8 @@
 /*
  * The journal: carrying out a plan so that a crash at any point leaves either
- * the old spool or a work file from which the next session finishes.
+ * the old spool or a state file from which the next session finishes.
  *
- * The work file then holds a head (one sector, so it is written whole or not
+ * The state file then holds a head (one sector, so it is written whole or not
  * at all), two sectors for marks that take turns, the steps, and room for the
  * new text of one step, twice: what the mark speaks of is never overwritten.
  * Everything is summed; what does not add up was never synced, so nothing in
@@ -70,12 +70,12 @@ jrn_witness(int fd, const struct head *h, uint64_t *sum)
 /* ---- writing ----------------------------------------------------------- */
 
 static int
-write_sector(int work, const void *p, size_t n, uint64_t at)
+write_sector(int state, const void *p, size_t n, uint64_t at)
 {
 	char sector[SECTOR] = { 0 };
 
 	memcpy(sector, p, n);
-	return file_write(work, sector, sizeof(sector), at);
+	return file_write(state, sector, sizeof(sector), at);
 }
 
 /*
@@ -84,39 +84,39 @@ write_sector(int work, const void *p, size_t n, uint64_t at)
  * sector is written back.
  */
 int
-jrn_void(int work, uint64_t at, bool done)
+jrn_void(int state, uint64_t at, bool done)
 {
 	char was[SECTOR];
 	ssize_t n;
 	int saved;
 
-	if ((n = file_some(work, was, sizeof(was), at)) == -1 || (at == 0 ?
-	    numbers_settle(work, done) : write_sector(work, "", 0, at)) == -1)
+	if ((n = file_some(state, was, sizeof(was), at)) == -1 || (at == 0 ?
+	    numbers_settle(state, done) : write_sector(state, "", 0, at)) == -1)
 		return -1;
-	if (file_sync(work) == 0)
+	if (file_sync(state) == 0)
 		return 0;
 	saved = errno;
-	(void)file_write(work, was, (size_t)n, at);
+	(void)file_write(state, was, (size_t)n, at);
 	errno = saved;
 	return -1;
 }
 
 static int
-write_mark(int work, struct journal *j)
+write_mark(int state, struct journal *j)
 {
 	j->m.seq++;
 	j->m.sum = jrn_sum(&j->m, offsetof(struct mark, sum));
-	return write_sector(work, &j->m, sizeof(j->m),
+	return write_sector(state, &j->m, sizeof(j->m),
 	    j->base + SECTOR + j->m.seq % 2 * SECTOR);
 }
 
 static int
-write_head(int work, struct journal *j)
+write_head(int state, struct journal *j)
 {
 	j->h.sum = jrn_sum(&j->h, offsetof(struct head, sum));
 	if (j->base == 0)
-		return numbers_write(work, &j->h, sizeof(j->h), &j->numbers);
-	return write_sector(work, &j->h, sizeof(j->h), j->base);
+		return numbers_write(state, &j->h, sizeof(j->h), &j->numbers);
+	return write_sector(state, &j->h, sizeof(j->h), j->base);
 }
 
 /* Where step i ends in the list, and how much text it has. */
@@ -132,32 +132,32 @@ jrn_step_end(const struct plan *st, size_t i, uint64_t *len)
 
 /* Copies a piece to a place in one of the two files. */
 static int
-put_piece(struct spool *sp, int work, const struct piece *x, int to,
+put_piece(struct spool *sp, int state, const struct piece *x, int to,
     uint64_t at)
 {
 	struct str s;
 
-	if (x->kind == SRC_SPOOL || x->kind == SRC_WORK)
-		return file_copy(x->kind == SRC_SPOOL ? sp->fd : work, x->src,
+	if (x->kind == SRC_SPOOL || x->kind == SRC_STATE)
+		return file_copy(x->kind == SRC_SPOOL ? sp->fd : state, x->src,
 		    to, at, x->len);
 	s = plan_literal((enum src)x->kind);
 	return file_write(to, s.p + x->src, (size_t)x->len, at);
 }
 
-/* Collects the new text of the step v[i..end-1] in the work file. */
+/* Collects the new text of the step v[i..end-1] in the state file. */
 static int
-gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
+gather(struct spool *sp, int state, struct journal *j, size_t i, size_t end,
     uint64_t len)
 {
 	int which = (int)(j->m.done % 2), r = 0;
 	uint64_t at = j->h.text_at[which];
 
 	for (; i < end && r == 0; i++) {
-		r = put_piece(sp, work, &j->st.v[i], work, at);
+		r = put_piece(sp, state, &j->st.v[i], state, at);
 		at += j->st.v[i].len;
 	}
 	if (r == 0)
-		r = file_sum_part(work, at - len, len, &j->m.text[which].sum);
+		r = file_sum_part(state, at - len, len, &j->m.text[which].sum);
 	j->m.text[which].step = j->m.done + 1;
 	j->m.text[which].len = len;
 	return r;
@@ -169,7 +169,7 @@ gather(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
  * sources still add up to it; or the file was damaged, and nothing is done.
  */
 static int
-prepare(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
+prepare(struct spool *sp, int state, struct journal *j, size_t i, size_t end,
     uint64_t len)
 {
 	int which = (int)(j->m.done % 2);
@@ -177,34 +177,34 @@ prepare(struct spool *sp, int work, struct journal *j, size_t i, size_t end,
 	uint64_t was = j->m.text[which].sum;
 	int r;
 
-	if ((r = jrn_text_ready(work, j)) != 0)
+	if ((r = jrn_text_ready(state, j)) != 0)
 		return r == 1 ? 0 : -1;
-	if (gather(sp, work, j, i, end, len) == -1)
+	if (gather(sp, state, j, i, end, len) == -1)
 		return -1;
 	if (known && j->m.text[which].sum != was) {
 		errno = EILSEQ;
 		return -1;
 	}
-	return write_mark(work, j) == -1 ? -1 : file_sync(work);
+	return write_mark(state, j) == -1 ? -1 : file_sync(state);
 }
 
 static int
-one_step(struct pop *p, struct spool *sp, struct journal *j, size_t i,
+one_step(struct maildrop *box, struct spool *sp, struct journal *j, size_t i,
     size_t *end)
 {
-	int work = p->drop.work;
+	int state = box->state;
 	const struct piece *x;
 	uint64_t len;
 
 	*end = jrn_step_end(&j->st, i, &len);
 	if (j->st.v[i].flags & PIECE_TEXT) {
-		if (prepare(sp, work, j, i, *end, len) == -1 ||
-		    file_copy(work, j->h.text_at[j->m.done % 2], sp->fd,
+		if (prepare(sp, state, j, i, *end, len) == -1 ||
+		    file_copy(state, j->h.text_at[j->m.done % 2], sp->fd,
 		    j->st.v[i].dst, len) == -1)
 			return -1;
 	} else
 		for (x = &j->st.v[i]; x < &j->st.v[*end]; x++)
-			if (put_piece(sp, work, x, sp->fd, x->dst) == -1)
+			if (put_piece(sp, state, x, sp->fd, x->dst) == -1)
 				return -1;
 	return file_sync(sp->fd);
 }
@@ -216,13 +216,13 @@ one_step(struct pop *p, struct spool *sp, struct journal *j, size_t i,
  * journal outlives whatever is done to the spool.
  */
 static int
-step_done(int work, struct journal *j, bool text, size_t next)
+step_done(int state, struct journal *j, bool text, size_t next)
 {
 	j->m.done++;
 	if (next < j->st.n ? (j->st.v[next].flags & PIECE_TEXT) != 0 : text ||
 	    j->h.new_size >= j->h.old_size)
 		return 0;
-	return write_mark(work, j) == -1 ? -1 : file_sync(work);
+	return write_mark(state, j) == -1 ? -1 : file_sync(state);
 }
 
 /* Whether the spool is as large as it was when the change was worked out. */
@@ -240,7 +240,7 @@ has_size(const struct spool *sp, uint64_t size)
  * whatever becomes of us, and another program's rewriting keeps it so.
  */
 static int
-grow(struct spool *sp, int work, struct journal *j)
+grow(struct spool *sp, int state, struct journal *j)
 {
 	char fill[PAGE];
 	uint64_t at;
@@ -263,14 +263,14 @@ grow(struct spool *sp, int work, struct journal *j)
 	if (file_sync(sp->fd) == -1)
 		return -1;
 	j->m.grown = 1;
-	return write_mark(work, j) == -1 ? -1 : file_sync(work);
+	return write_mark(state, j) == -1 ? -1 : file_sync(state);
 }
 
 /* Carries out what is left to do, from the mark on. */
 int
-jrn_run(struct pop *p, struct spool *sp, struct journal *j)
+jrn_run(struct maildrop *box, struct spool *sp, struct journal *j)
 {
-	int work = p->drop.work;
+	int state = box->state;
 	struct stat sb;
 	uint64_t len, k;
 	size_t i = 0;
@@ -278,27 +278,27 @@ jrn_run(struct pop *p, struct spool *sp, struct journal *j)
 
 	for (k = 0; k < j->m.done && i < j->st.n; k++)
 		i = jrn_step_end(&j->st, i, &len);
-	if (grow(sp, work, j) == -1)
+	if (grow(sp, state, j) == -1)
 		return -1;
 	while (i < j->st.n) {
 		text = (j->st.v[i].flags & PIECE_TEXT) != 0;
-		if (one_step(p, sp, j, i, &i) == -1 ||
-		    step_done(work, j, text, i) == -1)
+		if (one_step(box, sp, j, i, &i) == -1 ||
+		    step_done(state, j, text, i) == -1)
 			return -1;
-		lock_touch(p, sp);
+		lock_touch(box, sp);
 	}
 	if (fstat(sp->fd, &sb) == -1)
 		return -1;
 	if (j->h.new_size < j->h.old_size) {
 		if ((uint64_t)sb.st_size > j->h.old_size)
-			return jrn_close_gap(p, sp, j, j->h.new_size,
+			return jrn_close_gap(box, sp, j, j->h.new_size,
 			    j->h.old_size, (uint64_t)sb.st_size,
 			    j->h.void_at);
 		if (ftruncate(sp->fd, (off_t)j->h.new_size) == -1 ||
 		    fsync(sp->fd) == -1)
 			return -1;
 	}
-	return jrn_void(work, j->h.void_at, true);
+	return jrn_void(state, j->h.void_at, true);
 }
 
 /* ---- beginning --------------------------------------------------------- */
@@ -324,30 +324,30 @@ moves_spool(const struct plan *st)
  * that only adds to the spool may try without.
  */
 static int
-reserve(int work, const struct journal *j, uint64_t texts, bool turn)
+reserve(int state, const struct journal *j, uint64_t texts, bool turn)
 {
 	uint64_t n = j->end - j->base, more = texts + SPARE;
 
 	if (turn) {
 		more = j->h.new_size > j->h.old_size ? j->h.new_size -
 		    j->h.old_size + PAGE : 0;
-		if (file_reserve(work, j->base, n + more) == 0)
+		if (file_reserve(state, j->base, n + more) == 0)
 			return 0;
 		return moves_spool(&j->st) ? -1 :
-		    file_reserve(work, j->base, n);
+		    file_reserve(state, j->base, n);
 	}
 	for (; more >= PAGE; more /= 2) {
-		if (file_reserve(work, j->base, n + more) == 0)
+		if (file_reserve(state, j->base, n + more) == 0)
 			return 0;
 		if (!file_no_room(errno))
 			return -1;
 	}
-	return file_reserve(work, j->base, n);
+	return file_reserve(state, j->base, n);
 }
 
 /* Lays the journal out in area..limit, and reserves that on the disk. */
 static int
-lay_out(int work, struct journal *j, uint64_t area, uint64_t limit,
+lay_out(int state, struct journal *j, uint64_t area, uint64_t limit,
     uint64_t room, bool turn)
 {
 	uint64_t at = jrn_aligned(area, SECTOR), bytes;
@@ -369,12 +369,12 @@ lay_out(int work, struct journal *j, uint64_t area, uint64_t limit,
 		errno = ERANGE;		/* smaller steps take long */
 		return -1;
 	}
-	return reserve(work, j, texts > 1 ? 2 * room : texts * room, turn);
+	return reserve(state, j, texts > 1 ? 2 * room : texts * room, turn);
 }
 
 /* As large steps as there is room for; a full disk has room for direct ones. */
 static int
-plan_for_room(int work, struct journal *j, const struct plan *pl,
+plan_for_room(int state, struct journal *j, const struct plan *pl,
     uint64_t area, uint64_t limit, bool turn)
 {
 	uint64_t room, moved = 0;
@@ -385,7 +385,7 @@ plan_for_room(int work, struct journal *j, const struct plan *pl,
 	for (room = moved < TEXT_MOST ? moved : TEXT_MOST;;
 	    room = room > TEXT_LEAST ? room / 2 : 0) {
 		if (plan_steps(pl, room, &j->st) == 0) {
-			if (lay_out(work, j, area, limit, room, turn) == 0)
+			if (lay_out(state, j, area, limit, room, turn) == 0)
 				return 0;
 			plan_free(&j->st);
 		}
@@ -400,18 +400,18 @@ plan_for_room(int work, struct journal *j, const struct plan *pl,
  * can be deleted is more important; the list before it stays, if it may.
  */
 static int
-replace_index(int work, struct journal *j, const struct msgs *now)
+replace_index(int state, struct journal *j, const struct msgs *now)
 {
 	struct stat sb;
 	uint64_t at;
 
-	if (fstat(work, &sb) == -1)
+	if (fstat(state, &sb) == -1)
 		return -1;
 	at = (uint64_t)sb.st_size > j->end ? (uint64_t)sb.st_size : j->end;
-	if (now != NULL && numbers_add(work, now, at, &j->numbers) == -1 &&
+	if (now != NULL && numbers_add(state, now, at, &j->numbers) == -1 &&
 	    !file_no_room(errno))
 		return -1;
-	return numbers_write(work, "", 0, &j->numbers);
+	return numbers_write(state, "", 0, &j->numbers);
 }
 
 /*
@@ -419,10 +419,10 @@ replace_index(int work, struct journal *j, const struct msgs *now)
  * in force (turn), the head takes its place only when all else is durable.
  */
 static int
-begin(struct pop *p, struct spool *sp, struct journal *j,
+begin(struct maildrop *box, struct spool *sp, struct journal *j,
     const struct msgs *now, bool turn)
 {
-	int work = p->drop.work;
+	int state = box->state;
 	size_t bytes = j->st.n * sizeof(*j->st.v), end;
 	uint64_t len;
 
@@ -435,19 +435,19 @@ begin(struct pop *p, struct spool *sp, struct journal *j,
 	j->h.steps_sum = jrn_sum(j->st.v, bytes);
 	if (jrn_witness(sp->fd, &j->h, &j->h.witness) == -1)
 		return -1;
-	if (!turn && j->base == 0 && replace_index(work, j, now) == -1)
+	if (!turn && j->base == 0 && replace_index(state, j, now) == -1)
 		return -1;
-	if (file_write(work, j->st.v, bytes, j->h.steps_at) == -1)
+	if (file_write(state, j->st.v, bytes, j->h.steps_at) == -1)
 		return -1;
 	if (j->st.n > 0 && j->st.v[0].flags & PIECE_TEXT) {
 		end = jrn_step_end(&j->st, 0, &len);
-		if (gather(sp, work, j, 0, end, len) == -1)
+		if (gather(sp, state, j, 0, end, len) == -1)
 			return -1;
 	}
-	if (write_mark(work, j) == -1 || (turn && file_sync(work) == -1) ||
-	    write_head(work, j) == -1)
+	if (write_mark(state, j) == -1 || (turn && file_sync(state) == -1) ||
+	    write_head(state, j) == -1)
 		return -1;
-	return file_sync(work);
+	return file_sync(state);
 }
 
 /* Marks and serials must differ from those of any journal before. */
@@ -483,13 +483,13 @@ unfill(struct spool *sp, const struct journal *j)
  * session decides.  Never 0: the errno is the caller's answer.
  */
 static int
-abandon(struct spool *sp, int work, struct journal *j, bool *begun)
+abandon(struct spool *sp, int state, struct journal *j, bool *begun)
 {
 	int saved = errno;
 
-	*begun = unfill(sp, j) == -1 || jrn_void(work, j->base, false) == -1;
+	*begun = unfill(sp, j) == -1 || jrn_void(state, j->base, false) == -1;
 	if (!*begun)
-		(void)index_wipe(work, j->base);
+		(void)index_wipe(state, j->base);
 	errno = saved;
 	return -1;
 }
@@ -506,26 +506,26 @@ end_in_force(const struct journal *j, const struct plan *pl)
 	if (texts > 1)
 		end += j->h.text_at[1] - j->h.text_at[0];
 	for (i = 0; i < pl->n; i++)
-		if (pl->v[i].kind == SRC_WORK &&
+		if (pl->v[i].kind == SRC_STATE &&
 		    pl->v[i].src + pl->v[i].len > end)
 			end = pl->v[i].src + pl->v[i].len;
 	return end;
 }
 
 /*
- * Room in the work file: behind what a new journal is made of, in front of the
+ * Room in the state file: behind what a new journal is made of, in front of the
  * steps of the one in force; or behind that, where it has reserved some.  So they
  * take turns, and the file does not grow with each that cannot be carried out.
  */
 static int
-find_room(int work, struct journal *j, const struct plan *pl, uint64_t area,
+find_room(int state, struct journal *j, const struct plan *pl, uint64_t area,
     uint64_t end)
 {
 	uint64_t steps = j->h.steps_at;
 
-	if (area < steps && plan_for_room(work, j, pl, area, steps, true) == 0)
+	if (area < steps && plan_for_room(state, j, pl, area, steps, true) == 0)
 		return 0;
-	return plan_for_room(work, j, pl, end, UINT64_MAX, true);
+	return plan_for_room(state, j, pl, end, UINT64_MAX, true);
 }
 
 /*
@@ -533,19 +533,19 @@ find_room(int work, struct journal *j, const struct plan *pl, uint64_t area,
  * where they are, if there is room after them.
  */
 static int
-first_room(int work, struct journal *j, const struct plan *pl)
+first_room(int state, struct journal *j, const struct plan *pl)
 {
 	uint64_t area = j->base + HEAD_ROOM, lists;
 
-	if (j->base == 0 && numbers_locate(work, &j->numbers) == -1)
+	if (j->base == 0 && numbers_locate(state, &j->numbers) == -1)
 		return -1;
 	lists = numbers_end(&j->numbers);
 	if (lists > area &&
-	    plan_for_room(work, j, pl, lists, UINT64_MAX, false) == 0)
+	    plan_for_room(state, j, pl, lists, UINT64_MAX, false) == 0)
 		return 0;
 	if (lists > area)
 		memset(&j->numbers, 0, sizeof(j->numbers));
-	return plan_for_room(work, j, pl, area, UINT64_MAX, false);
+	return plan_for_room(state, j, pl, area, UINT64_MAX, false);
 }
 
 int
@@ -560,11 +560,11 @@ journal_cut(struct spool *sp, const struct plan *pl, bool *begun)
 }
 
 static int
-apply(struct pop *p, struct spool *sp, const struct plan *pl,
+apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
     const struct msgs *now, uint64_t base, uint64_t area, uint64_t void_at,
     bool *begun)
 {
-	int work = p->drop.work, r;
+	int state = box->state, r;
 	bool turn = area > 0;
 	uint64_t end = 0;
 	struct journal j;
@@ -574,7 +574,7 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl,
 	    (r = journal_cut(sp, pl, begun)) != 1)
 		return r;
 	if (turn) {
-		if (jrn_load(work, base, &j) == -1)
+		if (jrn_load(state, base, &j) == -1)
 			return -1;
 		end = end_in_force(&j, pl);
 		plan_free(&j.st);
@@ -587,29 +587,29 @@ apply(struct pop *p, struct spool *sp, const struct plan *pl,
 	j.h.ino = (uint64_t)sp->st.st_ino;
 	j.h.old_size = pl->old_size;
 	j.h.new_size = pl->new_size;
-	if ((turn ? find_room(work, &j, pl, area, end) :
-	    first_room(work, &j, pl)) == -1)
+	if ((turn ? find_room(state, &j, pl, area, end) :
+	    first_room(state, &j, pl)) == -1)
 		return -1;
-	r = begin(p, sp, &j, now, turn);
+	r = begin(box, sp, &j, now, turn);
 	if (r == 0 && turn)
-		r = ftruncate(work, (off_t)j.end);
+		r = ftruncate(state, (off_t)j.end);
 	if (r == 0 && !turn)
-		r = grow(sp, work, &j);
+		r = grow(sp, state, &j);
 	if (r == -1 && !turn)
-		r = abandon(sp, work, &j, begun);
+		r = abandon(sp, state, &j, begun);
 	if (r == 0) {
 		*begun = true;
-		r = jrn_run(p, sp, &j);
+		r = jrn_run(box, sp, &j);
 	}
 	plan_free(&j.st);
 	return r;
 }
 
 int
-journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
+journal_apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
     const struct msgs *now, uint64_t base, uint64_t area, bool *begun)
 {
-	return apply(p, sp, pl, now, base, area, 0, begun);
+	return apply(box, sp, pl, now, base, area, 0, begun);
 }
 
 /*
@@ -617,19 +617,19 @@ journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
  * text: after a crash, or without a lock that we could see.
  */
 int
-jrn_close_gap(struct pop *p, struct spool *sp, const struct journal *j,
+jrn_close_gap(struct maildrop *box, struct spool *sp, const struct journal *j,
     uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at)
 {
 	struct plan pl;
 	bool begun;
 	int r;
 
-	log_notice(&p->env, "update user=%s: keeping %llu bytes of mail "
-	    "that arrived", p->env.who, (unsigned long long)(size - src));
+	log_notice(box->env, "update user=%s: keeping %llu bytes of mail "
+	    "that arrived", box->env->who, (unsigned long long)(size - src));
 	plan_begin(&pl, size, dst);
 	r = plan_add(&pl, SRC_SPOOL, src, size - src, true);
 	if (r == 0)
-		r = apply(p, sp, &pl, NULL, j->base, UINT64_MAX, void_at,
+		r = apply(box, sp, &pl, NULL, j->base, UINT64_MAX, void_at,
 		    &begun);
 	plan_free(&pl);
 	return r;

@@ -146,7 +146,7 @@ scan_listing(struct pop *p, const struct msg *m)
 	reply_number(&p->conn, list_number(p, m));
 	reply_put(&p->conn, " ", 1);
 	reply_number(&p->conn, m->octets);
-	if (p->drop.kind == DROP_BOARD) {	/* RFC 1082: and MAXIMA */
+	if (p->drop.box.board) {	/* RFC 1082: and MAXIMA */
 		reply_put(&p->conn, " ", 1);
 		reply_number(&p->conn, p->drop.maxima[m - p->drop.all.v]);
 	}
@@ -188,7 +188,7 @@ pop_dele(struct pop *p)
 
 	if ((m = arg_msg(p, 0)) == NULL)
 		return ERR;
-	if (p->drop.kind == DROP_BOARD)		/* RFC 1082 */
+	if (p->drop.box.board)		/* RFC 1082 */
 		return reply_ok(&p->conn, "Bulletin boards are read-only.");
 	list_mark(p, m, MSG_DELETED);
 	p->drop.deleted_octets += m->octets;
@@ -251,7 +251,7 @@ pop_update(struct pop *p)
 	bool begun = false;
 	int r, saved;
 
-	r = p->drop.kind == DROP_USER ? updt_maildrop(p, &begun) : 0;
+	r = !p->drop.box.board ? updt_maildrop(p, &begun) : 0;
 	saved = errno;
 	drop_unlock(&p->drop);
 	if (r == 0)

@@ -1,5 +1,5 @@
 /*
- * The locks.  The session lock is a kernel lock on the work file, so it dies
+ * The locks.  The session lock is a kernel lock on the state file, so it dies
  * with its process.  The spool is locked only while it is read or changed,
  * the way delivery agents and mail programs do it: name.lock and fcntl(2).
  *
@@ -42,9 +42,9 @@ kernel_lock(int fd, short type)
 }
 
 int
-lock_session(int work)
+lock_session(int state)
 {
-	return kernel_lock(work, F_WRLCK);
+	return kernel_lock(state, F_WRLCK);
 }
 
 /* What the calls that need the directory's group work on. */
@@ -57,13 +57,21 @@ struct dotlock {
 	int fd;				/* of the lock that we made */
 };
 
+/* In the group of the spool directory. */
+static int
+as_spool(const struct maildrop *box, int (*fn)(void *), void *arg)
+{
+	return box->ids->as_spool == NULL ? fn(arg) :
+	    box->ids->as_spool(box->ids, fn, arg);
+}
+
 static void
-dotlock_names(struct pop *p, struct dotlock *d)
+dotlock_names(struct maildrop *box, struct dotlock *d)
 {
 	memset(d, 0, sizeof(*d));
-	d->dir = p->drop.dir;
-	d->uid = p->uid;
-	d->spool = p->drop.name;
+	d->dir = box->dir;
+	d->uid = box->ids->uid;
+	d->spool = box->name;
 	(void)snprintf(d->lock, sizeof(d->lock), "%s.lock", d->spool);
 }
 
@@ -115,29 +123,28 @@ lock_is_old(const struct stat *sb)
  * Whether a session of p's user can remove a file there: by being its owner or
  * the directory's, or by the directory's group, which a session keeps.
  */
-static bool
-can_remove(const struct pop *p, const struct stat *dir, const struct stat *file)
-{
-	if (dir->st_mode & S_ISVTX && dir->st_uid != p->uid &&
-	    file->st_uid != p->uid)
+static bool can_remove(const struct maildrop *box, const struct stat *dir, const
+    struct stat *file) {
+	if (dir->st_mode & S_ISVTX && dir->st_uid != box->ids->uid &&
+	    file->st_uid != box->ids->uid)
 		return false;
 	return dir->st_mode & S_IWOTH ||
 	    (dir->st_mode & S_IWGRP && dir->st_gid != 0) ||
-	    (dir->st_mode & S_IWUSR && dir->st_uid == p->uid);
+	    (dir->st_mode & S_IWUSR && dir->st_uid == box->ids->uid);
 }
 
 enum fault
-lock_probe(struct pop *p, struct stat *sb, struct stat *dir)
+lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir)
 {
 	struct dotlock d;
 
-	dotlock_names(p, &d);
+	dotlock_names(box, &d);
 	if (fstatat(d.dir, d.lock, sb, AT_SYMLINK_NOFOLLOW) == -1 ||
 	    fstat(d.dir, dir) == -1)
 		return FAULT_NONE;
 	if (!S_ISREG(sb->st_mode))
 		return FAULT_LOCKED;
-	return lock_is_old(sb) && !can_remove(p, dir, sb) ? FAULT_STALE :
+	return lock_is_old(sb) && !can_remove(box, dir, sb) ? FAULT_STALE :
 	    FAULT_NONE;
 }
 
@@ -221,10 +228,10 @@ dotlock_take_away(void *arg)
 }
 
 static int
-remove_stale(struct pop *p, struct dotlock *d)
+remove_stale(struct maildrop *box, struct dotlock *d)
 {
 	return aside_name(d) == -1 ? -1 :
-	    auth_as_spool(p, dotlock_take_away, d);
+	    as_spool(box, dotlock_take_away, d);
 }
 
 /*
@@ -244,28 +251,28 @@ dotlock_remove(void *arg)
  * stale one of a board is for those to remove who write there.
  */
 static int
-dotlock_clear(struct pop *p, struct dotlock *d)
+dotlock_clear(struct maildrop *box, struct dotlock *d)
 {
 	struct stat sb;
 
 	if (fstatat(d->dir, d->lock, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
 		if (errno != ENOENT)
 			return -1;
-		p->drop.stalelock = false;
+		box->stalelock = false;
 		return 0;
 	}
-	if (p->drop.kind == DROP_BOARD && lock_is_old(&sb))
+	if (box->board && lock_is_old(&sb))
 		return 0;
-	if (p->drop.kind == DROP_USER && dotlock_stale(d, &sb)) {
-		if (remove_stale(p, d) == 0) {
-			log_notice(&p->env, "lock user=%s: removed stale %s",
-			    p->env.who, d->lock);
+	if (!box->board && dotlock_stale(d, &sb)) {
+		if (remove_stale(box, d) == 0) {
+			log_notice(box->env, "lock user=%s: removed stale %s",
+			    box->env->who, d->lock);
 			return 0;
 		}
-		if (errno != EAGAIN && !p->drop.stalelock) {
-			log_error(&p->env, "lock: cannot remove stale %s",
+		if (errno != EAGAIN && !box->stalelock) {
+			log_error(box->env, "lock: cannot remove stale %s",
 			    d->lock);
-			p->drop.stalelock = true;
+			box->stalelock = true;
 		}
 	}
 	errno = EAGAIN;
@@ -274,9 +281,9 @@ dotlock_clear(struct pop *p, struct dotlock *d)
 
 /* Makes name.lock, or goes on without where the directory forbids it. */
 static int
-dotlock_take(struct pop *p, struct dotlock *d, struct spool *sp)
+dotlock_take(struct maildrop *box, struct dotlock *d, struct spool *sp)
 {
-	if (auth_as_spool(p, dotlock_make, d) == 0) {
+	if (as_spool(box, dotlock_make, d) == 0) {
 		sp->lockfd = d->fd;
 		return 0;
 	}
@@ -285,21 +292,21 @@ dotlock_take(struct pop *p, struct dotlock *d, struct spool *sp)
 	if (errno != EACCES && errno != EPERM && errno != EROFS &&
 	    !file_no_room(errno))
 		return -1;
-	if (!p->drop.nodotlock) {
-		log_error(&p->env, "lock: cannot make %s, going on with the "
+	if (!box->nodotlock) {
+		log_error(box->env, "lock: cannot make %s, going on with the "
 		    "kernel lock alone", d->lock);
-		p->drop.nodotlock = true;
+		box->nodotlock = true;
 	}
 	return 0;
 }
 
 /* Whether the file that we opened is still the one that has the name. */
 static bool
-still_there(struct pop *p, const struct spool *sp)
+still_there(struct maildrop *box, const struct spool *sp)
 {
 	struct stat sb;
 
-	return fstatat(p->drop.dir, p->drop.name, &sb,
+	return fstatat(box->dir, box->name, &sb,
 	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_dev == sp->st.st_dev &&
 	    sb.st_ino == sp->st.st_ino;
 }
@@ -310,44 +317,44 @@ still_there(struct pop *p, const struct spool *sp)
  * it knows no other lock, or waits for ours.
  */
 static int
-lock_once(struct pop *p, enum lock how, bool create, struct spool *sp)
+lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 {
 	struct dotlock d;
 
-	dotlock_names(p, &d);
+	dotlock_names(box, &d);
 	d.create = create;
 	sp->fd = sp->lockfd = -1;
-	if (dotlock_clear(p, &d) == -1)
+	if (dotlock_clear(box, &d) == -1)
 		return -1;
-	if (how != SPOOL_READ && dotlock_take(p, &d, sp) == -1)
+	if (how != SPOOL_READ && dotlock_take(box, &d, sp) == -1)
 		return -1;
-	sp->fd = file_open(p->drop.dir, p->drop.name,
+	sp->fd = file_open(box->dir, box->name,
 	    how == SPOOL_WRITE ? O_RDWR : O_RDONLY,
-	    p->drop.kind == DROP_BOARD ? ANY_OWNER : p->uid, &sp->st);
+	    box->board ? ANY_OWNER : box->ids->uid, &sp->st);
 	if (sp->fd == -1 && errno == ENOENT && !create) {
 		memset(&sp->st, 0, sizeof(sp->st));
 		return 0;		/* no spool is an empty one */
 	}
 	if (sp->fd != -1 && kernel_lock(sp->fd, how == SPOOL_WRITE ? F_WRLCK :
 	    F_RDLCK) == 0 && fstat(sp->fd, &sp->st) == 0) {
-		if (still_there(p, sp) && (sp->lockfd != -1 ||
-		    dotlock_clear(p, &d) == 0))
+		if (still_there(box, sp) && (sp->lockfd != -1 ||
+		    dotlock_clear(box, &d) == 0))
 			return 0;
 		errno = EAGAIN;
 	}
-	unlock_spool(p, sp);
+	unlock_spool(box, sp);
 	return -1;
 }
 
 /* Attempts until one succeeds, or *ms have gone by; what is left of them. */
 static int
-lock_within(struct pop *p, enum lock how, bool create, int64_t *ms,
+lock_within(struct maildrop *box, enum lock how, bool create, int64_t *ms,
     struct spool *sp)
 {
 	struct timespec begun, soon;
 
 	wait_deadline(&begun, 0);
-	while (lock_once(p, how, create, sp) == -1) {
+	while (lock_once(box, how, create, sp) == -1) {
 		if (errno != EAGAIN)
 			return -1;
 		if (-wait_left(&begun) >= *ms) {
@@ -357,7 +364,7 @@ lock_within(struct pop *p, enum lock how, bool create, int64_t *ms,
 		wait_deadline(&soon, 0);
 		/* not in step with others who wait */
 		soon.tv_nsec += (RETRY_MS + getpid() % RETRY_MS) * 1000000L;
-		if (wait_sleep(&p->env, &soon) == -1) {
+		if (wait_sleep(box->env, &soon) == -1) {
 			errno = EINTR;
 			return -1;
 		}
@@ -367,11 +374,11 @@ lock_within(struct pop *p, enum lock how, bool create, int64_t *ms,
 }
 
 int
-lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp)
+lock_spool(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 {
-	int64_t ms = (int64_t)p->opt.wait * 1000;
+	int64_t ms = (int64_t)box->wait * 1000;
 
-	return lock_within(p, how, create, &ms, sp);
+	return lock_within(box, how, create, &ms, sp);
 }
 
 /*
@@ -379,19 +386,19 @@ lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp)
  * that was left behind would be nobody's to remove.
  */
 int
-lock_read(struct pop *p, struct spool *sp)
+lock_read(struct maildrop *box, struct spool *sp)
 {
 	enum lock how = SPOOL_READ;
 
 	if (sp->tries == 0)
-		sp->wait = (int64_t)p->opt.wait * 1000;
+		sp->wait = (int64_t)box->wait * 1000;
 	if (sp->tries == READS) {
 		errno = EAGAIN;
 		return -1;
 	}
-	if (++sp->tries == READS && p->drop.kind == DROP_USER)
+	if (++sp->tries == READS && !box->board)
 		how = SPOOL_READ_ALONE;
-	return lock_within(p, how, false, &sp->wait, sp);
+	return lock_within(box, how, false, &sp->wait, sp);
 }
 
 /*
@@ -433,29 +440,29 @@ lock_undisturbed(const struct spool *sp, int r)
  * number.
  */
 static void
-dotlock_give_back(struct pop *p, struct spool *sp)
+dotlock_give_back(struct maildrop *box, struct spool *sp)
 {
 	struct dotlock d;
 	struct stat mine, sb;
 	bool same;
 
-	dotlock_names(p, &d);
+	dotlock_names(box, &d);
 	same = fstat(sp->lockfd, &mine) == 0 && fstatat(d.dir, d.lock, &sb,
 	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_dev == mine.st_dev &&
 	    sb.st_ino == mine.st_ino;
 	(void)close(sp->lockfd);
 	sp->lockfd = -1;
 	if (!same)
-		log_notice(&p->env, "lock user=%s: %s is no longer mine",
-		    p->env.who, d.lock);
-	else if ((lock_is_old(&sb) ? remove_stale(p, &d) :
-	    auth_as_spool(p, dotlock_remove, &d)) == -1)
-		log_error(&p->env, "lock: cannot remove %s", d.lock);
+		log_notice(box->env, "lock user=%s: %s is no longer mine",
+		    box->env->who, d.lock);
+	else if ((lock_is_old(&sb) ? remove_stale(box, &d) :
+	    as_spool(box, dotlock_remove, &d)) == -1)
+		log_error(box->env, "lock: cannot remove %s", d.lock);
 }
 
 /* Closing the one descriptor of the file ends the kernel's lock. */
 void
-unlock_spool(struct pop *p, struct spool *sp)
+unlock_spool(struct maildrop *box, struct spool *sp)
 {
 	int saved = errno;
 
@@ -463,16 +470,16 @@ unlock_spool(struct pop *p, struct spool *sp)
 		(void)close(sp->fd);
 	sp->fd = -1;
 	if (sp->lockfd != -1)
-		dotlock_give_back(p, sp);
+		dotlock_give_back(box, sp);
 	errno = saved;
 }
 
 void
-lock_touch(struct pop *p, struct spool *sp)
+lock_touch(struct maildrop *box, struct spool *sp)
 {
 	struct dotlock d;
 
-	dotlock_names(p, &d);
+	dotlock_names(box, &d);
 	if (sp->lockfd != -1 && futimens(sp->lockfd, NULL) == -1)
-		log_error(&p->env, "lock: cannot refresh %s", d.lock);
+		log_error(box->env, "lock: cannot refresh %s", d.lock);
 }

@@ -23,7 +23,7 @@ numbers_sum(const struct numbers *l)
 }
 
 int
-numbers_write(int work, const void *head, size_t n, struct numbers *l)
+numbers_write(int state, const void *head, size_t n, struct numbers *l)
 {
 	char sector[SECTOR] = { 0 };
 
@@ -37,7 +37,7 @@ numbers_write(int work, const void *head, size_t n, struct numbers *l)
 		l->sum = numbers_sum(l);
 		memcpy(sector + PLACE, l, sizeof(*l));
 	}
-	return file_write(work, sector, sizeof(sector), 0);
+	return file_write(state, sector, sizeof(sector), 0);
 }
 
 /* A list that is not within the file is none. */
@@ -49,12 +49,12 @@ bound_list(struct place *p, uint64_t size)
 }
 
 int
-numbers_locate(int work, struct numbers *l)
+numbers_locate(int state, struct numbers *l)
 {
 	struct stat sb;
-	ssize_t n = file_some(work, l, sizeof(*l), PLACE);
+	ssize_t n = file_some(state, l, sizeof(*l), PLACE);
 
-	if (n == -1 || fstat(work, &sb) == -1)
+	if (n == -1 || fstat(state, &sb) == -1)
 		return -1;
 	if (n != sizeof(*l) ||
 	    memcmp(l->magic, numbers_magic, sizeof(l->magic)) != 0 ||
@@ -66,14 +66,14 @@ numbers_locate(int work, struct numbers *l)
 }
 
 int
-numbers_settle(int work, bool done)
+numbers_settle(int state, bool done)
 {
 	struct numbers l;
 
-	if (numbers_locate(work, &l) == -1)
+	if (numbers_locate(state, &l) == -1)
 		return -1;
 	l.done = done;
-	return numbers_write(work, "", 0, &l);
+	return numbers_write(state, "", 0, &l);
 }
 
 /* The duplicates of a table, with what is known of them and no more. */
@@ -130,7 +130,7 @@ free_place(const struct numbers *l, uint64_t at, size_t bytes)
 }
 
 int
-numbers_add(int work, const struct msgs *t, uint64_t at, struct numbers *l)
+numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers *l)
 {
 	struct msgs list;
 	struct place to;
@@ -144,7 +144,7 @@ numbers_add(int work, const struct msgs *t, uint64_t at, struct numbers *l)
 	to.at = free_place(l, at, bytes);
 	to.sum = file_sum(list.v, bytes, SEED);
 	if (bytes > 0)
-		r = file_write(work, list.v, bytes, to.at);
+		r = file_write(state, list.v, bytes, to.at);
 	msgs_free(&list);
 	if (r == -1)
 		return -1;
@@ -156,14 +156,14 @@ numbers_add(int work, const struct msgs *t, uint64_t at, struct numbers *l)
 
 /* Reads one of the two lists.  0, or -1: it is not there as it was written. */
 static int
-read_list(int work, const struct place *from, struct msgs *t)
+read_list(int state, const struct place *from, struct msgs *t)
 {
 	size_t bytes = (size_t)from->n * sizeof(*t->v);
 
 	if (from->n == 0 || (t->v = malloc(bytes)) == NULL)
 		return -1;
 	t->n = t->room = (size_t)from->n;
-	if (file_read(work, t->v, bytes, from->at) == 0 &&
+	if (file_read(state, t->v, bytes, from->at) == 0 &&
 	    file_sum(t->v, bytes, SEED) == from->sum)
 		return 0;
 	msgs_free(t);
@@ -171,15 +171,15 @@ read_list(int work, const struct place *from, struct msgs *t)
 }
 
 int
-numbers_read(int work, struct msgs *t)
+numbers_read(int state, struct msgs *t)
 {
 	struct numbers l;
 	size_t i, n;
 
 	memset(t, 0, sizeof(*t));
-	if (numbers_locate(work, &l) == -1 ||
-	    (read_list(work, &l.list[0], t) == -1 &&
-	    read_list(work, &l.list[1], t) == -1))
+	if (numbers_locate(state, &l) == -1 ||
+	    (read_list(state, &l.list[0], t) == -1 &&
+	    read_list(state, &l.list[1], t) == -1))
 		return -1;
 	for (i = n = 0; i < t->n; i++) {
 		if (l.done && t->v[i].flags & MSG_DELETED)

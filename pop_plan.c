@@ -164,7 +164,7 @@ emit(struct plan *out, size_t begin, const struct piece *x, bool text)
 	if (out->n > begin) {
 		last = &out->v[out->n - 1];
 		if (last->kind == y.kind &&
-		    (y.kind == SRC_SPOOL || y.kind == SRC_WORK) &&
+		    (y.kind == SRC_SPOOL || y.kind == SRC_STATE) &&
 		    last->src + last->len == y.src &&
 		    (last->flags & PIECE_MSG || !(y.flags & PIECE_MSG))) {
 			last->len += y.len;
@@ -346,7 +346,7 @@ plan_steps(const struct plan *pl, uint64_t room, struct plan *steps)
 }
 
 bool
-plan_sound(const struct plan *st, uint64_t work_size)
+plan_sound(const struct plan *st, uint64_t state_size)
 {
 	uint64_t limit = st->old_size > st->new_size ? st->old_size :
 	    st->new_size;
@@ -359,7 +359,7 @@ plan_sound(const struct plan *st, uint64_t work_size)
 		if (x->kind >= SRC_KINDS || x->flags & ~(uint32_t)PIECE_FLAGS)
 			return false;
 		source = x->kind == SRC_SPOOL ? limit :
-		    x->kind == SRC_WORK ? work_size :
+		    x->kind == SRC_STATE ? state_size :
 		    plan_literal((enum src)x->kind).n;
 		if (x->len == 0 || x->len > source ||
 		    x->src > source - x->len || x->len > st->new_size ||

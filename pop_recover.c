@@ -1,5 +1,5 @@
 /*
- * Recovery: what an earlier session or an older popper left in the work file
+ * Recovery: what an earlier session or an older popper left in the state file
  * goes on, or goes back into the spool.
  */
 #include <errno.h>
@@ -10,24 +10,24 @@
 
 #include "journal.h"
 
-/* ---- the name of the work file ------------------------------------------ */
+/* ---- the name of the state file ------------------------------------------ */
 
 void
-work_name(const char *spool, char name[WORK_NAME])
+state_name(const char *spool, char name[STATE_NAME])
 {
-	(void)snprintf(name, WORK_NAME, ".%s.pop", spool);
+	(void)snprintf(name, STATE_NAME, ".%s.pop", spool);
 }
 
 const char *
-work_clean(const struct pop *p, char clean[WORK_CLEAN])
+state_clean(const struct maildrop *box, char clean[STATE_CLEAN])
 {
-	char name[WORK_NAME];
+	char name[STATE_NAME];
 
-	work_name(p->drop.name, name);
-	return text_clean(clean, WORK_CLEAN, name, strlen(name));
+	state_name(box->name, name);
+	return text_clean(clean, STATE_CLEAN, name, strlen(name));
 }
 
-/* ---- what the work file holds ------------------------------------------ */
+/* ---- what the state file holds ------------------------------------------ */
 
 /*
  * A left-over's mail begins where an ordinary journal has its head, and must
@@ -37,7 +37,7 @@ work_clean(const struct pop *p, char clean[WORK_CLEAN])
 struct locator {
 	char magic[32];
 	uint64_t end;		/* of the mail */
-	uint64_t ino;		/* of the work file: no letter can forge it */
+	uint64_t ino;		/* of the state file: no letter can forge it */
 	uint64_t sum;
 };
 
@@ -55,7 +55,7 @@ locator_make(struct locator *l, uint64_t end, const struct stat *sb)
 
 /* Looks for the locator at every sector; *end stays where there is none. */
 static int
-locator_find(int work, const struct stat *sb, uint64_t *end, bool *found)
+locator_find(int state, const struct stat *sb, uint64_t *end, bool *found)
 {
 	struct locator l, want;
 	char *block;
@@ -66,7 +66,7 @@ locator_find(int work, const struct stat *sb, uint64_t *end, bool *found)
 	if ((block = file_block(BLOCK)) == NULL)
 		return -1;
 	for (at = 0; n > 0 && !*found; at += BLOCK) {
-		n = file_some(work, block, BLOCK, at);
+		n = file_some(state, block, BLOCK, at);
 		for (i = 0; i + (ssize_t)sizeof(l) <= n && !*found;
 		    i += SECTOR) {
 			memcpy(&l, block + i, sizeof(l));
@@ -87,14 +87,14 @@ locator_find(int work, const struct stat *sb, uint64_t *end, bool *found)
  * they are no part of it.
  */
 static int
-trim(int work, uint64_t *end)
+trim(int state, uint64_t *end)
 {
 	char block[SECTOR];
 	size_t n;
 
 	while (*end > 0) {
 		n = *end < SECTOR ? (size_t)*end : SECTOR;
-		if (file_read(work, block, n, *end - n) == -1)
+		if (file_read(state, block, n, *end - n) == -1)
 			return -1;
 		for (; n > 0 && block[n - 1] == '\0'; n--)
 			--*end;
@@ -109,7 +109,7 @@ trim(int work, uint64_t *end)
  * on that mail can be told from what follows it.
  */
 static int
-journal_behind(int work, uint64_t end, uint64_t *base)
+journal_behind(int state, uint64_t end, uint64_t *base)
 {
 	struct locator l;
 	struct stat sb;
@@ -117,13 +117,13 @@ journal_behind(int work, uint64_t end, uint64_t *base)
 	uint64_t at = jrn_aligned(end, SECTOR);
 
 	*base = at + SECTOR;
-	if (fstat(work, &sb) == -1)
+	if (fstat(state, &sb) == -1)
 		return -1;
 	locator_make(&l, end, &sb);
 	memcpy(sector, &l, sizeof(l));
-	if (file_write(work, sector, sizeof(sector), at) == -1)
+	if (file_write(state, sector, sizeof(sector), at) == -1)
 		return -1;
-	return file_sync(work);
+	return file_sync(state);
 }
 
 /* Whether a sector says nothing at all. */
@@ -136,7 +136,7 @@ is_void(const char *s, size_t n)
 }
 
 int
-journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
+journal_kind(int state, enum holding *kind, uint64_t *base, uint64_t *end)
 {
 	char s[SECTOR];
 	struct numbers l;
@@ -145,29 +145,29 @@ journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end)
 	bool found;
 
 	*base = *end = 0;
-	if ((n = file_some(work, s, sizeof(s), 0)) == -1)
+	if ((n = file_some(state, s, sizeof(s), 0)) == -1)
 		return -1;
-	*kind = WORK_ALIEN;
+	*kind = HOLDS_ALIEN;
 	if (is_void(s, (size_t)n) || (n == sizeof(s) &&
-	    is_void(s, sizeof(s) / 2) && numbers_locate(work, &l) == 0 &&
+	    is_void(s, sizeof(s) / 2) && numbers_locate(state, &l) == 0 &&
 	    numbers_end(&l) > 0))
-		*kind = WORK_EMPTY;
+		*kind = HOLDS_NOTHING;
 	else if (n >= 13 && memcmp(s, "popper index ", 13) == 0)
-		*kind = WORK_INDEX;
+		*kind = HOLDS_INDEX;
 	else if (n >= 16 && memcmp(s, "popper journal 1", 16) == 0)
-		*kind = WORK_JOURNAL;
+		*kind = HOLDS_JOURNAL;
 	if (n < 5 || memcmp(s, "From ", 5) != 0)
 		return 0;
-	*kind = WORK_MBOX;
-	if (fstat(work, &sb) == -1)
+	*kind = HOLDS_MBOX;
+	if (fstat(state, &sb) == -1)
 		return -1;
 	*end = (uint64_t)sb.st_size;
-	if (locator_find(work, &sb, end, &found) == -1)
+	if (locator_find(state, &sb, end, &found) == -1)
 		return -1;
 	if (found)
 		*base = jrn_aligned(*end, SECTOR) + SECTOR;
 	else
-		return trim(work, end);
+		return trim(state, end);
 	return 0;
 }
 
@@ -185,15 +185,15 @@ tell_apart(int fd, struct msgs *t, int other_fd, struct msgs *other)
 }
 
 /*
- * Whether the spool holds the message m of the work file, which has that
+ * Whether the spool holds the message m of the state file, which has that
  * partner there: a torn one may have kept its length.  1, 0, or -1 with errno.
  */
 static int
-holds(int work, const struct msg *m, int spool, const struct msgs *t,
+holds(int state, const struct msg *m, int spool, const struct msgs *t,
     size_t partner)
 {
 	return partner == SIZE_MAX ? 0 :
-	    scan_same_body(work, m, spool, &t->v[partner]);
+	    scan_same_body(state, m, spool, &t->v[partner]);
 }
 
 /*
@@ -201,7 +201,7 @@ holds(int work, const struct msg *m, int spool, const struct msgs *t,
  * update that died half-way had written some of them back.
  */
 static int
-plan_missing(int work, struct msgs *left, const struct spool *sp,
+plan_missing(int state, struct msgs *left, const struct spool *sp,
     struct msgs *spool, struct plan *pl)
 {
 	const struct msg *m = left->v;
@@ -210,15 +210,15 @@ plan_missing(int work, struct msgs *left, const struct spool *sp,
 
 	if ((to = malloc((left->n + 1) * sizeof(*to))) == NULL)
 		return -1;
-	r = tell_apart(work, left, sp->fd, spool);
+	r = tell_apart(state, left, sp->fd, spool);
 	if (r == 0)
 		r = mbox_match(left, spool, false, to);
 	for (i = 0; i < left->n && r == 0; i++, m++) {
-		have = holds(work, m, sp->fd, spool, to[i]);
+		have = holds(state, m, sp->fd, spool, to[i]);
 		if (have == -1)
 			r = -1;
 		else if (have == 0 && !(m->flags & MSG_HIDDEN)) {
-			r = plan_add(pl, SRC_WORK, m->offset, m->length, true);
+			r = plan_add(pl, SRC_STATE, m->offset, m->length, true);
 			if (r == 0)
 				r = plan_ends(pl, mbox_lacks(m));
 		}
@@ -229,10 +229,10 @@ plan_missing(int work, struct msgs *left, const struct spool *sp,
 
 /*
  * Plans them in front of the spool; or behind it, which moves nothing of it and so
- * needs the least room in the work file.
+ * needs the least room in the state file.
  */
 static int
-plan_merge(int work, struct msgs *left, const struct spool *sp,
+plan_merge(int state, struct msgs *left, const struct spool *sp,
     struct msgs *spool, bool front, struct plan *pl)
 {
 	uint64_t size = (uint64_t)sp->st.st_size;
@@ -244,7 +244,7 @@ plan_merge(int work, struct msgs *left, const struct spool *sp,
 		r = plan_ends(pl,
 		    mbox_lacks(&spool->v[spool->n - 1]));
 	if (r == 0)
-		r = plan_missing(work, left, sp, spool, pl);
+		r = plan_missing(state, left, sp, spool, pl);
 	if (!front || pl->n == 0)
 		return r;
 	for (i = 0; i < spool->n && r == 0; i++)
@@ -259,39 +259,39 @@ plan_merge(int work, struct msgs *left, const struct spool *sp,
  * messages it saves, or stands behind the mail.
  */
 static int
-merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
+merge(struct maildrop *box, struct spool *sp, uint64_t base, uint64_t end,
     struct msgs *left, uint64_t area)
 {
 	struct msgs mail = { .n = 0 }, spool = { .n = 0 };
-	char clean[WORK_CLEAN];
+	char clean[STATE_CLEAN];
 	struct plan pl;
 	bool begun = false;
 	int r;
 
 	plan_begin(&pl, 0, 0);
-	r = scan_file(p->drop.work, end, &mail, NULL);
+	r = scan_file(box->state, end, &mail, NULL);
 	if (r == 0)
-		r = tell_apart(p->drop.work, &mail, p->drop.work, left);
+		r = tell_apart(box->state, &mail, box->state, left);
 	if (r == 0)
 		r = mbox_join(&mail, left);
 	if (r == 0)
 		r = scan_file(sp->fd, (uint64_t)sp->st.st_size, &spool, NULL);
 	if (r == 0)
-		r = plan_merge(p->drop.work, &mail, sp, &spool, true, &pl);
+		r = plan_merge(box->state, &mail, sp, &spool, true, &pl);
 	if (r == 0 && pl.n > 0) {
-		log_notice(&p->env, "recover user=%s: putting back mail "
-		    "from %s", p->env.who, work_clean(p, clean));
+		log_notice(box->env, "recover user=%s: putting back mail "
+		    "from %s", box->env->who, state_clean(box, clean));
 		if (left->n == 0)
-			r = journal_behind(p->drop.work, end, &base);
+			r = journal_behind(box->state, end, &base);
 		if (r == 0)
-			r = journal_apply(p, sp, &pl, NULL, base,
+			r = journal_apply(box, sp, &pl, NULL, base,
 			    left->n == 0 ? 0 : area, &begun);
 		if (r == -1 && !begun && file_no_room(errno)) {
 			plan_free(&pl);
-			r = plan_merge(p->drop.work, &mail, sp, &spool, false,
+			r = plan_merge(box->state, &mail, sp, &spool, false,
 			    &pl);
 			if (r == 0)
-				r = journal_apply(p, sp, &pl, NULL, base,
+				r = journal_apply(box, sp, &pl, NULL, base,
 				    left->n == 0 ? 0 : area, &begun);
 		}
 	}
@@ -302,81 +302,81 @@ merge(struct pop *p, struct spool *sp, uint64_t base, uint64_t end,
 }
 
 static int
-recover_locked(struct pop *p, struct spool *sp, enum work kind,
+recover_locked(struct maildrop *box, struct spool *sp, enum holding kind,
     uint64_t base, uint64_t end)
 {
 	struct msgs left = { .n = 0 };
-	char clean[WORK_CLEAN];
+	char clean[STATE_CLEAN];
 	uint64_t area = 0;
 	int r = 0;
 
-	if (kind == WORK_JOURNAL || base > 0)
-		r = journal_redo(p, sp, base, &left, &area);
+	if (kind == HOLDS_JOURNAL || base > 0)
+		r = journal_redo(box, sp, base, &left, &area);
 	if (r != -1 && sp->fd != -1 && fstat(sp->fd, &sp->st) == -1)
 		r = -1;
-	if (r == 0 && kind == WORK_MBOX) {	/* that may have been all */
-		r = journal_kind(p->drop.work, &kind, &base, &end);
-		if (r == 0 && kind == WORK_MBOX)
+	if (r == 0 && kind == HOLDS_MBOX) {	/* that may have been all */
+		r = journal_kind(box->state, &kind, &base, &end);
+		if (r == 0 && kind == HOLDS_MBOX)
 			r = 1;
 	}
 	if (r == 1)
 		r = end == 0 && left.n == 0 ? 0 :
-		    merge(p, sp, base, end, &left, area);
+		    merge(box, sp, base, end, &left, area);
 	msgs_free(&left);
 	/* the spool may be right and not on the disk: its writer was killed */
 	if (r == 0 && sp->fd != -1)
 		r = fsync(sp->fd);
 	if (r == 0)
-		r = jrn_void(p->drop.work, 0, kind == WORK_JOURNAL);
-	if (r == 0 && index_wipe(p->drop.work, 0) == -1)
-		log_error(&p->env, "recover: cannot clear %s", work_clean(p,
+		r = jrn_void(box->state, 0, kind == HOLDS_JOURNAL);
+	if (r == 0 && index_wipe(box->state, 0) == -1)
+		log_error(box->env, "recover: cannot clear %s", state_clean(box,
 		    clean));
 	return r;
 }
 
 int
-recover_maildrop(struct pop *p)
+recover_maildrop(struct maildrop *box)
 {
-	enum work kind;
+	enum holding kind;
 	uint64_t base, end;
 	struct spool sp;
 	int r;
 
-	if (journal_kind(p->drop.work, &kind, &base, &end) == -1)
+	if (journal_kind(box->state, &kind, &base, &end) == -1)
 		return -1;
-	if (kind == WORK_EMPTY || kind == WORK_INDEX)
+	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
 		return 0;
-	if (kind == WORK_ALIEN) {
+	if (kind == HOLDS_ALIEN) {
 		errno = EILSEQ;
 		return -1;
 	}
-	if (lock_spool(p, SPOOL_WRITE, true, &sp) == -1)
+	if (lock_spool(box, SPOOL_WRITE, true, &sp) == -1)
 		return -1;
-	r = recover_locked(p, &sp, kind, base, end);
-	unlock_spool(p, &sp);
+	r = recover_locked(box, &sp, kind, base, end);
+	unlock_spool(box, &sp);
 	return r;
 }
 
 int
-recover_probe(int work)
+recover_probe(int state)
 {
-	enum work kind;
+	enum holding kind;
 	uint64_t base, end;
 	struct journal j;
 
-	if (journal_kind(work, &kind, &base, &end) == -1)
+	if (journal_kind(state, &kind, &base, &end) == -1)
 		return -1;
-	if (kind == WORK_EMPTY || kind == WORK_INDEX)
+	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
 		return 0;
 	errno = EILSEQ;
-	if (kind == WORK_ALIEN)
+	if (kind == HOLDS_ALIEN)
 		return -1;
-	if (kind == WORK_JOURNAL || base > 0) {
-		if (jrn_load(work, base, &j) == 0)
+	if (kind == HOLDS_JOURNAL || base > 0) {
+		if (jrn_load(state, base, &j) == 0)
 			plan_free(&j.st);
 		else if (errno != ENOENT)
 			return -1;
-		else if (kind == WORK_JOURNAL)
+		else if (kind == HOLDS_JOURNAL)
 			return 0;	/* it never came into force */
 	}
 	return 1;

@@ -14,10 +14,10 @@
 
 /* 1: there is a head; 0; or -1 with errno: nobody can tell. */
 static int
-head_read(int work, uint64_t base, struct head *h)
+head_read(int state, uint64_t base, struct head *h)
 {
 	static const char magic[32] = HEAD_MAGIC;
-	ssize_t n = file_some(work, h, sizeof(*h), base);
+	ssize_t n = file_some(state, h, sizeof(*h), base);
 
 	return n == -1 ? -1 : n == sizeof(*h) &&
 	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
@@ -32,7 +32,7 @@ head_read(int work, uint64_t base, struct head *h)
 
 /* The newer of the two marks that belong to this head: 1, 0, or -1. */
 static int
-mark_read(int work, uint64_t base, uint64_t serial, struct mark *m)
+mark_read(int state, uint64_t base, uint64_t serial, struct mark *m)
 {
 	static const char magic[32] = MARK_MAGIC;
 	struct mark x;
@@ -40,7 +40,7 @@ mark_read(int work, uint64_t base, uint64_t serial, struct mark *m)
 	ssize_t n;
 
 	for (i = 1; i <= 2; i++) {
-		if ((n = file_some(work, &x, sizeof(x), base +
+		if ((n = file_some(state, &x, sizeof(x), base +
 		    (uint64_t)i * SECTOR)) == -1)
 			return -1;
 		if (n != sizeof(x) ||
@@ -63,7 +63,7 @@ in_force(const struct mark *m)
 }
 
 int
-jrn_load(int work, uint64_t base, struct journal *j)
+jrn_load(int state, uint64_t base, struct journal *j)
 {
 	struct stat sb;
 	size_t bytes;
@@ -71,12 +71,12 @@ jrn_load(int work, uint64_t base, struct journal *j)
 
 	memset(j, 0, sizeof(*j));
 	j->base = base;
-	if ((r = head_read(work, base, &j->h)) == 1)
-		r = mark_read(work, base, j->h.serial, &j->m);
+	if ((r = head_read(state, base, &j->h)) == 1)
+		r = mark_read(state, base, j->h.serial, &j->m);
 	if (r == 0)
 		errno = ENOENT;		/* never synced: never begun */
-	if (r != 1 || fstat(work, &sb) == -1 ||
-	    (base == 0 && numbers_locate(work, &j->numbers) == -1))
+	if (r != 1 || fstat(state, &sb) == -1 ||
+	    (base == 0 && numbers_locate(state, &j->numbers) == -1))
 		return -1;
 	j->st.old_size = j->h.old_size;
 	j->st.new_size = j->h.new_size;
@@ -86,7 +86,7 @@ jrn_load(int work, uint64_t base, struct journal *j)
 		if ((j->st.v = malloc(bytes + 1)) == NULL)
 			return -1;
 		j->st.n = j->st.room = (size_t)j->h.pieces;
-		if (file_read(work, j->st.v, bytes, j->h.steps_at) == -1) {
+		if (file_read(state, j->st.v, bytes, j->h.steps_at) == -1) {
 			plan_free(&j->st);
 			return -1;
 		}
@@ -112,56 +112,56 @@ later(uint64_t a, uint64_t b)
  * again first: head, marks, steps, texts, and mail that is to be put back.
  */
 static int
-write_again(int work, const struct journal *j)
+write_again(int state, const struct journal *j)
 {
 	const struct piece *x;
 	uint64_t end = j->base + HEAD_ROOM;
 	struct stat sb;
 	int i;
 
-	if (fstat(work, &sb) == -1)
+	if (fstat(state, &sb) == -1)
 		return -1;
 	end = later(end, j->h.steps_at + j->st.n * sizeof(*j->st.v));
 	for (i = 0; i < 2; i++)
 		if (j->m.text[i].step != 0)
 			end = later(end, j->h.text_at[i] + j->m.text[i].len);
 	for (x = j->st.v; x < j->st.v + j->st.n; x++)
-		if (x->kind == SRC_WORK)
+		if (x->kind == SRC_STATE)
 			end = later(end, x->src + x->len);
 	if (end > (uint64_t)sb.st_size)
 		end = (uint64_t)sb.st_size;
-	if (end > j->base && file_copy(work, j->base, work, j->base,
+	if (end > j->base && file_copy(state, j->base, state, j->base,
 	    end - j->base) == -1)
 		return -1;
-	return file_sync(work);
+	return file_sync(state);
 }
 
 /* ---- may it go on? ----------------------------------------------------- */
 
 int
-jrn_text_there(int work, const struct journal *j, int which)
+jrn_text_there(int state, const struct journal *j, int which)
 {
 	uint64_t sum, at = j->h.text_at[which], len = j->m.text[which].len;
 	struct stat sb;
 
 	if (j->m.text[which].step == 0)
 		return 0;
-	if (fstat(work, &sb) == -1)
+	if (fstat(state, &sb) == -1)
 		return -1;
 	if (at + len > (uint64_t)sb.st_size)
 		return 0;
-	if (file_sum_part(work, at, len, &sum) == -1)
+	if (file_sum_part(state, at, len, &sum) == -1)
 		return -1;
 	return sum == j->m.text[which].sum;
 }
 
 int
-jrn_text_ready(int work, const struct journal *j)
+jrn_text_ready(int state, const struct journal *j)
 {
 	int which = (int)(j->m.done % 2);
 
 	return j->m.text[which].step != j->m.done + 1 ? 0 :
-	    jrn_text_there(work, j, which);
+	    jrn_text_there(state, j, which);
 }
 
 /*
@@ -202,7 +202,7 @@ fill_end(int fd, uint64_t at, uint64_t limit)
 
 /* Whether every message that is still to be moved stands where it stood. */
 static int
-sources_stand(int fd, int work, const struct journal *j)
+sources_stand(int fd, int state, const struct journal *j)
 {
 	const struct piece *x;
 	uint64_t len, k;
@@ -212,7 +212,7 @@ sources_stand(int fd, int work, const struct journal *j)
 	for (k = 0; k < j->m.done && i < j->st.n; k++)
 		i = jrn_step_end(&j->st, i, &len);
 	if (i < j->st.n && j->st.v[i].flags & PIECE_TEXT)
-		r = jrn_text_ready(work, j);
+		r = jrn_text_ready(state, j);
 	if (r == 1)
 		i = jrn_step_end(&j->st, i, &len);
 	for (; i < j->st.n && r != -1; i++) {
@@ -261,7 +261,7 @@ set_size(struct spool *sp, uint64_t size)
  * behind it moves up, where a journal may be written for that.
  */
 static int
-take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
+take_back(struct maildrop *box, struct spool *sp, struct journal *j, bool close)
 {
 	uint64_t old = j->h.old_size, size = (uint64_t)sp->st.st_size, end;
 
@@ -277,7 +277,7 @@ take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
 	if (!close || end == old || !scan_ends_blank(sp->fd, old) ||
 	    begins_message(sp->fd, end) != 1)
 		return 0;
-	return jrn_close_gap(p, sp, j, old, end, size, j->base);
+	return jrn_close_gap(box, sp, j, old, end, size, j->base);
 }
 
 /*
@@ -285,14 +285,14 @@ take_back(struct pop *p, struct spool *sp, struct journal *j, bool close)
  * have cost one more sync: its text stands in the spool.
  */
 static int
-last_stands(int fd, int work, const struct journal *j, uint64_t size,
+last_stands(int fd, int state, const struct journal *j, uint64_t size,
     uint64_t steps)
 {
 	size_t i, last = 0;
 	uint64_t len, sum;
 	int r;
 
-	if (j->m.done + 1 != steps || (r = jrn_text_ready(work, j)) == 0)
+	if (j->m.done + 1 != steps || (r = jrn_text_ready(state, j)) == 0)
 		return 0;
 	for (i = 0; i < j->st.n; i++)
 		if (j->st.v[i].flags & PIECE_STEP)
@@ -307,7 +307,7 @@ last_stands(int fd, int work, const struct journal *j, uint64_t size,
 
 /* One that does not: it is cut after everything has been moved. */
 static enum verdict
-judge_shrinking(int fd, int work, struct journal *j, uint64_t size,
+judge_shrinking(int fd, int state, struct journal *j, uint64_t size,
     uint64_t steps)
 {
 	uint64_t sum;
@@ -327,12 +327,12 @@ judge_shrinking(int fd, int work, struct journal *j, uint64_t size,
 	if (size > j->h.new_size)
 		whole = begins_message(fd, j->h.new_size);
 	if (whole == 1 && j->m.done != steps)
-		whole = last_stands(fd, work, j, size, steps);
+		whole = last_stands(fd, state, j, size, steps);
 	return either(whole, FINISHED, FOREIGN);
 }
 
 static enum verdict
-judge(struct spool *sp, int work, struct journal *j)
+judge(struct spool *sp, int state, struct journal *j)
 {
 	uint64_t size = (uint64_t)sp->st.st_size, steps = 0;
 	enum verdict v;
@@ -345,23 +345,23 @@ judge(struct spool *sp, int work, struct journal *j)
 		return FOREIGN;
 	v = j->h.new_size > j->h.old_size ?
 	    judge_growing(sp->fd, j, size) :
-	    judge_shrinking(sp->fd, work, j, size, steps);
-	return v == GO_ON ? either(sources_stand(sp->fd, work, j), GO_ON,
+	    judge_shrinking(sp->fd, state, j, size, steps);
+	return v == GO_ON ? either(sources_stand(sp->fd, state, j), GO_ON,
 	    FOREIGN) : v;
 }
 
 /*
- * Adds the messages of a part of the work file, without the last if cut.  No
+ * Adds the messages of a part of the state file, without the last if cut.  No
  * two parts have the same one: those that are alike are duplicates.
  */
 static int
-add_part(int work, uint64_t from, uint64_t end, bool cut, struct msgs *t)
+add_part(int state, uint64_t from, uint64_t end, bool cut, struct msgs *t)
 {
 	struct msgs part;
 	size_t i;
 	int r = 0;
 
-	if (scan_part(work, from, end, &part, NULL, NULL, NULL) == -1)
+	if (scan_part(state, from, end, &part, NULL, NULL, NULL) == -1)
 		return errno == EILSEQ ? 0 : -1;	/* a part of one */
 	for (i = 0; i + cut < part.n && r == 0; i++)
 		r = msgs_add(t, &part.v[i]);
@@ -374,7 +374,7 @@ add_part(int work, uint64_t from, uint64_t end, bool cut, struct msgs *t)
  * the rest of it is not here.
  */
 static int
-add_text(int work, const struct journal *j, int which, struct msgs *left)
+add_text(int state, const struct journal *j, int which, struct msgs *left)
 {
 	const struct piece *v = j->st.v;
 	uint64_t len, k, behind, from = j->h.text_at[which], end;
@@ -393,7 +393,7 @@ add_text(int work, const struct journal *j, int which, struct msgs *left)
 	for (i = 0; i < j->st.n; i++)
 		if (v[i].flags & PIECE_STEP && v[i].dst == behind)
 			cut = !(v[i].flags & PIECE_MSG);
-	return add_part(work, from, end, cut, left);
+	return add_part(state, from, end, cut, left);
 }
 
 /*
@@ -401,15 +401,15 @@ add_text(int work, const struct journal *j, int which, struct msgs *left)
  * another journal's texts.  A left-over's mail is in front of it, and safe.
  */
 static int
-add_sources(int work, const struct journal *j, struct msgs *left,
+add_sources(int state, const struct journal *j, struct msgs *left,
     uint64_t *area)
 {
 	const struct piece *x;
 	int r = 0;
 
 	for (x = j->st.v; x < j->st.v + j->st.n && r == 0; x++)
-		if (x->kind == SRC_WORK && x->src >= j->base) {
-			r = add_part(work, x->src, x->src + x->len, false,
+		if (x->kind == SRC_STATE && x->src >= j->base) {
+			r = add_part(state, x->src, x->src + x->len, false,
 			    left);
 			if (x->src + x->len > *area)
 				*area = x->src + x->len;
@@ -418,27 +418,27 @@ add_sources(int work, const struct journal *j, struct msgs *left,
 }
 
 int
-journal_redo(struct pop *p, struct spool *sp, uint64_t base,
+journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
     struct msgs *left, uint64_t *area)
 {
-	int work = p->drop.work, r = 0, i;
+	int state = box->state, r = 0, i;
 	struct journal j;
 
-	if (jrn_load(work, base, &j) == -1)
+	if (jrn_load(state, base, &j) == -1)
 		return errno == ENOENT ? 0 : -1;
-	if (write_again(work, &j) == -1) {
+	if (write_again(state, &j) == -1) {
 		plan_free(&j.st);
 		return -1;
 	}
-	switch (judge(sp, work, &j)) {
+	switch (judge(sp, state, &j)) {
 	case GO_ON:
-		log_notice(&p->env, "recover user=%s: finishing an update "
-		    "that was cut off", p->env.who);
-		r = jrn_run(p, sp, &j);
+		log_notice(box->env, "recover user=%s: finishing an update "
+		    "that was cut off", box->env->who);
+		r = jrn_run(box, sp, &j);
 		break;
 	case NOT_BEGUN:
-		if ((r = add_sources(work, &j, left, area)) == 0 &&
-		    (r = take_back(p, sp, &j, left->n == 0)) == 0)
+		if ((r = add_sources(state, &j, left, area)) == 0 &&
+		    (r = take_back(box, sp, &j, left->n == 0)) == 0)
 			r = left->n > 0;
 		break;
 	case FINISHED:
@@ -448,13 +448,13 @@ journal_redo(struct pop *p, struct spool *sp, uint64_t base,
 		r = -1;
 		break;
 	case FOREIGN:
-		log_notice(&p->env, "recover user=%s: the spool was changed"
-		    " since an update was cut off", p->env.who);
+		log_notice(box->env, "recover user=%s: the spool was changed"
+		    " since an update was cut off", box->env->who);
 		for (i = 0; i < 2 && r == 0; i++)
-			if ((r = jrn_text_there(work, &j, i)) == 1)
-				r = add_text(work, &j, i, left);
+			if ((r = jrn_text_there(state, &j, i)) == 1)
+				r = add_text(state, &j, i, left);
 		*area = UINT64_MAX;	/* the texts that it has as well */
-		if (r == 0 && (r = add_sources(work, &j, left, area)) == 0)
+		if (r == 0 && (r = add_sources(state, &j, left, area)) == 0)
 			r = 1;
 		break;
 	}

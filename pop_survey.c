@@ -32,7 +32,7 @@ is_there(const struct pop *p, const char *name)
 {
 	struct stat sb;
 
-	return fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(p->drop.box.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* ---- in the child -------------------------------------------------------- */
@@ -44,7 +44,7 @@ file_cause(const struct pop *p, const char *name, mode_t needed, char *to)
 	struct stat sb;
 
 	(void)snprintf(to, CAUSE_LEN, "%s", strerror(errno));
-	if (fstatat(p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+	if (fstatat(p->drop.box.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
 		return;
 	if (!S_ISREG(sb.st_mode))
 		(void)snprintf(to, CAUSE_LEN, "it is a %s",
@@ -53,25 +53,25 @@ file_cause(const struct pop *p, const char *name, mode_t needed, char *to)
 	else if (sb.st_nlink > 1)
 		(void)snprintf(to, CAUSE_LEN, "it has %lu names",
 		    (unsigned long)sb.st_nlink);
-	else if (sb.st_uid != p->uid)
+	else if (sb.st_uid != p->ids.uid)
 		(void)snprintf(to, CAUSE_LEN, "it belongs to uid %lu: chown "
-		    "%lu", (unsigned long)sb.st_uid, (unsigned long)p->uid);
+		    "%lu", (unsigned long)sb.st_uid, (unsigned long)p->ids.uid);
 	else if ((sb.st_mode & needed) != needed)
 		(void)snprintf(to, CAUSE_LEN, "mode %04o: chmod 600",
 		    (unsigned)sb.st_mode & 07777);
 }
 
 static void
-work_cause(const struct pop *p, char *to)
+state_cause(const struct pop *p, char *to)
 {
-	char work[WORK_NAME];
+	char state[STATE_NAME];
 
-	work_name(p->drop.name, work);
-	if (!is_there(p, work))
+	state_name(p->drop.box.name, state);
+	if (!is_there(p, state))
 		(void)snprintf(to, CAUSE_LEN, "neither root nor uid %lu can "
-		    "make it: see popper-passwd(5)", (unsigned long)p->uid);
+		    "make it: see popper-passwd(5)", (unsigned long)p->ids.uid);
 	else
-		file_cause(p, work, S_IRUSR | S_IWUSR, to);
+		file_cause(p, state, S_IRUSR | S_IWUSR, to);
 }
 
 /* The lock file that keeps the user out. */
@@ -80,12 +80,12 @@ lock_cause(struct pop *p, char *to)
 {
 	char clean[CLEAN_LEN];
 	struct stat sb, dir;
-	enum fault f = lock_probe(p, &sb, &dir);
+	enum fault f = lock_probe(&p->drop.box, &sb, &dir);
 	double age;
 
 	if (f != FAULT_STALE) {
 		(void)snprintf(to, CAUSE_LEN, "%.200s.lock is no plain file, "
-		    "of uid %lu", cleaned(p->drop.name, clean),
+		    "of uid %lu", cleaned(p->drop.box.name, clean),
 		    f == FAULT_NONE ? 0 : (unsigned long)sb.st_uid);
 		return;
 	}
@@ -101,13 +101,13 @@ static void
 fault_cause(struct pop *p, enum fault f, char *to)
 {
 	switch (f) {
-	case FAULT_WORK_ALIEN:
-	case FAULT_WORK_SHUT:
-		work_cause(p, to);
+	case FAULT_STATE_ALIEN:
+	case FAULT_STATE_SHUT:
+		state_cause(p, to);
 		break;
 	case FAULT_ALIEN:
 	case FAULT_SHUT:
-		file_cause(p, p->drop.name, S_IRUSR, to);
+		file_cause(p, p->drop.box.name, S_IRUSR, to);
 		break;
 	case FAULT_STALE:
 	case FAULT_LOCKED:
@@ -133,16 +133,16 @@ static int
 try_maildrop(struct check *c, const char *name, const struct account *a)
 {
 	char cause[CAUSE_LEN], text[LINE_REPLY];
-	char clean[CLEAN_LEN], work[WORK_CLEAN];
+	char clean[CLEAN_LEN], state[STATE_CLEAN];
 	struct probe pr = { false, false, false };
 	enum fault f = auth_probe(c->p, name, a, &pr);
 
 	if (f != FAULT_NONE) {
 		fault_cause(c->p, f, cause);
-		say(c, TO_MEND, "maildrop %s: %s: %s",
-		    cleaned(a->maildrop[0] != '\0' ? a->maildrop : name,
-		    clean), drop_sentence(f, work_clean(c->p, work), text,
-		    sizeof(text)), cause);
+		say(c, TO_MEND, "maildrop %s: %s: %s", cleaned(a->maildrop[0] !=
+		    '\0' ? a->maildrop : name, clean), drop_sentence(f,
+		    state_clean(&c->p->drop.box, state), text, sizeof(text)),
+		    cause);
 	}
 	if (fflush(stdout) == EOF)
 		return EXIT_FAILURE << 3;
@@ -188,7 +188,7 @@ check_account(struct check *c, const char *name, const struct account *a)
 		check_maildrop(c, name, a);
 	else if (strcmp(a->reason, "unknown") != 0)
 		c->barred++;
-	else if (fstatat(c->p->drop.dir, name, &sb, AT_SYMLINK_NOFOLLOW) ==
+	else if (fstatat(c->p->drop.box.dir, name, &sb, AT_SYMLINK_NOFOLLOW) ==
 	    -1 || !S_ISDIR(sb.st_mode))	/* lost+found */
 		say(c, TO_NOTE, "maildrop %s: there is no such account",
 		    cleaned(name, clean));
@@ -219,10 +219,10 @@ user_of(struct check *c, const char *file, char *user, size_t room)
 static bool
 has_files(struct check *c, const char *user)
 {
-	char work[WORK_NAME];
+	char state[STATE_NAME];
 
-	work_name(user, work);
-	return is_there(c->p, user) || is_there(c->p, work);
+	state_name(user, state);
+	return is_there(c->p, user) || is_there(c->p, state);
 }
 
 typedef void user_fn(struct check *c, const char *user);
@@ -231,7 +231,7 @@ typedef void user_fn(struct check *c, const char *user);
 static void
 each_user(struct check *c, user_fn *fn)
 {
-	int fd = dup(c->p->drop.dir);
+	int fd = dup(c->p->drop.box.dir);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 	char user[256];
@@ -263,11 +263,11 @@ find_user(struct check *c, const char *user)
 
 	if (c->blind)
 		return;
-	if (cred_find(c->p, user, &a) == -1) {
+	if (cred_find(&c->p->opt.accounts, user, &a) == -1) {
 		say(c, TO_MEND, "maildrops: accounts cannot be looked up: "
 		    "%s: %s", a.asked, strerror(errno));
 		c->blind = true;
-	} else if (c->p->opt.passwd == NULL ||
+	} else if (c->p->opt.accounts.passwd == NULL ||
 	    (a.reason != NULL && strcmp(a.reason, "unknown") == 0))
 		check_account(c, user, &a);	/* else it has been checked */
 	cred_forget(&a, sizeof(a));
@@ -297,7 +297,7 @@ check_listed(struct check *c, FILE *f)
 		memset(&a, 0, sizeof(a));
 		if (!cred_parse(line, name, &a))
 			continue;
-		if (cred_judge(c->p, name, &a) == -1)
+		if (cred_judge(&c->p->opt.accounts, name, &a) == -1)
 			c->blind = true;
 		else
 			check_account(c, name, &a);
@@ -318,11 +318,11 @@ check_all(struct check *c)
 {
 	FILE *f;
 
-	if (c->p->opt.passwd == NULL) {
+	if (c->p->opt.accounts.passwd == NULL) {
 		each_user(c, find_user);
 		return;
 	}
-	if ((f = cred_open(c->p->opt.passwd, false)) == NULL)
+	if ((f = cred_open(c->p->opt.accounts.passwd, false)) == NULL)
 		return;			/* check_accounts() has said so */
 	each_user(c, count_user);
 	check_listed(c, f);

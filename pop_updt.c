@@ -253,7 +253,7 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 		return -1;
 	if (c->plan.n == 0 && c->plan.new_size == size)
 		return 0;
-	r = journal_apply(p, sp, &c->plan, c->now, 0, 0, begun);
+	r = journal_apply(&p->drop.box, sp, &c->plan, c->now, 0, 0, begun);
 	if (r == -1 && !*begun && no_room(errno) && c->extra) {
 		log_error(&p->env, "update: leaving out Status and line ends");
 		c->status = c->ends = false;
@@ -293,7 +293,7 @@ keep_index(struct pop *p, struct spool *sp, struct change *c)
 
 	index_sum(&c->then, &sum);
 	settle(p, sp, c, &sum, &st);
-	if (index_write(p->drop.work, &st, &c->then, &pg) == -1)
+	if (index_write(p->drop.box.state, &st, &c->then, &pg) == -1)
 		log_error(&p->env, "index: cannot save it");
 	pages_free(&pg);
 }
@@ -320,7 +320,7 @@ static bool
 can_cut(const struct drop *d, size_t first, struct summary *sum)
 {
 	return d->pages.n > 0 && first + d->ndeleted == d->all.n &&
-	    index_part(d->work, &d->all, &d->pages, first, sum) == 0 &&
+	    index_part(d->box.state, &d->all, &d->pages, first, sum) == 0 &&
 	    sum->abutting == 0;
 }
 
@@ -344,7 +344,7 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	if ((r = journal_cut(sp, &c->plan, begun)) != 0)
 		return r;
 	settle(p, sp, c, sum, &st);
-	if (index_cut(d->work, &st, &d->all, &d->pages, first) == -1)
+	if (index_cut(d->box.state, &st, &d->all, &d->pages, first) == -1)
 		log_error(&p->env, "index: cannot save it");
 	return 0;
 }
@@ -361,7 +361,7 @@ look_again(struct pop *p, struct spool *sp, struct change *c)
 	struct drop *d = &p->drop;
 
 	c->now = &c->fresh;
-	if (index_rest(d->work, &d->all, &d->pages) == -1 ||
+	if (index_rest(d->box.state, &d->all, &d->pages) == -1 ||
 	    scan_file(sp->fd, (uint64_t)sp->st.st_size, c->now, &d->all) ==
 	    -1 ||
 	    carry_marks(d, c) == -1)
@@ -409,7 +409,7 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	if (known == 1 && left != NULL) {
 		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
 			return r;
-		r = index_rest(d->work, &d->all, &d->pages);
+		r = index_rest(d->box.state, &d->all, &d->pages);
 	}
 	if (r == 0)
 		r = apply(p, sp, c, begun);
@@ -443,12 +443,12 @@ updt_maildrop(struct pop *p, bool *begun)
 		return 0;
 	cut = can_cut(d, first, &left);
 	if ((!cut && drop_load(p) == -1) ||
-	    lock_spool(p, SPOOL_WRITE, false, &sp) == -1)
+	    lock_spool(&p->drop.box, SPOOL_WRITE, false, &sp) == -1)
 		return -1;
 	c.fd = sp.fd;
 	if (sp.fd != -1)
 		r = update_locked(p, &sp, &c, first, cut ? &left : NULL,
 		    begun);
-	unlock_spool(p, &sp);
+	unlock_spool(&p->drop.box, &sp);
 	return r;
 }

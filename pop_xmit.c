@@ -220,10 +220,10 @@ say_status(struct pop *p, int status)
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (WEXITSTATUS(status) == texts[i].status)
 			t = &texts[i];
-	if ((t == NULL || t->stranger) && xmit_stranger(p->uid)) {
+	if ((t == NULL || t->stranger) && xmit_stranger(p->ids.uid)) {
 		log_notice(&p->env, "xmit user=%s uid=%lu: the system has "
 		    "no account with that number", p->env.who,
-		    (unsigned long)p->uid);
+		    (unsigned long)p->ids.uid);
 		return reply_err(&p->conn, "[SYS/PERM] The mail service does "
 		    "not know you; tell the administrator.");
 	}
@@ -314,7 +314,7 @@ xtnd_xmit(struct pop *p)
 	memset(x, 0, sizeof(*x));
 	x->limit = p->opt.parcel;
 	x->room = UINT64_MAX;
-	if ((x->fd = file_unnamed(p->drop.dir, 0, 0)) == -1) {
+	if ((x->fd = file_unnamed(p->drop.box.dir, 0, 0)) == -1) {
 		x->fd = file_memory(0, 0);
 		x->room = MEMORY_MOST;
 	}

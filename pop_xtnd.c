@@ -183,7 +183,7 @@ change_to(struct pop *p, struct board *b, struct drop *opened)
 	bool begun = false;
 	int r = 0;
 
-	if (p->drop.kind == DROP_USER)
+	if (!p->drop.box.board)
 		r = updt_maildrop(p, &begun);
 	if (r == -1 && !begun) {
 		log_error(&p->env, "update");
@@ -205,17 +205,14 @@ change_to(struct pop *p, struct board *b, struct drop *opened)
 static enum result
 open_board(struct pop *p, bool archive)
 {
-	struct drop was = p->drop, opened;
+	struct drop opened;
 	struct board b;
-	int r, saved;
 
-	if (board_find(p, p->argv[1], &b) == -1)
+	if (board_find(p, p->argv[1], &b) == -1 ||
+	    board_open(p, archive ? b.archive : b.maildrop, p->opt.wait, &b,
+	    &opened) == -1)
 		return say_boards(p, errno);
-	r = board_open(p, archive ? b.archive : b.maildrop, &b);
-	saved = errno;
-	opened = p->drop;
-	p->drop = was;
-	return r == -1 ? say_boards(p, saved) : change_to(p, &b, &opened);
+	return change_to(p, &b, &opened);
 }
 
 static enum result
@@ -242,7 +239,7 @@ xtnd_x_bboards(struct pop *p)
 	struct board b;
 
 	if (board_find(p, p->argv[1], &b) == -1 ||
-	    board_weigh(p, &b) == -1)
+	    board_measure(p, p->opt.wait, &b) == -1)
 		return say_boards(p, errno);
 	reply_puts(&p->conn, "+OK XTND\r\n");
 	board_information(p, &b);

@@ -155,30 +155,30 @@ sound(const struct names *x)
 }
 
 int
-xuidl_write(int work, const struct names *x)
+xuidl_write(int state, const struct names *x)
 {
 	struct head h;
 	size_t bytes = x->n * sizeof(*x->v);
 	uint64_t at;
 
-	if (index_behind(work, &h.of, &at) == -1)
+	if (index_behind(state, &h.of, &at) == -1)
 		return -1;
 	h.n = x->n;
 	h.sum = file_sum(x->v, bytes, 3);
-	return file_write(work, x->v, bytes, at + sizeof(h)) == -1 ? -1 :
-	    file_write(work, &h, sizeof(h), at);
+	return file_write(state, x->v, bytes, at + sizeof(h)) == -1 ? -1 :
+	    file_write(state, &h, sizeof(h), at);
 }
 
 int
-xuidl_read(int work, struct names *x)
+xuidl_read(int state, struct names *x)
 {
 	struct head h;
 	size_t bytes;
 	uint64_t of, at;
 
 	memset(x, 0, sizeof(*x));
-	if (index_behind(work, &of, &at) == -1 ||
-	    file_read(work, &h, sizeof(h), at) == -1)
+	if (index_behind(state, &of, &at) == -1 ||
+	    file_read(state, &h, sizeof(h), at) == -1)
 		return -1;
 	if (h.of != of || h.n > UINT32_MAX) {
 		errno = EILSEQ;
@@ -188,7 +188,7 @@ xuidl_read(int work, struct names *x)
 	bytes = x->n * sizeof(*x->v);
 	if ((x->v = malloc(bytes + 1)) == NULL)
 		return -1;
-	if (file_read(work, x->v, bytes, at + sizeof(h)) == 0 &&
+	if (file_read(state, x->v, bytes, at + sizeof(h)) == 0 &&
 	    file_sum(x->v, bytes, 3) == h.sum && sound(x))
 		return 0;
 	xuidl_free(x);

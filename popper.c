@@ -362,18 +362,18 @@ set_option(struct options *o, int c, const char *arg)
 	case 'x': o->noxmit = true; return true;
 	case 'U': o->xuidl = true; return true;
 	case 'T': o->tls = true; return true;
-	case 'A': o->allow = arg; return true;
-	case 'N': o->deny = arg; return true;
-	case 'a': o->secrets = arg; return true;
+	case 'A': o->accounts.allow = arg; return true;
+	case 'N': o->accounts.deny = arg; return true;
+	case 'a': o->accounts.secrets = arg; return true;
 	case 'b': o->boards = arg; return true;
-	case 'c': o->checker = arg; return true;
+	case 'c': o->accounts.checker = arg; return true;
 	case 'P': return (o->clear = one_of(arg, clear)) != CLEAR_DEFAULT;
 	case 'H': return (o->proxy = one_of(arg, proxy)) != PROXY_OFF;
-	case 'u': return text_number(s, UINT32_MAX, &o->minuid);
+	case 'u': return text_number(s, UINT32_MAX, &o->accounts.minuid);
 	case 'z': return text_number(s, INT64_MAX, &o->parcel);
 	case 'M': o->sendmail = arg; return true;
 	case 'm': o->dir = arg; return true;
-	case 'p': o->passwd = arg; return true;
+	case 'p': o->accounts.passwd = arg; return true;
 	case 't': o->trace = arg; return true;
 	case 'f': return seconds(arg, &o->fail);
 	case 'i': return seconds(arg, &o->idle);
@@ -443,7 +443,8 @@ greet(struct pop *p)
 	struct timespec ts;
 
 	find_host(p);
-	if (p->opt.secrets != NULL && clock_gettime(CLOCK_REALTIME, &ts) == 0)
+	if (p->opt.accounts.secrets != NULL && clock_gettime(CLOCK_REALTIME,
+	    &ts) == 0)
 		(void)snprintf(p->stamp, sizeof(p->stamp), "<%ld.%lld.%ld@%s>",
 		    (long)getpid(), (long long)ts.tv_sec, ts.tv_nsec,
 		    p->host);
@@ -485,9 +486,9 @@ main(int argc, char **argv)
 	bool served;
 
 	p->conn.env = &p->env;
-	p->drop.dir = p->drop.work = p->drop.copy = -1;
-	p->uid = geteuid();
-	p->gid = p->spoolgid = getegid();
+	drop_init(p, &p->drop);
+	p->ids.uid = geteuid();
+	p->ids.gid = p->ids.spoolgid = getegid();
 	p->state = ST_USER;
 	p->env.who[0] = '-';
 	if (!options(p, argc, argv)) {

@@ -86,15 +86,13 @@ enum io {
 	IO_OK, IO_LONG, IO_CONTROL, IO_EOF, IO_TIMEOUT, IO_SIGNAL, IO_ERROR
 };
 
-enum drop_kind { DROP_NONE, DROP_USER, DROP_BOARD };
-
 /* Why a maildrop is not open; errno has the cause. */
 enum fault {
 	FAULT_NONE,
 	FAULT_DIR,		/* its directory */
 	FAULT_ACCOUNT,		/* becoming the user */
-	FAULT_WORK_ALIEN,	/* .user.pop: a link, or another owner's */
-	FAULT_WORK_SHUT,	/* cannot be opened or made */
+	FAULT_STATE_ALIEN,	/* .user.pop: a link, or another owner's */
+	FAULT_STATE_SHUT,	/* cannot be opened or made */
 	FAULT_DAMAGED,
 	FAULT_SESSION,		/* another session */
 	FAULT_NO_LOCKS,		/* the file system has none */
@@ -114,12 +112,34 @@ struct probe {
 	bool there;		/* there is a spool */
 };
 
-/* An open maildrop. */
-struct drop {
-	enum drop_kind kind;
+/*
+ * Who the process is: root, then the user.  The group of the spool directory,
+ * which makes and removes name.lock, is the saved one.
+ */
+struct ids {
+	uid_t uid;
+	gid_t gid;
+	gid_t spoolgid;		/* that group, or gid */
+	/* runs fn(arg) in that group; NULL: there is none */
+	int (*as_spool)(const struct ids *, int (*fn)(void *), void *arg);
+};
+
+/* The two files of a maildrop, and what locking them has shown. */
+struct maildrop {
+	struct env *env;
+	const struct ids *ids;
 	int dir;		/* the spool directory */
 	char name[256];		/* DIR/name is the spool */
-	int work;		/* .name.pop: session lock, index, journal */
+	int state;		/* .name.pop: session lock, index, journal */
+	unsigned wait;		/* seconds for the locks of others */
+	bool board;		/* anybody's, and only read */
+	bool nodotlock;		/* the directory forbids it: said once */
+	bool stalelock;		/* a stale one cannot be removed: likewise */
+};
+
+/* An open maildrop. */
+struct drop {
+	struct maildrop box;
 	int copy;		/* the temporary copy, -1 before it is made */
 	uint64_t copied, copied_end;	/* the part of the spool that it has */
 	bool cloned;		/* it shares the spool's blocks */
@@ -133,8 +153,6 @@ struct drop {
 	bool settled;		/* the stamp would show any change since the scan */
 	bool moved;		/* another program rewrote the spool: the table
 				   now gives places in the copy */
-	bool nodotlock;		/* the directory forbids it: said once */
-	bool stalelock;		/* a stale one cannot be removed: likewise */
 	size_t lowest;		/* no entry before it has a mark */
 	size_t ndeleted;
 	uint64_t deleted_octets;
@@ -158,15 +176,21 @@ enum clear { CLEAR_DEFAULT, CLEAR_NEVER, CLEAR_TLS, CLEAR_LOCAL, CLEAR_ALWAYS };
 /* The header of a proxy (-H); PROXY_TLS: it may say that TLS is active. */
 enum proxy { PROXY_OFF, PROXY_ON, PROXY_TLS };
 
+/* Who may log in, and where that is known: paths, or NULL. */
+struct accounts {
+	const char *passwd;	/* -p; NULL: the system's */
+	const char *allow, *deny, *secrets, *checker;	/* -A -N -a -c */
+	uint64_t minuid;	/* -u */
+};
+
 struct options {
 	bool noresolve, nostatus, noxmit, xuidl;
 	bool check, version;	/* no session: -n, -V */
 	bool tls;		/* our parent speaks TLS for us already */
 	enum clear clear;
 	enum proxy proxy;
-	const char *trace, *passwd, *dir, *sendmail, *boards;
-	const char *secrets, *checker, *allow, *deny;
-	uint64_t minuid;
+	struct accounts accounts;
+	const char *trace, *dir, *sendmail, *boards;
 	unsigned idle, login, wait, fail;	/* seconds */
 	uint64_t parcel;	/* the largest that XMIT takes, bytes */
 };
@@ -229,6 +253,7 @@ struct conn {
 /* One session.  There is exactly one, and it is passed to everything. */
 struct pop {
 	struct env env;
+	struct ids ids;
 	struct conn conn;
 	struct options opt;
 	enum state state;
@@ -239,10 +264,6 @@ struct pop {
 	char user[NAME_LEN + 1];	/* as given with USER */
 
 	char home[256];		/* of the account, for sendmail */
-	uid_t uid;		/* who we are: root, then the user */
-	gid_t gid;
-	gid_t spoolgid;		/* saved gid for dotlocks, or gid */
-
 	struct timespec start;	/* monotonic */
 	unsigned bad;		/* lines: no commands, or refused before login */
 	unsigned long retrieved;
@@ -308,21 +329,17 @@ enum result pop_auth(struct pop *p);
 /* Whether a password may be sent on this connection as it is now. */
 bool auth_clear_ok(struct pop *p);
 
-/*
- * Runs fn(arg) with the spool directory's group in force, the one group right
- * that a session keeps besides the user's own: for name.lock and nothing else.
- */
-int auth_as_spool(struct pop *p, int (*fn)(void *), void *arg);
-
 struct account;		/* see below */
 
 /*
- * Opens the directory that the spool is in, and notes the spool's name there.
- * As root: only where nobody but root could have put it, see walk(); elsewhere
- * the caller becomes the user and asks again.  -1 with errno: EINVAL where the
- * maildrop of mbox= is no path.
+ * Opens the directory of a user's spool: spooldir, or that of the account's own
+ * maildrop; name gets the spool's name in it.  As root: only where nobody but
+ * root could have put it, see walk(); elsewhere the caller becomes the user and
+ * asks again.  -1 with errno: EINVAL where the maildrop of mbox= is no path.
  */
-int auth_open_dir(struct pop *p, const struct account *a);
+enum { SPOOL_NAME = 256 };
+int auth_open_dir(const struct ids *ids, const char *spooldir,
+    const char *user, const struct account *a, char name[SPOOL_NAME]);
 
 /* Becomes the user of an account for good, and probes its maildrop as that. */
 enum fault auth_probe(struct pop *p, const char *name,
@@ -348,13 +365,17 @@ struct account {
 struct login {
 	const char *name, *password;
 	struct str digest;
+	const char *stamp;	/* of the greeting, which the digest is of */
+	bool tls;		/* nobody can overhear the password */
+	struct timespec until;
 };
 
 /*
  * Finds the account and checks what is offered: a->reason is NULL if it may
  * log in.  0, or -1 with errno when the system is in trouble.
  */
-int cred_check(struct pop *p, const struct login *l, struct account *a);
+int cred_check(struct env *e, const struct accounts *ac,
+    const struct login *l, struct account *a);
 
 /* After such trouble: whether it lasts until the administrator acts. */
 bool cred_permanent(const struct account *a);
@@ -363,8 +384,9 @@ bool cred_permanent(const struct account *a);
  * The first part of that, without a password: looks the account up, and judges
  * whether anybody with that name may log in.  0, or -1 with errno.
  */
-int cred_find(struct pop *p, const char *name, struct account *a);
-int cred_judge(struct pop *p, const char *name, struct account *a);
+int cred_find(const struct accounts *ac, const char *name, struct account *a);
+int cred_judge(const struct accounts *ac, const char *name,
+    struct account *a);
 
 /*
  * Opens a file of the administrator's that only its owner may have written,
@@ -476,13 +498,15 @@ struct board {
 int board_find(struct pop *p, struct str name, struct board *b);
 
 /*
- * Opens a board's maildrop or archive as p->drop, read-only, and learns its
- * maxima and date.  0, or -1 with errno and p->drop closed.
+ * Opens a board's maildrop or archive, read-only, and learns its maxima and
+ * date.  wait: seconds for the locks of others.  0, or -1 with errno and d
+ * closed.
  */
-int board_open(struct pop *p, const char *path, struct board *b);
+int board_open(struct pop *p, const char *path, unsigned wait,
+    struct board *b, struct drop *d);
 
-/* Learns the same and leaves p->drop as it is. */
-int board_weigh(struct pop *p, struct board *b);
+/* Learns the same, and closes it. */
+int board_measure(struct pop *p, unsigned wait, struct board *b);
 
 /*
  * +OK and a line for each board that the user can read.  ERR: no +OK, but errno;
@@ -504,10 +528,10 @@ void board_information(struct pop *p, const struct board *b);
 /* ---- pop_dropcopy.c: opening the maildrop, the copy on demand ---------- */
 
 /*
- * The sentence of a fault, without a full stop, which may name the work file;
+ * The sentence of a fault, without a full stop, which may name the state file;
  * the reply made of it: ERR.
  */
-const char *drop_sentence(enum fault f, const char *work, char *to,
+const char *drop_sentence(enum fault f, const char *state, char *to,
     size_t room);
 enum result drop_refuse(struct pop *p, enum fault f);
 
@@ -516,6 +540,9 @@ enum result drop_refuse(struct pop *p, enum fault f);
  * anything; of the text only the beginning is looked at.
  */
 enum fault drop_probe(struct pop *p, struct probe *pr);
+
+/* Makes d a maildrop that is not open. */
+void drop_init(struct pop *p, struct drop *d);
 
 /*
  * Opens DIR/user for the session: session lock, recovery, index or scan.
@@ -581,47 +608,48 @@ int drop_match(struct drop *d, int fd, struct msgs *now, size_t *to);
 int updt_maildrop(struct pop *p, bool *begun);
 
 /*
- * Finishes what an earlier session left in the work file: its journal, or
+ * Finishes what an earlier session left in the state file: its journal, or
  * the mail of an older popper.  0, or -1 with errno: EILSEQ when a file is
  * damaged and a person must look at it.
  */
-int recover_maildrop(struct pop *p);
+int recover_maildrop(struct maildrop *box);
 
 /*
  * Whether there is anything for recover_maildrop() to finish: 0 or 1, or -1
  * with errno: EILSEQ when it would say so.  Only reads.
  */
-int recover_probe(int work);
+int recover_probe(int state);
 
 /*
- * The name of the work file that a spool of that name has; and the same as the
+ * The name of the state file that a spool of that name has; and the same as the
  * log may have it, for the session's spool.
  */
-enum { WORK_NAME = 256 + 8, WORK_CLEAN = 4 * WORK_NAME };
-void work_name(const char *spool, char name[WORK_NAME]);
-const char *work_clean(const struct pop *p, char clean[WORK_CLEAN]);
+enum { STATE_NAME = 256 + 8, STATE_CLEAN = 4 * STATE_NAME };
+void state_name(const char *spool, char name[STATE_NAME]);
+const char *state_clean(const struct maildrop *box, char clean[STATE_CLEAN]);
 
-/* What the work file holds. */
-enum work { WORK_EMPTY, WORK_INDEX, WORK_JOURNAL, WORK_MBOX, WORK_ALIEN };
+/* What the state file holds. */
+enum holding { HOLDS_NOTHING, HOLDS_INDEX, HOLDS_JOURNAL, HOLDS_MBOX,
+    HOLDS_ALIEN };
 
 /*
- * Looks at the work file.  For WORK_MBOX *end is where its mbox text ends and
+ * Looks at the state file.  For HOLDS_MBOX *end is where its mbox text ends and
  * *base where a journal stands behind it, or 0.  0, or -1 with errno.
  */
-int journal_kind(int work, enum work *kind, uint64_t *base, uint64_t *end);
+int journal_kind(int state, enum holding *kind, uint64_t *base, uint64_t *end);
 
 /* ---- pop_journal.c: carrying out a plan so that it survives any crash -- */
 
 /*
- * Makes the spool what the plan says, through a journal in the work file.
+ * Makes the spool what the plan says, through a journal in the state file.
  * now: the table of the spool, whose duplicates must keep their numbers, or NULL.
  * base: where the journal's head goes, 0 or behind a left-over's text; area: 0,
  * or it takes over from a journal in force, and what it is made of ends there in
- * the work file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with
+ * the state file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with
  * errno; *begun tells whether the spool has changed already: then the next
  * session goes on.
  */
-int journal_apply(struct pop *p, struct spool *sp, const struct plan *pl,
+int journal_apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
     const struct msgs *now, uint64_t base, uint64_t area, bool *begun);
 
 /*
@@ -635,19 +663,19 @@ int journal_cut(struct spool *sp, const struct plan *pl, bool *begun);
 /*
  * Finishes what a session that died had begun.  0: done, or nothing was to
  * do; 1: that cannot be, and the spool may lack these messages, which are in
- * the work file, up to *area, and may not be overwritten; -1 with errno.
+ * the state file, up to *area, and may not be overwritten; -1 with errno.
  */
-int journal_redo(struct pop *p, struct spool *sp, uint64_t base,
+int journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
     struct msgs *left, uint64_t *area);
 
 /* ---- pop_lock.c -------------------------------------------------------- */
 
 
 /*
- * Locks the work file for the session.  0, or -1 with errno: EAGAIN when
+ * Locks the state file for the session.  0, or -1 with errno: EAGAIN when
  * another session has it.
  */
-int lock_session(int work);
+int lock_session(int state);
 
 /* name.lock is waited for; made as well; and a write lock taken. */
 enum lock { SPOOL_READ, SPOOL_READ_ALONE, SPOOL_WRITE };
@@ -658,7 +686,8 @@ enum lock { SPOOL_READ, SPOOL_READ_ALONE, SPOOL_WRITE };
  * after the wait, EINTR on a signal, EPERM for a file that is not this user's
  * own spool.  Readers call lock_read().
  */
-int lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp);
+int lock_spool(struct maildrop *box, enum lock how, bool create, struct spool
+    *sp);
 
 /*
  * Locks it to read it; sp->tries is 0 at the first call.  What came of reading,
@@ -666,18 +695,18 @@ int lock_spool(struct pop *p, enum lock how, bool create, struct spool *sp);
  * unlock it, and try again until lock_read() says EAGAIN.  The last of these
  * tries makes name.lock; all of them together wait up to -w seconds.
  */
-int lock_read(struct pop *p, struct spool *sp);
+int lock_read(struct maildrop *box, struct spool *sp);
 int lock_undisturbed(const struct spool *sp, int r);
-void unlock_spool(struct pop *p, struct spool *sp);	/* errno stays */
+void unlock_spool(struct maildrop *box, struct spool *sp);	/* errno stays */
 
 /*
  * Whether there is a lock file that keeps the user out until somebody removes
  * it, FAULT_STALE or FAULT_LOCKED: *sb is its, and *dir that of its directory.
  */
-enum fault lock_probe(struct pop *p, struct stat *sb, struct stat *dir);
+enum fault lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir);
 
 /* Says to other programs that a long update is still alive. */
-void lock_touch(struct pop *p, struct spool *sp);
+void lock_touch(struct maildrop *box, struct spool *sp);
 
 /* ---- pop_io.c: the line reader, the buffered writer, replies ----------- */
 

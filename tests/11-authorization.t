@@ -106,7 +106,7 @@ case 'PASS: upper and lower case differ, in name and password' => sub {
 };
 
 # Their spools would be other files of the spool directory.
-case 'PASS: a name that a lock file or a working file has is no account' => sub {
+case 'PASS: a name that a lock file or a state file has is no account' => sub {
 	my @names = ('alice.lock', 'x.lock', '.alice', '.alice.pop', '-alice', 'nobody');
 	my @others = ('alice.locks', 'alice.lock.x', 'lock', 'alicelock', 'alice.pop');
 	my $box = box(accounts => { map { $_ => 's3cret' } 'alice',
@@ -259,7 +259,7 @@ case 'QUIT before login: +OK, and the mail is not touched [RFC 1081]' => sub {
 		$box->session->dialog("${before}C: QUIT\nS: +OK *\n-- closed\n");
 		is($box->spool, FX1, 'the spool');
 		is($box->stat->{mtime}, $was->{mtime}, 'its time');
-		ok(!-e $box->work, 'no working file');
+		ok(!-e $box->work, 'no state file');
 	}
 };
 

@@ -55,7 +55,7 @@ my %between = (
 		$_[0]->deliver(letter(3));
 		$s->quit;
 	}, 1, 2 ],
-	'the loss of the working file' => [ sub {
+	'the loss of the state file' => [ sub {
 		$_[0]->login->quit;
 		unlink $_[0]->work or die $!;
 	}, 1, 2 ],

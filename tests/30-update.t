@@ -120,7 +120,7 @@ case 'QUIT: with nothing to do the spool is not written' => sub {
 	}
 };
 
-case 'QUIT: no lock, no file but the working file is left' => sub {
+case 'QUIT: no lock, no file but the state file is left' => sub {
 	my $box = box();
 	my $s = $box->login;
 
@@ -131,7 +131,7 @@ case 'QUIT: no lock, no file but the working file is left' => sub {
 	is_deeply([ sort grep { !/^\.\.?$/ } readdir $dir ],
 	    [ '.alice.pop', 'alice' ], 'files beside the spool');
 	my ($mode, $nlink, $uid, $gid) = (stat $box->work)[2 .. 5];
-	is($mode & 07777, 0600, 'the working file: mode');
+	is($mode & 07777, 0600, 'the state file: mode');
 	is($uid, $Popper::uid, 'owner');
 	is($nlink, 1, 'links');
 };

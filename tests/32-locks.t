@@ -306,7 +306,7 @@ for my $what (['the first half of a rewriting', letter(1)],
 		my $box = box(spool => $all);
 		my $trace = $box->dir . '/strace';
 
-		$box->login->quit;	# the work file is there
+		$box->login->quit;	# the state file is there
 		my $s = $box->session(greeting => 0, under => [ strace($trace,
 		    '-P', $box->path, '-e', 'trace=pread64',
 		    '-e', 'inject=pread64:signal=SIGSTOP:when=1') ]);
@@ -417,7 +417,7 @@ case 'a reader waits as long as -w says, however often it must read' => sub {
 	cmp_ok(now() - $since, '<', 4, 'one second was left');
 };
 
-# At the Nth such call on the spool, or on the work file, QUIT has its locks, and
+# At the Nth such call on the spool, or on the state file, QUIT has its locks, and
 # somebody appends who sees none of them.
 for my $case ([ 'all go', [ 'DELE 1', 'DELE 2' ], pread64 => 1, [] ],
     [ 'one goes', [ 'DELE 1' ], pread64 => 1, [ 2 ] ],

@@ -130,7 +130,7 @@ case 'a full disk: QUIT either deletes or says -ERR [RFC 1939 6]' => sub {
 	ok($outcome{128}, 'with 128 kB it works');
 };
 
-# Where not even the working file has a block, cutting the end off must work:
+# Where not even the state file has a block, cutting the end off must work:
 # it takes no room.
 case 'a disk with no block left: a maildrop can still be emptied' => sub {
 	needs('root');

@@ -47,7 +47,7 @@ for (['the journal was synced', 'fdatasync', 'work', 'spool'],
 	case "killed before $when: the $synced is synced before the $changed is"
 	    . ' changed' => sub {
 		my @did = recovery($call, 1);
-		# what the work file has already is written again first
+		# what the state file has already is written again first
 		shift @did while $changed eq 'work' && @did && $did[0] =~ /work\z/;
 		my ($first) = grep { $did[$_] eq "change $changed" } 0 .. $#did;
 

@@ -16,7 +16,7 @@ my $want = $letters[1] . $letters[2] . letter(5);
 my $behind = letter(5) . $letters[1] . $letters[2];	# where there was no room
 
 # A session without Status lines, in which things happen to its calls on the
-# spool and the work file; its trace.
+# spool and the state file; its trace.
 sub session {
 	my ($box, $calls, $what, @commands) = @_;
 	my $trace = $box->dir . '/strace';
@@ -121,7 +121,7 @@ case 'no room in the spool, again and again' => sub {
 		$s->wait;
 		push @sizes, -s $box->work;
 	}
-	cmp_ok($sizes[-1], '<=', $sizes[3], "the work file stays as it is: @sizes");
+	cmp_ok($sizes[-1], '<=', $sizes[3], "the state file stays as it is: @sizes");
 	$box->login(args => ['-s'])->quit;
 	is($box->spool, $letters[1] . $letters[2] . letter(5), 'and then there is room');
 };

@@ -85,7 +85,7 @@ my @mail = map { mail($_, 2) } 1 .. 80;
 my @commands = ('DELE 1', 'DELE 40', 'RETR 60', 'QUIT');
 my $calls = 'pwrite64,fdatasync,fsync,ftruncate,fallocate';
 
-# A session with these commands, to whose calls on the spool and the work file
+# A session with these commands, to whose calls on the spool and the state file
 # things happen; what it said, and its trace.
 sub session {
 	my ($box, $what, @say) = @_;

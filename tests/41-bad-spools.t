@@ -131,7 +131,7 @@ case 'no spool directory' => sub {
 	like($s->command('PASS s3cret'), $refusal, 'PASS');
 };
 
-# What stands in the place of the working file.
+# What stands in the place of the state file.
 my %working = (
 	'a directory' => sub { mkdir $_[0]->work },
 	'a FIFO' => sub { mkfifo($_[0]->work, 0600) && $_[0]->give($_[0]->work) },
@@ -153,7 +153,7 @@ my %working = (
 );
 
 for my $what (sort keys %working) {
-	case "instead of the working file, $what: never followed, mail untouched"
+	case "instead of the state file, $what: never followed, mail untouched"
 	    => sub {
 		my $box = box();
 		defined $working{$what}->($box)

@@ -1,4 +1,4 @@
-# The working file between sessions: an index, or a journal.  Whatever stands
+# The state file between sessions: an index, or a journal.  Whatever stands
 # in it, the spool is what counts.
 
 use strict;
@@ -10,7 +10,7 @@ use Popper;
 my @letters = map { letter($_, body => alnum(90 * $_)) } 1 .. 4;
 my $spool = join '', @letters;
 
-# A login, whatever is in the working file, shows just what is in the spool.
+# A login, whatever is in the state file, shows just what is in the spool.
 # A file that is nothing popper knows may be mail that somebody damaged: to
 # refuse the login and to leave it to a person is as good.  Something is wrong
 # where this returns something.

@@ -143,7 +143,7 @@ case 'an index of another version is none' => sub {
 	is((account_of($box))[0], $said, 'and known from then on');
 };
 
-# Flips an octet of the working file near its end, or anywhere.
+# Flips an octet of the state file near its end, or anywhere.
 sub damage {
 	my ($box, $at) = @_;
 
@@ -238,7 +238,7 @@ for my $n (3, 130) {
 }
 
 # XTND BBOARDS closes the maildrop by an UPDATE.  Where that fails it stays open,
-# but what was in the working file may be gone.
+# but what was in the state file may be gone.
 case 'an UPDATE that failed, then RSET and the newest' => sub {
 	needs('strace');
 	my @letters = map { letter($_) } 1 .. 5;

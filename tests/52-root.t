@@ -189,7 +189,7 @@ case 'an account of the system, by its password' => sub {
 	my $after = $box->stat($name);
 	is($after->{$_}, $before->{$_}, "the spool: $_") for qw(ino mode uid gid);
 	my ($mode, $owner) = (stat $box->work($name))[2, 4];
-	is($mode & 07777, 0600, 'the working file: mode');
+	is($mode & 07777, 0600, 'the state file: mode');
 	is($owner, $uid, 'owner');
 	ok(!-e $box->dotlock($name), 'no dotlock stays');
 

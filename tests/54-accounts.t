@@ -41,9 +41,9 @@ case 'a home of mbox=PATH: the maildrop is that file, and is updated there' => s
 	ok(!defined $box->spool, 'no maildrop in the usual place');
 };
 
-# What the work file of such a maildrop holds, and what is said of it: in the
+# What the state file of such a maildrop holds, and what is said of it: in the
 # reply to PASS and in the log.
-case 'a home of mbox=PATH: the work file is named as the maildrop is' => sub {
+case 'a home of mbox=PATH: the state file is named as the maildrop is' => sub {
 	my %said = (
 		damaged => [ "nothing of popper's\n",
 		    '-ERR [SYS/PERM] The file FILE or the maildrop is damaged; ' .

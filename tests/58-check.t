@@ -351,7 +351,7 @@ case 'a maildrop of mbox= that a session could serve is as it should be' => sub 
 	$box->put_file("$dir/.bob.pop", '');
 	chown 1, 1, "$dir/.bob.pop" if $> == 0;
 	chmod 0555, $dir;
-	unlike(check($box), qr/^mend  maildrop/m, 'one where his working file is');
+	unlike(check($box), qr/^mend  maildrop/m, 'one where his state file is');
 };
 
 case 'a spool directory where root may write nothing, as over NFS' => sub {
@@ -392,11 +392,11 @@ case 'a name that a user has made up cannot look like a line of ours' => sub {
 	my $said = check($box);
 	my $clean = quotemeta 'x\x0aok\x20\x20\x20\x20\x1b[2J';
 	like($said, qr/^note  maildrop $clean: there is no such account$/m, 'a maildrop');
-	like($said, qr/^note  maildrop y$clean: there is no such account$/m, 'a working file');
+	like($said, qr/^note  maildrop y$clean: there is no such account$/m, 'a state file');
 	unlike($said, qr/[^\x20-\x7e\n]/, 'nothing that moves a cursor');
 };
 
-case 'a working file beside a maildrop of mbox= that is a link' => sub {
+case 'a state file beside a maildrop of mbox= that is a link' => sub {
 	my $box = box();
 	my $dir = $box->dir . '/home';
 

@@ -1,6 +1,6 @@
 # The daemon is killed in front of each of its system calls in turn, from
 # login to exit.  Right after that every kept message stands whole in the
-# spool or in the working file; then mail comes; and the next session finds
+# spool or in the state file; then mail comes; and the next session finds
 # every kept message once, the deleted ones all back or all gone (gone once
 # QUIT was answered), and the new mail behind.
 #

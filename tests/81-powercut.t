@@ -43,7 +43,7 @@ my @scenes = (
 # Bytes from what strace -xx shows of them.
 sub bytes { return $_[0] =~ s/\\x([0-9a-f]{2})/chr hex $1/ger }
 
-# The calls of one session that change or sync the spool or the working file.
+# The calls of one session that change or sync the spool or the state file.
 sub recorded {
 	my ($box, @commands) = @_;
 	return session_of($box, undef, @commands, sub {

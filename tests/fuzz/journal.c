@@ -44,8 +44,9 @@ get(void *p, size_t n, const uint8_t **data, size_t *left)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static int work = -1, spool = -1;
-	static struct pop p;
+	static int state = -1, spool = -1;
+	static struct env e;
+	static struct maildrop box;
 	struct spool sp;
 	struct head h;
 	struct mark m;
@@ -55,11 +56,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	uint64_t area = 0;
 	size_t i;
 
-	if (work == -1) {
-		work = file("work");
+	if (state == -1) {
+		state = file("state");
 		spool = file("spool");
 	}
-	if (ftruncate(work, 0) == -1 || ftruncate(spool, 0) == -1)
+	if (ftruncate(state, 0) == -1 || ftruncate(spool, 0) == -1)
 		abort();
 	get(&h, sizeof(h), &data, &n);
 	get(&m, sizeof(m), &data, &n);
@@ -76,9 +77,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	sp.lockfd = -1;
 	if (fstat(spool, &sp.st) == -1)
 		abort();
-	memset(&p, 0, sizeof(p));
-	p.env.trace = -1;
-	p.drop.work = work;
+	memset(&e, 0, sizeof(e));
+	memset(&box, 0, sizeof(box));
+	e.trace = -1;
+	box.env = &e;
+	box.state = state;
 
 	memset(h.magic, 0, sizeof(h.magic));
 	memcpy(h.magic, HEAD_MAGIC, sizeof(HEAD_MAGIC) - 1);
@@ -112,12 +115,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		(void)jrn_witness(spool, &h, &h.witness);
 	h.sum = jrn_sum(&h, offsetof(struct head, sum));
 	m.sum = jrn_sum(&m, offsetof(struct mark, sum));
-	if (file_write(work, &h, sizeof(h), 0) == -1 ||
-	    file_write(work, &m, sizeof(m), SECTOR) == -1 ||
-	    file_write(work, v, pieces * sizeof(*v), HEAD_ROOM) == -1)
+	if (file_write(state, &h, sizeof(h), 0) == -1 ||
+	    file_write(state, &m, sizeof(m), SECTOR) == -1 ||
+	    file_write(state, v, pieces * sizeof(*v), HEAD_ROOM) == -1)
 		abort();
 
-	(void)journal_redo(&p, &sp, 0, &left, &area);
+	(void)journal_redo(&box, &sp, 0, &left, &area);
 	msgs_free(&left);
 	if (fstat(spool, &sp.st) == -1 || sp.st.st_size > MOST)
 		abort();

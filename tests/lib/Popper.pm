@@ -872,7 +872,7 @@ A session in TRANSACTION.
 =item dir, mail, passwd, trace, path(NAME), work(NAME), dotlock(NAME)
 
 Paths: of the box, its mail, its passwd file, its trace; of NAME's spool, of
-the working file .NAME.pop, of the lock file.  NAME is alice unless given.
+the state file .NAME.pop, of the lock file.  NAME is alice unless given.
 
 =item spool(NAME), log
 

@@ -36,7 +36,7 @@ struct tape {
 
 static struct tape *tape;		/* where calls are noted, or NULL */
 static ino_t inode[FILES];
-static uint64_t limit = UINT64_MAX;	/* size of the work file */
+static uint64_t limit = UINT64_MAX;	/* size of the state file */
 static size_t out_of_bounds;
 static uint64_t bound;			/* of writes to the spool */
 static size_t fail_at, syncs;		/* sync that fails, from 1 on; done */
@@ -292,7 +292,7 @@ static bool is_there[FILES] = { true, true };
 static void
 put_file(const char *name, const struct buf *b, int file)
 {
-	int fd = openat(pop.drop.dir, name, O_RDWR | O_CREAT, 0600);
+	int fd = openat(pop.drop.box.dir, name, O_RDWR | O_CREAT, 0600);
 	struct stat sb;
 	size_t done;
 	ssize_t n;
@@ -311,7 +311,7 @@ static void
 get_file(const char *name, struct buf *b)
 {
 	static char block[65536];
-	int fd = openat(pop.drop.dir, name, O_RDONLY);
+	int fd = openat(pop.drop.box.dir, name, O_RDONLY);
 	ssize_t n;
 
 	b->n = 0;
@@ -329,7 +329,7 @@ put_disk(const struct disk *d)
 	put_file("alice", &d->f[SPOOL], SPOOL);
 	put_file(".alice.pop", &d->f[WORK], WORK);
 	if (!is_there[SPOOL])
-		(void)unlinkat(pop.drop.dir, "alice", 0);
+		(void)unlinkat(pop.drop.box.dir, "alice", 0);
 }
 
 static void
@@ -342,7 +342,7 @@ get_disk(struct disk *d)
 static void
 rename_file(const char *from, const char *to)
 {
-	if (renameat(pop.drop.dir, from, pop.drop.dir, to) == -1)
+	if (renameat(pop.drop.box.dir, from, pop.drop.box.dir, to) == -1)
 		abort();
 }
 
@@ -351,12 +351,11 @@ begin_session(void)
 {
 	struct stat sb;
 
-	pop.drop.work = file_open(pop.drop.dir, ".alice.pop", O_RDWR,
-	    pop.uid, &sb);
-	if (pop.drop.work == -1)
+	pop.drop.box.state = file_open(pop.drop.box.dir, ".alice.pop", O_RDWR,
+	    pop.ids.uid, &sb);
+	if (pop.drop.box.state == -1)
 		abort();
 	pop.drop.copy = -1;
-	pop.drop.kind = DROP_USER;
 	pop.drop.moved = false;
 }
 
@@ -364,7 +363,7 @@ static void
 end_session(void)
 {
 	msgs_free(&pop.drop.all);
-	(void)close(pop.drop.work);
+	(void)close(pop.drop.box.state);
 	tape = NULL;
 }
 
@@ -377,7 +376,7 @@ recover(struct disk *d, struct tape *t)
 	put_disk(d);
 	begin_session();
 	tape = t;
-	r = recover_maildrop(&pop) == -1 ? errno : 0;
+	r = recover_maildrop(&pop.drop.box) == -1 ? errno : 0;
 	end_session();
 	get_disk(d);
 	return r;
@@ -396,7 +395,7 @@ struct scene {
 				   L left over, B left over and in the spool;
 				   o, O: has a Status line, and o is read */
 	size_t size;		/* of a body; grows by a third a letter */
-	uint64_t limit;		/* of the work file; 0: none; 1: room for a
+	uint64_t limit;		/* of the state file; 0: none; 1: room for a
 				   quarter of what is moved, twice */
 	bool crlf, arrives, large;
 };
@@ -546,10 +545,10 @@ make_disk(struct disk *d)
 	if (left_over())
 		return;
 	begin_session();		/* an index, from a session before */
-	fd = openat(pop.drop.dir, "alice", O_RDONLY);
+	fd = openat(pop.drop.box.dir, "alice", O_RDONLY);
 	memset(&st, 0, sizeof(st));
 	if (fd == -1 || scan_file(fd, UINT64_MAX, &t, NULL) == -1 ||
-	    index_write(pop.drop.work, &st, &t, &pg) == -1)
+	    index_write(pop.drop.box.state, &st, &t, &pg) == -1)
 		abort();
 	(void)close(fd);
 	msgs_free(&t);
@@ -570,7 +569,7 @@ update(struct disk *d, struct tape *t)
 
 	put_disk(d);
 	begin_session();
-	fd = openat(drop->dir, "alice", O_RDWR | O_APPEND);
+	fd = openat(drop->box.dir, "alice", O_RDWR | O_APPEND);
 	if (fd == -1 || scan_file(fd, UINT64_MAX, &drop->all, NULL) == -1 ||
 	    fstat(fd, &sb) == -1)
 		abort();
@@ -740,7 +739,8 @@ kills(bool again)
 			    "kill at call", n);
 			for (m = 0; again && !more && m < second.n && good;
 			    m++) {
-				(void)after_kill(&mid, &second, m, false, &then);
+				(void)after_kill(&mid, &second, m, false,
+				    &then);
 				good = all_whole(&then, "second kill", m) &&
 				    recovers(&then, more, sure, NULL,
 				    "second kill", n * 1000 + m);
@@ -856,8 +856,8 @@ cuts_after(const struct tape *t, size_t from, const struct buf *end,
 			    recovers(&now, false, left_over(), NULL, when,
 			    which_one);
 			/* a session that changed nothing promises nothing */
-			if (good && n == t->n && n > from && !is_text(&now.f[SPOOL], end,
-			    NULL)) {
+			if (good && n == t->n && n > from &&
+			    !is_text(&now.f[SPOOL], end, NULL)) {
 				note("%s: %s %zu: not what was shown before",
 				    sc->name, when, which_one);
 				good = false;
@@ -1032,7 +1032,7 @@ static bool
 strangers(void)
 {
 	struct buf before = { NULL, 0, 0 }, left = { NULL, 0, 0 },
-	    work = { NULL, 0, 0 }, want = { NULL, 0, 0 };
+	    state = { NULL, 0, 0 }, want = { NULL, 0, 0 };
 	bool good = true, must;
 	size_t n, i;
 	int how, r;
@@ -1042,7 +1042,7 @@ strangers(void)
 			if (!after_kill(&base, &first, n / 2, n % 2 > 0, &now))
 				continue;
 			no_status(&before, &now.f[SPOOL]);
-			no_status(&work, &now.f[WORK]);
+			no_status(&state, &now.f[WORK]);
 			meddle((enum foreign)how, &now.f[SPOOL]);
 			no_status(&left, &now.f[SPOOL]);
 			if (how == REPLACED || how == REMOVED)
@@ -1068,7 +1068,7 @@ strangers(void)
 				no_status(&want, &letters[i].old);
 				must = find(&left, &want) ||
 				    (!find(&before, &want) &&
-				    find(&work, &want));
+				    find(&state, &want));
 				if (!must || find(&then.f[SPOOL], &want))
 					continue;
 				good = false;
@@ -1082,7 +1082,7 @@ strangers(void)
 		}
 	buf_free(&before);
 	buf_free(&left);
-	buf_free(&work);
+	buf_free(&state);
 	buf_free(&want);
 	return good;
 }
@@ -1258,21 +1258,24 @@ main(int argc, char **argv)
 	if (tmp == NULL || strlen(tmp) > 40)	/* memory is faster */
 		tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	(void)snprintf(dir, sizeof(dir), "%s/popper-unit-XXXXXX", tmp);
-	if (mkdtemp(dir) == NULL || (pop.drop.dir = open(dir, O_RDONLY)) == -1)
+	if (mkdtemp(dir) == NULL || (pop.drop.box.dir = open(dir, O_RDONLY)) ==
+	    -1)
 		abort();
 	bound = UINT64_MAX;
-	pop.uid = geteuid();
-	pop.gid = pop.spoolgid = getegid();
-	pop.opt.wait = 5;
+	pop.ids.uid = geteuid();
+	pop.ids.gid = pop.ids.spoolgid = getegid();
+	pop.drop.box.env = &pop.env;
+	pop.drop.box.ids = &pop.ids;
+	pop.drop.box.wait = 5;
 	pop.env.trace = -1;
-	(void)snprintf(pop.drop.name, sizeof(pop.drop.name), "alice");
+	(void)snprintf(pop.drop.box.name, sizeof(pop.drop.box.name), "alice");
 	(void)snprintf(pop.env.who, sizeof(pop.env.who), "alice");
 	(void)snprintf(pop.user, sizeof(pop.user), "alice");
 	for (i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 		if (argc < 2 || strstr(scenes[i].name, argv[1]) != NULL)
 			play(&scenes[i], i % 4 == 0);
-	(void)unlinkat(pop.drop.dir, "alice", 0);
-	(void)unlinkat(pop.drop.dir, ".alice.pop", 0);
+	(void)unlinkat(pop.drop.box.dir, "alice", 0);
+	(void)unlinkat(pop.drop.box.dir, ".alice.pop", 0);
 	(void)rmdir(dir);
 	return tap_end();
 }

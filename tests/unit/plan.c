@@ -22,7 +22,7 @@ struct world {
 	char old[ROOM], work[ROOM];	/* the sources as they were */
 	char new[ROOM];			/* what must become of the spool */
 	char now[ROOM];			/* the spool on its way */
-	size_t old_size, work_size, new_size, first;
+	size_t old_size, state_size, new_size, first;
 	struct kept kept[2 * MESSAGES];
 	size_t n;
 	struct plan plan, steps;
@@ -37,7 +37,7 @@ add(enum src kind, size_t src, size_t len, bool begins)
 
 	if (kind == SRC_SPOOL)
 		memcpy(w.new + at, w.old + src, len);
-	else if (kind == SRC_WORK)
+	else if (kind == SRC_STATE)
 		memcpy(w.new + at, w.work + src, len);
 	else
 		memcpy(w.new + at, plan_literal(kind).p + src, len);
@@ -88,7 +88,7 @@ keep_one(uint64_t *seed, size_t src, size_t len, bool status)
 
 /*
  * A random spool and a random change of it: deletions, Status lines put in
- * and replaced, and for a merge mail from the work file in front.
+ * and replaced, and for a merge mail from the state file in front.
  */
 static void
 make_world(uint64_t *seed)
@@ -107,19 +107,19 @@ make_world(uint64_t *seed)
 		at += len[i];
 	}
 	w.old_size = at;
-	w.work_size = 0;
+	w.state_size = 0;
 	deleting = below(seed, 5);
 	marking = below(seed, 5);
 	plan_begin(&w.plan, w.old_size, 0);
 	if (merge)
 		for (i = 0; i < 1 + below(seed, 4); i++) {
 			j = 1 + below(seed, most);
-			keep_from(SRC_WORK, w.work_size, j);
-			add(SRC_WORK, w.work_size, j, true);
+			keep_from(SRC_STATE, w.state_size, j);
+			add(SRC_STATE, w.state_size, j, true);
 			keep_to();
 			if (below(seed, 2) == 0)
 				add(SRC_LF, 0, 1, false);
-			w.work_size += j;
+			w.state_size += j;
 			changed = true;
 		}
 	for (at = 0, i = 0; i < n; at += len[i++]) {
@@ -158,7 +158,7 @@ source(const struct piece *x)
 {
 	if (x->kind == SRC_SPOOL)
 		return w.now + x->src;
-	if (x->kind == SRC_WORK)
+	if (x->kind == SRC_STATE)
 		return w.work + x->src;
 	return plan_literal((enum src)x->kind).p + x->src;
 }
@@ -191,7 +191,7 @@ harmless(size_t i, size_t end)
 
 /*
  * Whether every message not larger than room stands whole: old place, new
- * place, work file, or the text of this step.
+ * place, state file, or the text of this step.
  */
 static bool
 all_whole(uint64_t room, uint64_t text_at, uint64_t text_len)
@@ -201,7 +201,7 @@ all_whole(uint64_t room, uint64_t text_at, uint64_t text_len)
 
 	for (i = 0; i < w.n; i++) {
 		k = &w.kept[i];
-		if (k->kind == SRC_WORK || k->new_len > room ||
+		if (k->kind == SRC_STATE || k->new_len > room ||
 		    memcmp(w.now + k->src, w.old + k->src, k->len) == 0 ||
 		    memcmp(w.now + k->dst, w.new + k->dst, k->new_len) == 0)
 			continue;
@@ -287,7 +287,7 @@ carry_out(uint64_t room, uint64_t *seed, unsigned *steps)
 {
 	size_t i, end;
 
-	if (!plan_sound(&w.steps, w.work_size)) {
+	if (!plan_sound(&w.steps, w.state_size)) {
 		note("the steps are not sound");
 		return false;
 	}
@@ -365,7 +365,7 @@ sound(void)
 		{ "one move", { 50, 0, 50, SRC_SPOOL, PIECE_STEP }, true },
 		{ "by text", { 50, 0, 50, SRC_SPOOL, PIECE_STEP | PIECE_TEXT |
 		    PIECE_MSG }, true },
-		{ "from the work file", { 100, 0, 50, SRC_WORK, PIECE_STEP },
+		{ "from the state file", { 100, 0, 50, SRC_STATE, PIECE_STEP },
 		    true },
 		{ "no step begins", { 50, 0, 50, SRC_SPOOL, 0 }, false },
 		{ "another flag", { 50, 0, 50, SRC_SPOOL, PIECE_STEP | 8 },
@@ -382,7 +382,7 @@ sound(void)
 		    false },
 		{ "far behind it", { 0, UINT64_MAX - 9, 50, SRC_SPOOL,
 		    PIECE_STEP }, false },
-		{ "work file too short", { 101, 0, 50, SRC_WORK, PIECE_STEP },
+		{ "state file too short", { 101, 0, 50, SRC_STATE, PIECE_STEP },
 		    false },
 		{ "a literal too long", { 0, 0, 12, SRC_STATUS, PIECE_STEP },
 		    false },
@@ -438,7 +438,7 @@ int
 main(void)
 {
 	large(SRC_SPOOL, (uint64_t)60 << 30);
-	large(SRC_WORK, 0);
+	large(SRC_STATE, 0);
 	random_plans("no room in the journal", 0, 0);
 	random_plans("little room", 1, 64);
 	random_plans("some room", 64, 1000);

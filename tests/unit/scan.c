@@ -1059,7 +1059,8 @@ windows(void)
 				buf_fill(&f, 'x', MBOX_WINDOW - 4 + k);
 				buf_str(&f, ends[i]);
 				/* so that the window after it is one as well */
-				buf_fill(&f, 'z', after * (2 * MBOX_WINDOW + 9));
+				buf_fill(&f, 'z', after * (2 * MBOX_WINDOW +
+				    9));
 				good = check(&f, NULL, &seed, 0, "a window");
 			}
 		ok(good, "every place in a window: end %zu", i);

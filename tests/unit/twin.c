@@ -181,7 +181,8 @@ main(void)
 	pairs("aAaA", "aA", false, "0-", "or that does not matter");
 	pairs("aAaA", "aAaAaA", true, "01", "equal ones, and one more");
 	pairs("aA", "aB", true, "-", "the same header, another body");
-	pairs("a", "aAaB", true, "-", "nothing known of its body: which is it?");
+	pairs("a", "aAaB", true, "-",
+	    "nothing known of its body: which is it?");
 	pairs("aa", "aAaB", true, "--", "nor of two");
 	random_pairs();
 
