@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "popper.h"
@@ -545,7 +544,7 @@ pop_auth(struct pop *p)
 		(void)reply_dot(&p->conn);
 		return ERR;		/* nobody has logged in */
 	}
-	if (mech.n != 5 || strncasecmp(mech.p, "PLAIN", 5) != 0)
+	if (!text_is(mech, text_of("PLAIN")))
 		return reply_err(&p->conn, "That mechanism is not known here.");
 	if (!auth_clear_ok(p))
 		return refuse_clear(p);

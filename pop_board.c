@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "popper.h"
@@ -181,12 +180,11 @@ answers_to(const struct board *b, struct str name)
 	const char *s = b->aliases;
 	size_t n;
 
-	if (strlen(b->name) == name.n &&
-	    strncasecmp(b->name, name.p, name.n) == 0)
+	if (text_is(text_of(b->name), name))
 		return true;
 	for (; *s != '\0'; s += n, s += strspn(s, " ")) {
 		n = strcspn(s, " ");
-		if (n == name.n && strncasecmp(s, name.p, n) == 0)
+		if (text_is((struct str){ s, n }, name))
 			return true;
 	}
 	return false;

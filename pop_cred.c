@@ -135,10 +135,8 @@ cred_parse(char *line, const char *name, struct account *a)
 			s = colon + 1;
 		}
 	}
-	if (!text_number((struct str){ field[2], strlen(field[2]) },
-	    UINT32_MAX - 1, &uid) ||
-	    !text_number((struct str){ field[3], strlen(field[3]) },
-	    UINT32_MAX - 1, &gid))
+	if (!text_number(text_of(field[2]), UINT32_MAX - 1, &uid) ||
+	    !text_number(text_of(field[3]), UINT32_MAX - 1, &gid))
 		return false;
 	set_hash(a, field[1]);		/* also a stranger's: see check() */
 	a->uid = (uid_t)uid;

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "popper.h"
 
@@ -24,6 +25,18 @@ text_number(struct str s, uint64_t max, uint64_t *value)
 	}
 	*value = n;
 	return s.n > 0;
+}
+
+struct str
+text_of(const char *s)
+{
+	return (struct str){ s, strlen(s) };
+}
+
+bool
+text_is(struct str a, struct str b)
+{
+	return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
 }
 
 /* The n-th message of the client, or NULL. */

@@ -33,7 +33,7 @@ tls_begin(struct conn *c)
 		c->tlsfd[i] = -1;
 		if ((s = getenv(names[i])) == NULL || *s == '\0')
 			continue;
-		if (!text_number((struct str){ s, strlen(s) }, FD_SETSIZE - 1,
+		if (!text_number(text_of(s), FD_SETSIZE - 1,
 		    &n) || n < 3 || fcntl((int)n, F_GETFD) == -1 ||
 		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == -1) {
 			log_notice(c->env, "tls: %s names no descriptor",

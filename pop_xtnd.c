@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "popper.h"
 
@@ -40,7 +39,7 @@ find_field(struct str head, struct str name)
 			break;
 		if (f.n == 0 && (size_t)(nl - p) > name.n &&
 		    p[name.n] == ':' &&
-		    strncasecmp(p, name.p, name.n) == 0)
+		    text_is((struct str){ p, name.n }, name))
 			f.p = p;
 		if (f.p != NULL)
 			f.n = (size_t)(nl + 1 - f.p);
@@ -129,10 +128,10 @@ list_field(struct pop *p, struct str name, struct msg *only)
 }
 
 /* XTND XLST field [msg]: deleted messages have no line. */
-static enum result
+enum result
 xtnd_xlst(struct pop *p)
 {
-	struct str name = p->argv[1];
+	struct str name = p->argv[0];
 	struct msg *m = NULL;
 	uint64_t n;
 
@@ -144,7 +143,7 @@ xtnd_xlst(struct pop *p)
 	if (drop_load(p) == -1)
 		return reply_err(&p->conn, "[SYS/TEMP] The maildrop cannot be "
 		    "read now.");
-	if (p->argc == 3 && (!text_number(p->argv[2], UINT32_MAX, &n) ||
+	if (p->argc == 2 && (!text_number(p->argv[1], UINT32_MAX, &n) ||
 	    (m = list_msg(p, n)) == NULL))
 		return reply_err(&p->conn, "That message does not exist.");
 	if (p->drop.sum.count > 0 &&
@@ -208,73 +207,40 @@ open_board(struct pop *p, bool archive)
 	struct drop opened;
 	struct board b;
 
-	if (board_find(p, p->argv[1], &b) == -1 ||
+	if (board_find(p, p->argv[0], &b) == -1 ||
 	    board_open(p, archive ? b.archive : b.maildrop, p->opt.wait, &b,
 	    &opened) == -1)
 		return say_boards(p, errno);
 	return change_to(p, &b, &opened);
 }
 
-static enum result
+enum result
 xtnd_bboards(struct pop *p)
 {
 	enum result r;
 
-	if (p->argc == 2)
+	if (p->argc == 1)
 		return open_board(p, false);
 	if ((r = board_list(p)) == OK)
 		return reply_dot(&p->conn);
 	return r == ERR ? say_boards(p, errno) : r;
 }
 
-static enum result
+enum result
 xtnd_archive(struct pop *p)
 {
 	return open_board(p, true);
 }
 
-static enum result
+enum result
 xtnd_x_bboards(struct pop *p)
 {
 	struct board b;
 
-	if (board_find(p, p->argv[1], &b) == -1 ||
+	if (board_find(p, p->argv[0], &b) == -1 ||
 	    board_measure(p, p->opt.wait, &b) == -1)
 		return say_boards(p, errno);
 	reply_puts(&p->conn, "+OK XTND\r\n");
 	board_information(p, &b);
 	return reply_dot(&p->conn);
-}
-
-/* ---- the table ----------------------------------------------------------- */
-
-/* The subcommands, as the table of popper.c has the commands. */
-enum result
-pop_xtnd(struct pop *p)
-{
-	static const struct {
-		const char *name;
-		int least, most;
-		enum result (*handler)(struct pop *);
-	} subs[] = {
-		{ "XMIT", 0, 0, xtnd_xmit },
-		{ "XLST", 1, 2, xtnd_xlst },
-		{ "BBOARDS", 0, 1, xtnd_bboards },
-		{ "ARCHIVE", 1, 1, xtnd_archive },
-		{ "X-BBOARDS", 1, 1, xtnd_x_bboards }
-	};
-	struct str word = p->argv[0];
-	size_t i;
-
-	for (i = 0; i < sizeof(subs) / sizeof(subs[0]); i++)
-		if (word.n == strlen(subs[i].name) &&
-		    strncasecmp(word.p, subs[i].name, word.n) == 0)
-			break;
-	if (i == sizeof(subs) / sizeof(subs[0]))
-		return reply_err(&p->conn, "Unknown XTND command.");
-	if (p->argc - 1 < subs[i].least || p->argc - 1 > subs[i].most)
-		return reply_err(&p->conn, "Too %s arguments for the XTND %s "
-		    "command.", p->argc - 1 < subs[i].least ? "few" : "many",
-		    subs[i].name);
-	return subs[i].handler(p);
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "popper.h"
@@ -24,6 +23,13 @@ static bool
 stls_offered(struct pop *p)
 {
 	return tls_offered(&p->conn) && p->state != ST_TRANS;
+}
+
+/* XTND with a word that no row of the table has. */
+static enum result
+reject_subcommand(struct pop *p)
+{
+	return reply_err(&p->conn, "Unknown XTND command.");
 }
 
 /* ---- the table --------------------------------------------------------- */
@@ -77,8 +83,18 @@ static const struct command {
 	    ST_SAME, ST_SAME },
 	{ ST_TRANS, "UIDL", 0, 1, 0, 0, "UIDL", NULL, pop_uidl,
 	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "XTND XMIT", 0, 0, 0, 0, NULL, NULL, xtnd_xmit,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "XTND XLST", 1, 2, 0, 0, NULL, NULL, xtnd_xlst,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "XTND BBOARDS", 0, 1, 0, 0, NULL, NULL, xtnd_bboards,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "XTND ARCHIVE", 1, 1, 0, 0, NULL, NULL, xtnd_archive,
+	    ST_SAME, ST_SAME },
+	{ ST_TRANS, "XTND X-BBOARDS", 1, 1, 0, 0, NULL, NULL, xtnd_x_bboards,
+	    ST_SAME, ST_SAME },
 	{ ST_TRANS, "XTND", 1, 3, 0, 0, "X-XTND XMIT XLST BBOARDS", has_xmit,
-	    pop_xtnd, ST_SAME, ST_SAME },
+	    reject_subcommand, ST_SAME, ST_SAME },
 	{ ST_TRANS, "QUIT", 0, 0, 0, 0, NULL, NULL, pop_update,
 	    ST_SAME, ST_SAME }
 };
@@ -113,12 +129,6 @@ pop_capa(struct pop *p)
 }
 
 /* ---- the loop ---------------------------------------------------------- */
-
-static bool
-word_is(struct str s, const char *name)
-{
-	return s.n == strlen(name) && strncasecmp(s.p, name, s.n) == 0;
-}
 
 /* Takes the next word off the line. */
 static struct str
@@ -163,18 +173,42 @@ split(struct pop *p, const struct command *c, struct str line)
 	}
 }
 
-static const struct command *
-find(enum state state, struct str word, bool *elsewhere)
+/* Whether the line begins with a name of one or two words: takes them off. */
+static bool
+takes_name(struct str *line, const char *name)
 {
+	struct str rest = *line, want = text_of(name);
+
+	for (;;) {
+		if (!text_is(next_word(&rest), next_word(&want)))
+			return false;
+		if (want.n == 0)
+			break;
+		skip_blanks(&rest);
+		skip_blanks(&want);
+	}
+	*line = rest;
+	return true;
+}
+
+/* The row for a line, which loses the row's name.  NULL: there is none. */
+static const struct command *
+find_command(enum state state, struct str *line, bool *elsewhere)
+{
+	struct str rest;
 	size_t i;
 
 	*elsewhere = false;
-	for (i = 0; i < NCOMMANDS; i++)
-		if (word_is(word, commands[i].name)) {
-			if (commands[i].states & state)
-				return &commands[i];
-			*elsewhere = true;
+	for (i = 0; i < NCOMMANDS; i++) {
+		rest = *line;
+		if (!takes_name(&rest, commands[i].name))
+			continue;
+		if (commands[i].states & state) {
+			*line = rest;
+			return &commands[i];
 		}
+		*elsewhere = true;
+	}
 	return NULL;
 }
 
@@ -201,8 +235,8 @@ execute(struct pop *p, struct str line)
 	enum result r;
 	bool elsewhere;
 
-	word = next_word(&line);
-	if ((c = find(p->state, word, &elsewhere)) == NULL) {
+	if ((c = find_command(p->state, &line, &elsewhere)) == NULL) {
+		word = next_word(&line);
 		p->bad++;
 		return elsewhere ? reply_err(&p->conn, "The %.*s command is "
 		    "not possible now.", (int)word.n, word.p) : unknown(p,
@@ -340,7 +374,7 @@ seconds(const char *s, unsigned *value)
 {
 	uint64_t n;
 
-	if (!text_number((struct str){ s, strlen(s) }, 24 * 60 * 60, &n))
+	if (!text_number(text_of(s), 24 * 60 * 60, &n))
 		return false;
 	*value = (unsigned)n;
 	return true;
@@ -352,7 +386,7 @@ set_option(struct options *o, int c, const char *arg)
 	static const char *const clear[] = { "never", "tls", "local",
 	    "always", NULL };
 	static const char *const proxy[] = { "on", "tls", NULL };
-	struct str s = { arg, arg == NULL ? 0 : strlen(arg) };
+	struct str s = text_of(arg == NULL ? "" : arg);
 
 	switch (c) {
 	case 'n': o->check = true; return true;

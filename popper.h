@@ -301,6 +301,12 @@ struct msg *arg_msg(struct pop *p, int i);
  */
 bool text_number(struct str s, uint64_t max, uint64_t *value);
 
+/* A string as a run of bytes. */
+struct str text_of(const char *s);
+
+/* Whether two words are the same but for the case of their letters. */
+bool text_is(struct str a, struct str b);
+
 /* The n-th message, or NULL behind the last; and a message's number. */
 struct msg *list_msg(struct pop *p, uint64_t n);
 size_t list_number(struct pop *p, const struct msg *m);
@@ -472,7 +478,10 @@ enum result pop_top(struct pop *p);
 /* ---- pop_xtnd.c, pop_xmit.c: the extension ----------------------------- */
 
 /* XTND XLST, BBOARDS, ARCHIVE, X-BBOARDS (RFC 1082), and XMIT. */
-enum result pop_xtnd(struct pop *p);
+enum result xtnd_xlst(struct pop *p);
+enum result xtnd_bboards(struct pop *p);
+enum result xtnd_archive(struct pop *p);
+enum result xtnd_x_bboards(struct pop *p);
 enum result xtnd_xmit(struct pop *p);
 
 /* Whether the system has no account with this number to send mail as. */

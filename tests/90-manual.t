@@ -76,10 +76,6 @@ sub texts_of_source {
 			'-ERR Too few arguments for the %s command.',
 			'-ERR Too many arguments for the %s command.'
 		],
-		'-ERR Too %s arguments for the XTND %s command.' => [
-			'-ERR Too few arguments for the XTND %s command.',
-			'-ERR Too many arguments for the XTND %s command.'
-		],
 	);
 	for my $whole (keys %parts) {
 		ok(delete $text{$whole}, "the source still has: $whole");
