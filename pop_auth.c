@@ -117,7 +117,7 @@ open_listed(const char *dir)
 }
 
 int
-auth_open_dir(const struct ids *ids, const char *spooldir, const char *user,
+dir_open(const struct ids *ids, const char *spooldir, const char *user,
     const struct account *a, char name[SPOOL_NAME])
 {
 	const char *path = a->maildrop, *slash = strrchr(path, '/');
@@ -130,7 +130,7 @@ auth_open_dir(const struct ids *ids, const char *spooldir, const char *user,
 		    open(spooldir, flags);
 	}
 	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
-	    cred_is_lock_name(slash + 1) ||
+	    account_is_lock_name(slash + 1) ||
 	    strlen(path) == sizeof(a->maildrop) - 1) {
 		errno = EINVAL;		/* no maildrop's path, or cut */
 		return -1;
@@ -141,49 +141,40 @@ auth_open_dir(const struct ids *ids, const char *spooldir, const char *user,
 	return ids->uid == 0 ? open_listed(dir) : open(dir, flags);
 }
 
-/*
- * .user.pop, where it is missing: only root may make files in most spool
- * directories.  One that a crash left before it was given away is taken up.
- * Over NFS root may be nobody, who makes it and cannot give it away: then the
- * user is to try.  What is wrong with it in the end, drop_open() will say.
- */
-static void
-make_state(struct pop *p, const struct account *a)
+void
+dir_make_state(int dir, const char *name, const struct account *a)
 {
-	char name[STATE_NAME];
 	struct stat sb = { 0 };
 	int fd;
 
-	if (p->ids.uid != 0)
-		return;
-	state_name(p->drop.box.name, name);
-	fd = openat(p->drop.box.dir, name, O_RDWR | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
+	    O_CLOEXEC, 0600);
 	/* another first session may just be giving it away */
-	if (fd == -1 && errno == EEXIST && fstatat(p->drop.box.dir, name, &sb,
+	if (fd == -1 && errno == EEXIST && fstatat(dir, name, &sb,
 	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_uid == 0)
-		fd = file_open(p->drop.box.dir, name, O_RDWR, 0, &sb);
+		fd = file_open(dir, name, O_RDWR, 0, &sb);
 	if (fd == -1)
 		return;
 	if (sb.st_size == 0) {
 		if (fchown(fd, a->uid, a->gid) == -1)
-			(void)unlinkat(p->drop.box.dir, name, 0);
+			(void)unlinkat(dir, name, 0);
 		else		/* an UPDATE on a full disk begins in there */
 			(void)file_reserve(fd, 0, PAGE);
 	}
 	(void)close(fd);
 }
 
-/*
- * Whether the user's other groups can matter: for the boards, and where not
- * everybody can enter the spool directory.  Elsewhere it would cost more than
- * half of a session's system calls to find them.
- */
-static bool
-needs_groups(struct pop *p, const struct account *a, const struct stat *dir)
+bool
+dir_would_make_state(int dir, const char *name)
 {
-	return a->system && (p->opt.boards != NULL ||
-	    !(dir->st_mode & S_IXOTH));
+	struct stat sb;
+
+	if (geteuid() != 0 || faccessat(dir, ".", W_OK | X_OK, 0) == -1)
+		return false;
+	if (fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT;
+	return S_ISREG(sb.st_mode) && sb.st_nlink == 1 && sb.st_uid == 0 &&
+	    sb.st_size == 0;
 }
 
 /*
@@ -205,33 +196,28 @@ as_spool(const struct ids *ids, int (*fn)(void *), void *arg)
 	return r;
 }
 
-/*
- * Becomes the user for good.  The group of a spool directory that only its
- * group may write to stays as the saved gid, for name.lock alone; root's
- * group never does.
- */
-static int
-become_user(struct pop *p, const struct account *a)
+int
+user_become(struct ids *ids, const struct account *a, const char *name,
+    int dir, bool boards)
 {
 	struct stat sb = { 0 };
 
-	(void)snprintf(p->home, sizeof(p->home), "%s", a->home);
-	p->ids.uid = a->uid;
-	p->ids.gid = p->ids.spoolgid = a->gid;
+	ids->uid = a->uid;
+	ids->gid = ids->spoolgid = a->gid;
 	if (geteuid() != 0) {
-		p->ids.gid = p->ids.spoolgid = getegid();
+		ids->gid = ids->spoolgid = getegid();
 		errno = EPERM;
 		return geteuid() == a->uid ? 0 : -1;
 	}
-	if (p->drop.box.dir != -1 && fstat(p->drop.box.dir, &sb) == -1)
+	if (dir != -1 && fstat(dir, &sb) == -1)
 		return -1;
 	if (sb.st_mode & S_IWGRP && !(sb.st_mode & S_IWOTH) && sb.st_gid != 0)
-		p->ids.spoolgid = sb.st_gid;
-	if (p->ids.spoolgid != p->ids.gid)
-		p->ids.as_spool = as_spool;
-	if ((needs_groups(p, a, &sb) ? initgroups(p->user, a->gid) :
-	    setgroups(1, &a->gid)) == -1 ||
-	    setregid(a->gid, p->ids.spoolgid) == -1 ||
+		ids->spoolgid = sb.st_gid;
+	if (ids->spoolgid != ids->gid)
+		ids->as_spool = as_spool;
+	if ((a->system && (boards || !(sb.st_mode & S_IXOTH)) ?
+	    initgroups(name, a->gid) : setgroups(1, &a->gid)) == -1 ||
+	    setregid(a->gid, ids->spoolgid) == -1 ||
 	    setegid(a->gid) == -1 || setuid(a->uid) == -1)
 		return -1;
 	if (getuid() != a->uid || geteuid() != a->uid ||
@@ -317,27 +303,10 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 	return CLOSE;
 }
 
-/* Whether make_state() would leave a .user.pop that the user can open. */
-static bool
-would_make_state(struct pop *p)
-{
-	char name[STATE_NAME];
-	struct stat sb;
-
-	if (geteuid() != 0 ||
-	    faccessat(p->drop.box.dir, ".", W_OK | X_OK, 0) == -1)
-		return false;
-	state_name(p->drop.box.name, name);
-	if (fstatat(p->drop.box.dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
-		return errno == ENOENT;
-	return S_ISREG(sb.st_mode) && sb.st_nlink == 1 && sb.st_uid == 0 &&
-	    sb.st_size == 0;
-}
-
 static int
 open_dir(struct pop *p, const struct account *a)
 {
-	return auth_open_dir(&p->ids, p->opt.dir, p->user, a,
+	return dir_open(&p->ids, p->opt.dir, p->user, a,
 	    p->drop.box.name);
 }
 
@@ -350,15 +319,21 @@ open_dir(struct pop *p, const struct account *a)
 static enum fault
 reach(struct pop *p, const struct account *a, struct probe *pr)
 {
-	if ((p->drop.box.dir = open_dir(p, a)) != -1) {
-		if (pr == NULL)
-			make_state(p, a);
-		else
-			pr->made = would_make_state(p);
+	struct maildrop *box = &p->drop.box;
+	char state[STATE_NAME];
+
+	if ((box->dir = open_dir(p, a)) != -1) {
+		state_name(box->name, state);
+		if (pr != NULL)
+			pr->made = dir_would_make_state(box->dir, state);
+		else if (p->ids.uid == 0)
+			dir_make_state(box->dir, state, a);
 	}
-	if (become_user(p, a) == -1)
+	(void)snprintf(p->home, sizeof(p->home), "%s", a->home);
+	if (user_become(&p->ids, a, p->user, box->dir, p->opt.boards != NULL)
+	    == -1)
 		return FAULT_ACCOUNT;
-	if (p->drop.box.dir == -1 && (p->drop.box.dir = open_dir(p, a)) == -1)
+	if (box->dir == -1 && (box->dir = open_dir(p, a)) == -1)
 		return FAULT_DIR;
 	return FAULT_NONE;
 }
@@ -412,7 +387,7 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 static enum result
 say_no_check(struct pop *p, const struct account *a)
 {
-	bool permanent = cred_permanent(a);
+	bool permanent = password_trouble_lasts(a);
 
 	if (a->status == 0)
 		log_error(&p->env, "login: cannot check accounts: %s",
@@ -446,9 +421,9 @@ log_in(struct pop *p, struct login *l)
 	l->stamp = p->stamp;
 	l->tls = p->conn.tls;
 	l->until = p->conn.login;
-	r = cred_check(&p->env, &p->opt.accounts, l, &a);
-	cred_forget(p->conn.in.buf, p->conn.in.start);
-	cred_forget(p->conn.in.buf + p->conn.in.end, sizeof(p->conn.in.buf) -
+	r = password_check(&p->env, &p->opt.accounts, l, &a);
+	text_wipe(p->conn.in.buf, p->conn.in.start);
+	text_wipe(p->conn.in.buf + p->conn.in.end, sizeof(p->conn.in.buf) -
 	    p->conn.in.end);
 	if (r == -1 && a.status == 0 && errno == EINTR) {
 		p->conn.out.state = IO_SIGNAL;	/* the loop says why we end */
@@ -470,7 +445,7 @@ pop_pass(struct pop *p)
 	memcpy(password, p->argv[0].p, p->argv[0].n);
 	password[p->argv[0].n] = '\0';
 	r = log_in(p, &l);
-	cred_forget(password, sizeof(password));
+	text_wipe(password, sizeof(password));
 	return r;
 }
 
@@ -526,7 +501,7 @@ plain(struct pop *p, struct str response)
 		r = text[0] != '\0' && strcmp(text, who) != 0 ?
 		    refuse(p, &proxy, &when) : log_in(p, &l);
 	}
-	cred_forget(text, sizeof(text));
+	text_wipe(text, sizeof(text));
 	return r;
 }
 

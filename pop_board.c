@@ -46,7 +46,7 @@ field_of(struct board *b, const char *key)
 
 /* NAME: a letter, then letters, digits and hyphens. */
 static bool
-name_ok(const char *s)
+board_name_ok(const char *s)
 {
 	const char *letters = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -98,7 +98,7 @@ take_setting(struct board *b, const char *key, const char *value)
 
 /* Splits "key  value" in place; both NULL for a blank line or a comment. */
 static void
-split(char *line, char **key, char **value)
+split_setting(char *line, char **key, char **value)
 {
 	size_t n;
 
@@ -149,7 +149,7 @@ next_board(struct pop *p, FILE *f, struct board *b, unsigned *lineno)
 		++*lineno;
 		if (strchr(line, '\n') == NULL && !feof(f))
 			goto bad;
-		split(line, &key, &value);
+		split_setting(line, &key, &value);
 		if (key == NULL)
 			continue;
 		if (strcmp(key, "board") == 0) {
@@ -157,7 +157,7 @@ next_board(struct pop *p, FILE *f, struct board *b, unsigned *lineno)
 				--*lineno;
 				return fseek(f, at, SEEK_SET) == -1 ? -1 : 1;
 			}
-			if (!name_ok(value) || add_value(b->name, value))
+			if (!board_name_ok(value) || add_value(b->name, value))
 				goto bad;
 		} else if (b->name[0] == '\0' ||
 		    take_setting(b, key, value) == -1)
@@ -252,7 +252,7 @@ note_id(struct notes *n, size_t i, struct str value)
 }
 
 static void
-note_field(void *arg, size_t i, struct str line)
+note_board_field(void *arg, size_t i, struct str line)
 {
 	struct notes *n = arg;
 	size_t have = 0;
@@ -316,7 +316,7 @@ board_table(struct drop *d, struct spool *sp, struct board *b)
 	errno = ENOENT;
 	index_stamp(&d->stamp, &sp->st);
 	r = sp->fd == -1 ? -1 : scan_part(sp->fd, 0, d->stamp.size, &d->all,
-	    NULL, note_field, &n);
+	    NULL, note_board_field, &n);
 	if (r == 0 && (r = scan_numbers(sp->fd, &d->all, NULL)) == 0) {
 		index_sum(&d->all, &d->sum);
 		r = set_maxima(d, &n, b);

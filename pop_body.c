@@ -35,7 +35,7 @@ struct sight {
  * spent here, so it is compiled twice where that is of use.
  */
 static inline struct sight ALWAYS_INLINE
-look(const char *p)
+sight_of(const char *p)
 {
 	unsigned char lf[LANES] = { 0 }, cr[LANES] = { 0 }, fr[LANES] = { 0 };
 	struct sight s = { 0, 0, 0 };
@@ -73,7 +73,7 @@ find_from(const char *p, unsigned char at[MBOX_WINDOW])
 static struct sight
 look_at(const char *p)
 {
-	return look(p);
+	return sight_of(p);
 }
 
 static void
@@ -87,7 +87,7 @@ find_from_at(const char *p, unsigned char at[MBOX_WINDOW])
 static struct sight __attribute__((target("avx2")))
 look_wide(const char *p)
 {
-	return look(p);
+	return sight_of(p);
 }
 
 static void __attribute__((target("avx2")))

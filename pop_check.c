@@ -55,7 +55,8 @@ is_account(char *line)
 	int n = snprintf(name, sizeof(name), "%.*s",
 	    (int)strcspn(line, ":"), line);
 
-	return n > 0 && (size_t)n < sizeof(name) && cred_parse(line, name, &a);
+	return n > 0 && (size_t)n < sizeof(name) && account_parse(line, name,
+	    &a);
 }
 
 static bool
@@ -86,7 +87,7 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
 
 	if (path == NULL)
 		return;
-	if ((f = cred_open(path, secret)) == NULL) {
+	if ((f = file_trusted(path, secret)) == NULL) {
 		say_file(c, what, path, secret);
 		return;
 	}
@@ -96,7 +97,7 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
 			first = lines;
 	}
 	if (line != NULL)
-		cred_forget(line, room);
+		text_wipe(line, room);
 	free(line);
 	(void)fclose(f);
 	if (bad > 0)
@@ -204,7 +205,7 @@ check_boards(struct check *c)
 /* ---- the spool directory; pop_survey.c has what is in it ---------------- */
 
 /*
- * Who may make lock files there; see become_user() and dotlock_take().  And whether
+ * Who may make lock files there; see user_become() and dotlock_take().  And whether
  * root can make .user.pop: NFS may take root for the user nobody.
  */
 static void
@@ -262,7 +263,7 @@ check_directory(struct check *c)
 	const char *path = c->p->opt.dir;
 	struct stat sb;
 
-	if ((c->p->drop.box.dir = auth_open_dir(&c->p->ids,
+	if ((c->p->drop.box.dir = dir_open(&c->p->ids,
 	    path, "", &none, c->p->drop.box.name)) == -1 &&
 	    (c->p->drop.box.dir = open(path, O_RDONLY | O_DIRECTORY |
 	    O_CLOEXEC)) != -1)

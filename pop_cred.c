@@ -26,7 +26,7 @@ enum {
 #define MARK	"mbox="
 
 void
-cred_forget(void *p, size_t n)
+text_wipe(void *p, size_t n)
 {
 	volatile unsigned char *s = p;
 
@@ -35,12 +35,12 @@ cred_forget(void *p, size_t n)
 }
 
 /* A hash to spend the same work on where there is no account. */
-static const char *const dummies[] = {
+static const char *const decoy_salts[] = {
 	"$y$j9T$Y0nQ8L.x2kzVtDFOMV4Lk1$", "$6$Y0nQ8L.x2kzV$", "$1$Y0nQ8Lx2$"
 };
 
 bool
-cred_is_lock_name(const char *name)
+account_is_lock_name(const char *name)
 {
 	static const char lock[] = ".lock";
 	size_t n = strlen(name), end = sizeof(lock) - 1;
@@ -53,9 +53,10 @@ cred_is_lock_name(const char *name)
  * other files in the spool directory begin with a dot, or are of lock files.
  */
 static bool
-name_ok(const char *s)
+account_name_ok(const char *s)
 {
-	if (s[0] == '\0' || s[0] == '.' || s[0] == '-' || cred_is_lock_name(s))
+	if (s[0] == '\0' || s[0] == '.' || s[0] == '-' ||
+	    account_is_lock_name(s))
 		return false;
 	for (; *s != '\0'; s++)
 		if ((unsigned char)*s <= 0x20 || *s == 0x7f || *s == '/' ||
@@ -119,7 +120,7 @@ look_up_system(const char *name, struct account *a)
 }
 
 bool
-cred_parse(char *line, const char *name, struct account *a)
+account_parse(char *line, const char *name, struct account *a)
 {
 	char *field[6] = { NULL }, *s = line, *colon, root[] = "/";
 	uint64_t uid, gid;
@@ -152,7 +153,7 @@ cred_parse(char *line, const char *name, struct account *a)
 }
 
 FILE *
-cred_open(const char *path, bool secret)
+file_trusted(const char *path, bool secret)
 {
 	mode_t others = secret ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH;
 	struct stat sb;
@@ -177,11 +178,11 @@ look_up_file(const struct accounts *ac, const char *name, struct account *a)
 	size_t room = 0;
 	bool found = false;
 
-	if ((f = cred_open(ac->passwd, false)) == NULL)
+	if ((f = file_trusted(ac->passwd, false)) == NULL)
 		return -1;
 	while (!found && getline(&line, &room, f) != -1) {
 		a->reason = NULL;
-		found = cred_parse(line, name, a);
+		found = account_parse(line, name, a);
 	}
 	if (!found)
 		a->reason = "unknown";
@@ -191,7 +192,7 @@ look_up_file(const struct accounts *ac, const char *name, struct account *a)
 
 /* Constant in time for strings of one length. */
 static bool
-same(const char *a, const char *b)
+equal_constant_time(const char *a, const char *b)
 {
 	size_t i, n = strlen(a);
 	unsigned diff = 0;
@@ -216,7 +217,7 @@ find_line(const char *path, bool secret, const char *name, char *value,
 	size_t size = 0;
 	int r = 0, n;
 
-	if ((f = cred_open(path, secret)) == NULL)
+	if ((f = file_trusted(path, secret)) == NULL)
 		return -1;
 	while (r == 0 && getline(&line, &size, f) != -1) {
 		line[strcspn(line, "\r\n")] = '\0';
@@ -252,11 +253,11 @@ name_is_listed(const char *path, const char *name, struct account *a)
  * for every name.
  */
 int
-cred_judge(const struct accounts *ac, const char *name, struct account *a)
+account_judge(const struct accounts *ac, const char *name, struct account *a)
 {
 	int allowed = 1, denied = 0;
 
-	if (!name_ok(name))
+	if (!account_name_ok(name))
 		a->reason = "unknown";
 	if ((ac->allow != NULL &&
 	    (allowed = name_is_listed(ac->allow, name, a)) == -1) ||
@@ -278,13 +279,13 @@ cred_judge(const struct accounts *ac, const char *name, struct account *a)
 
 /* Spends the time of a check where there is nothing to check against. */
 static void
-spend(const char *password)
+hash_decoy(const char *password)
 {
 	const char *got;
 	size_t i;
 
-	for (i = 0; i < sizeof(dummies) / sizeof(dummies[0]); i++)
-		if ((got = crypt(password, dummies[i])) != NULL &&
+	for (i = 0; i < sizeof(decoy_salts) / sizeof(decoy_salts[0]); i++)
+		if ((got = crypt(password, decoy_salts[i])) != NULL &&
 		    got[0] != '*')
 			break;
 }
@@ -301,10 +302,10 @@ check_hash(struct account *a, const char *password)
 		wrong = "locked";
 	else if ((got = crypt(password, a->hash)) == NULL || got[0] == '*')
 		wrong = "hash";
-	else if (!same(got, a->hash))
+	else if (!equal_constant_time(got, a->hash))
 		wrong = "password";
 	if (got == NULL || got[0] == '*')
-		spend(password);
+		hash_decoy(password);
 	if (a->reason == NULL)
 		a->reason = wrong;
 }
@@ -352,7 +353,7 @@ static int ask_program(struct env *e, const struct accounts *ac, const struct
 			r = -1;
 		}
 	}
-	cred_forget(text, sizeof(text));
+	text_wipe(text, sizeof(text));
 	file_free(argv[0]);
 	if (r != 0) {
 		a->status = 0;		/* errno has the cause */
@@ -373,7 +374,7 @@ static int ask_program(struct env *e, const struct accounts *ac, const struct
  * or 127 where it may not or cannot run a program.  A signal may pass.
  */
 bool
-cred_permanent(const struct account *a)
+password_trouble_lasts(const struct account *a)
 {
 	static const int lasting[] = { 2, 64, 66, 70, 72, 73, 76, 77, 78, 100,
 	    126, 127 };
@@ -430,16 +431,16 @@ static int check_secret(const struct accounts *ac, const struct login *l, struct
 }
 
 int
-cred_find(const struct accounts *ac, const char *name, struct account *a)
+account_find(const struct accounts *ac, const char *name, struct account *a)
 {
 	int r = 0;
 
 	memset(a, 0, sizeof(*a));
 	a->asked = ac->passwd != NULL ? ac->passwd : "passwd";
-	if (name_ok(name))
+	if (account_name_ok(name))
 		r = ac->passwd != NULL ? look_up_file(ac, name, a) :
 		    look_up_system(name, a);
-	return r == 0 ? cred_judge(ac, name, a) : r;
+	return r == 0 ? account_judge(ac, name, a) : r;
 }
 
 /* What is asked, and what the process that looks it up says of it. */
@@ -462,7 +463,7 @@ find_account(void *arg)
 	const struct accounts *ac = q->accounts;
 	const struct login *l = q->login;
 	struct account *a = &q->account;
-	int r = cred_find(ac, l->name, a);
+	int r = account_find(ac, l->name, a);
 
 	if (r == 0)
 		r = check_secret(ac, l, a, &q->done);
@@ -470,11 +471,11 @@ find_account(void *arg)
 		q->error = errno;
 	else if (!q->done && ac->checker == NULL)
 		check_hash(a, l->password);
-	cred_forget(a->hash, sizeof(a->hash));
+	text_wipe(a->hash, sizeof(a->hash));
 }
 
-int cred_check(struct env *e, const struct accounts *ac, const struct login *l,
-    struct account *a) {
+int password_check(struct env *e, const struct accounts *ac, const struct login
+    *l, struct account *a) {
 	struct question q;
 
 	memset(&q, 0, sizeof(q));

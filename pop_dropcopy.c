@@ -173,7 +173,7 @@ scan_spool(struct pop *p, struct spool *sp)
 
 /* Whether the index is true, and has all that this session needs. */
 static bool
-know(struct pop *p)
+index_usable(struct pop *p)
 {
 	struct drop *d = &p->drop;
 
@@ -185,7 +185,7 @@ know(struct pop *p)
 
 /* Learns what the spool holds: from the index if that will do, or a scan. */
 static int
-learn(struct pop *p)
+load_maildrop(struct pop *p)
 {
 	struct drop *d = &p->drop;
 	struct spool sp = { .tries = 0 };
@@ -195,7 +195,7 @@ learn(struct pop *p)
 		if (lock_read(&p->drop.box, &sp) == -1)
 			return -1;
 		index_stamp(&d->stamp, &sp.st);
-		r = know(p) ? 0 : scan_spool(p, &sp);
+		r = index_usable(p) ? 0 : scan_spool(p, &sp);
 		unlock_spool(&p->drop.box, &sp);
 	} while (r == -1 && errno == EAGAIN);
 	return r;
@@ -257,7 +257,7 @@ drop_open(struct pop *p)
 		    "damaged", p->env.who, state_clean(&p->drop.box, clean));
 		return drop_refuse(p, FAULT_DAMAGED);
 	}
-	if (learn(p) == -1)
+	if (load_maildrop(p) == -1)
 		return say_trouble(p, "login: spool");
 	p->drop.last = p->drop.sum.last;
 	return OK;
@@ -381,7 +381,7 @@ scan_again(struct pop *p)
 	memset(&d->all, 0, sizeof(d->all));
 	memset(&d->pages, 0, sizeof(d->pages));
 	memset(&d->names, 0, sizeof(d->names));
-	if (index_void(d->box.state) == 0 && learn(p) == 0) {
+	if (index_void(d->box.state) == 0 && load_maildrop(p) == 0) {
 		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
 		    same_sum(&was.sum, &d->sum)) {
 			for (i = 0; i < was.all.n; i++) {
@@ -558,7 +558,7 @@ drop_match(struct drop *d, int fd, struct msgs *now, size_t *to)
  * rewrote it.  The messages are found again by what they are.
  */
 static int
-find_again(struct pop *p, struct spool *sp)
+relocate_messages(struct pop *p, struct spool *sp)
 {
 	struct drop *d = &p->drop;
 	struct msgs now;
@@ -594,7 +594,7 @@ find_again(struct pop *p, struct spool *sp)
  * errno.
  */
 static int
-is_true(const struct drop *d, const struct spool *sp, const struct msg *m,
+stamp_holds(const struct drop *d, const struct spool *sp, const struct msg *m,
     enum part part)
 {
 	struct stamp now;
@@ -625,9 +625,9 @@ copy_locked(struct pop *p, struct spool *sp, const struct msg *m,
     enum part part)
 {
 	struct drop *d = &p->drop;
-	int r = is_true(d, sp, m, part);
+	int r = stamp_holds(d, sp, m, part);
 
-	if (r == -1 || (r == 0 && find_again(p, sp) == -1))
+	if (r == -1 || (r == 0 && relocate_messages(p, sp) == -1))
 		return -1;
 	if (sp->fd == -1 || m->flags & MSG_GONE)
 		return 0;

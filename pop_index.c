@@ -57,7 +57,7 @@ head_sum(const struct head *h)
 }
 
 static bool
-head_read(int state, struct head *h)
+index_head_read(int state, struct head *h)
 {
 	return file_some(state, h, sizeof(*h), 0) == sizeof(*h) &&
 	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
@@ -140,7 +140,7 @@ index_head(int state, const struct stamp *now, struct summary *sum)
 {
 	struct head h;
 
-	if (!head_read(state, &h) || !index_same(&h.stamp, now) ||
+	if (!index_head_read(state, &h) || !index_same(&h.stamp, now) ||
 	    !index_settled(state, now))
 		return false;
 	*sum = h.sum;
@@ -196,7 +196,7 @@ index_open(int state, const struct summary *sum, struct msgs *t,
 	memset(t, 0, sizeof(*t));
 	memset(pg, 0, sizeof(*pg));
 	errno = EILSEQ;
-	if (!head_read(state, &h) ||
+	if (!index_head_read(state, &h) ||
 	    (sum != NULL && memcmp(&h.sum, sum, sizeof(*sum)) != 0))
 		return -1;
 	t->n = t->room = (size_t)h.entries;
@@ -422,7 +422,7 @@ clear_rest(int state, uint64_t entries, const struct pages *pg,
 
 /* The head goes last: until then the state file says nothing. */
 static int
-write_head(int state, const struct stamp *st, const struct msgs *t,
+write_index_head(int state, const struct stamp *st, const struct msgs *t,
     const struct pages *pg, const struct summary *all, struct numbers *numbers)
 {
 	struct head h;
@@ -496,7 +496,7 @@ index_write(int state, const struct stamp *st, const struct msgs *t,
 	if (pg->sum != NULL &&
 	    keep_numbers(state, t, pages_end(pg->at, t->n), &numbers) == 0 &&
 	    write_pages(state, t, pg, 0, &all) == 0 &&
-	    write_head(state, st, t, pg, &all, &numbers) == 0)
+	    write_index_head(state, st, t, pg, &all, &numbers) == 0)
 		return 0;
 	pages_free(pg);
 	return wipe_failed(state);
@@ -552,7 +552,7 @@ index_cut(int state, const struct stamp *st, const struct msgs *t,
 	pg->n = pages_of(n);
 	if (index_void(state) == 0 && numbers_locate(state, &numbers) == 0 &&
 	    write_pages(state, &part, pg, k, &all) == 0 &&
-	    write_head(state, st, &part, pg, &all, &numbers) == 0)
+	    write_index_head(state, st, &part, pg, &all, &numbers) == 0)
 		return 0;
 	return wipe_failed(state);
 }
@@ -562,7 +562,7 @@ index_behind(int state, uint64_t *of, uint64_t *at)
 {
 	struct head h;
 
-	if (!head_read(state, &h)) {
+	if (!index_head_read(state, &h)) {
 		errno = EILSEQ;
 		return -1;
 	}

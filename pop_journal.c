@@ -111,7 +111,7 @@ write_mark(int state, struct journal *j)
 }
 
 static int
-write_head(int state, struct journal *j)
+write_journal_head(int state, struct journal *j)
 {
 	j->h.sum = jrn_sum(&j->h, offsetof(struct head, sum));
 	if (j->base == 0)
@@ -419,7 +419,7 @@ replace_index(int state, struct journal *j, const struct msgs *now)
  * in force (turn), the head takes its place only when all else is durable.
  */
 static int
-begin(struct maildrop *box, struct spool *sp, struct journal *j,
+begin_journal(struct maildrop *box, struct spool *sp, struct journal *j,
     const struct msgs *now, bool turn)
 {
 	int state = box->state;
@@ -445,7 +445,7 @@ begin(struct maildrop *box, struct spool *sp, struct journal *j,
 			return -1;
 	}
 	if (write_mark(state, j) == -1 || (turn && file_sync(state) == -1) ||
-	    write_head(state, j) == -1)
+	    write_journal_head(state, j) == -1)
 		return -1;
 	return file_sync(state);
 }
@@ -560,7 +560,7 @@ journal_cut(struct spool *sp, const struct plan *pl, bool *begun)
 }
 
 static int
-apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
+apply_plan(struct maildrop *box, struct spool *sp, const struct plan *pl,
     const struct msgs *now, uint64_t base, uint64_t area, uint64_t void_at,
     bool *begun)
 {
@@ -590,7 +590,7 @@ apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
 	if ((turn ? find_room(state, &j, pl, area, end) :
 	    first_room(state, &j, pl)) == -1)
 		return -1;
-	r = begin(box, sp, &j, now, turn);
+	r = begin_journal(box, sp, &j, now, turn);
 	if (r == 0 && turn)
 		r = ftruncate(state, (off_t)j.end);
 	if (r == 0 && !turn)
@@ -609,7 +609,7 @@ int
 journal_apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
     const struct msgs *now, uint64_t base, uint64_t area, bool *begun)
 {
-	return apply(box, sp, pl, now, base, area, 0, begun);
+	return apply_plan(box, sp, pl, now, base, area, 0, begun);
 }
 
 /*
@@ -629,7 +629,7 @@ jrn_close_gap(struct maildrop *box, struct spool *sp, const struct journal *j,
 	plan_begin(&pl, size, dst);
 	r = plan_add(&pl, SRC_SPOOL, src, size - src, true);
 	if (r == 0)
-		r = apply(box, sp, &pl, NULL, j->base, UINT64_MAX, void_at,
+		r = apply_plan(box, sp, &pl, NULL, j->base, UINT64_MAX, void_at,
 		    &begun);
 	plan_free(&pl);
 	return r;

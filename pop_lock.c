@@ -59,7 +59,7 @@ struct dotlock {
 
 /* In the group of the spool directory. */
 static int
-as_spool(const struct maildrop *box, int (*fn)(void *), void *arg)
+in_spool_group(const struct maildrop *box, int (*fn)(void *), void *arg)
 {
 	return box->ids->as_spool == NULL ? fn(arg) :
 	    box->ids->as_spool(box->ids, fn, arg);
@@ -231,7 +231,7 @@ static int
 remove_stale(struct maildrop *box, struct dotlock *d)
 {
 	return aside_name(d) == -1 ? -1 :
-	    as_spool(box, dotlock_take_away, d);
+	    in_spool_group(box, dotlock_take_away, d);
 }
 
 /*
@@ -283,7 +283,7 @@ dotlock_clear(struct maildrop *box, struct dotlock *d)
 static int
 dotlock_take(struct maildrop *box, struct dotlock *d, struct spool *sp)
 {
-	if (as_spool(box, dotlock_make, d) == 0) {
+	if (in_spool_group(box, dotlock_make, d) == 0) {
 		sp->lockfd = d->fd;
 		return 0;
 	}
@@ -456,7 +456,7 @@ dotlock_give_back(struct maildrop *box, struct spool *sp)
 		log_notice(box->env, "lock user=%s: %s is no longer mine",
 		    box->env->who, d.lock);
 	else if ((lock_is_old(&sb) ? remove_stale(box, &d) :
-	    as_spool(box, dotlock_remove, &d)) == -1)
+	    in_spool_group(box, dotlock_remove, &d)) == -1)
 		log_error(box->env, "lock: cannot remove %s", d.lock);
 }
 

@@ -92,7 +92,7 @@ octets_so_far(const struct scan *s)
 
 /* Keeps text of the header: most of them are known, and need no digest. */
 static void
-keep(struct scan *s, const char *p, size_t n)
+keep_header(struct scan *s, const char *p, size_t n)
 {
 	if (n > KEPT - s->nkept) {
 		if (!s->spilled)
@@ -170,7 +170,7 @@ end_message(struct scan *s)
 	m->length = s->pos - m->offset;
 	m->octets = octets_so_far(s);
 	if (s->midline && s->hashed && s->where != SCAN_BODY)
-		keep(s, "\n", 1);
+		keep_header(s, "\n", 1);
 	if (s->midline && m->length > m->from) {
 		m->flags |= MSG_NOEOL;
 		m->octets += 2;
@@ -237,7 +237,7 @@ note_status(struct scan *s, struct str line)
 
 /* The first piece of a header line: what is in it for us? */
 static void
-note_field(struct scan *s, struct str line)
+show_field(struct scan *s, struct str line)
 {
 	if (s->note != NULL)
 		s->note(s->note_arg, s->table->n, line);
@@ -279,7 +279,7 @@ end_header(struct scan *s)
  * wait for (end is false).  first: it begins at a line's beginning.
  */
 static void
-take_line(struct scan *s, const char *p, size_t n, bool end)
+scan_line(struct scan *s, const char *p, size_t n, bool end)
 {
 	struct str line = { p, n };
 	bool first = !s->midline, crlf = false;
@@ -322,11 +322,11 @@ take_line(struct scan *s, const char *p, size_t n, bool end)
 		return;
 	}
 	if (s->where == SCAN_HEAD && first && line.n > 0)
-		note_field(s, line);
+		show_field(s, line);
 	if (s->hashed) {
-		keep(s, line.p, line.n);
+		keep_header(s, line.p, line.n);
 		if (end)
-			keep(s, "\n", 1);
+			keep_header(s, "\n", 1);
 	}
 	if (s->where == SCAN_FROM && end)
 		s->where = SCAN_HEAD;
@@ -355,7 +355,7 @@ take_header(struct scan *s, const char *from, const char *end)
 		s->hashed = s->field = true;
 		s->lone++;
 	}
-	keep(s, from, (size_t)(p - from));
+	keep_header(s, from, (size_t)(p - from));
 	s->pos += (uint64_t)(p - from);
 	return p;
 }
@@ -400,14 +400,14 @@ one_line(struct scan *s, const char *p, const char *end, bool last)
 	if (begins(s, p, end, last) == FROM_MORE)
 		return p;
 	if ((nl = memchr(p, '\n', some)) != NULL) {
-		take_line(s, p, (size_t)(nl + 1 - p), true);
+		scan_line(s, p, (size_t)(nl + 1 - p), true);
 		return nl + 1;
 	}
 	if (!last && some < MBOX_LINE)
 		return p;
 	if (!last && end[-1] == '\r')	/* its LF is still to come */
 		some--;
-	take_line(s, p, some, false);
+	scan_line(s, p, some, false);
 	return p + some;
 }
 

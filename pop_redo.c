@@ -260,9 +260,8 @@ set_size(struct spool *sp, uint64_t size)
  * have its fill, or some of it: that goes away again, and mail that has come
  * behind it moves up, where a journal may be written for that.
  */
-static int
-take_back(struct maildrop *box, struct spool *sp, struct journal *j, bool close)
-{
+static int undo_growth(struct maildrop *box, struct spool *sp, struct journal
+    *j, bool close) {
 	uint64_t old = j->h.old_size, size = (uint64_t)sp->st.st_size, end;
 
 	if (sp->fd == -1)
@@ -332,7 +331,7 @@ judge_shrinking(int fd, int state, struct journal *j, uint64_t size,
 }
 
 static enum verdict
-judge(struct spool *sp, int state, struct journal *j)
+verdict_of(struct spool *sp, int state, struct journal *j)
 {
 	uint64_t size = (uint64_t)sp->st.st_size, steps = 0;
 	enum verdict v;
@@ -430,7 +429,7 @@ journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
 		plan_free(&j.st);
 		return -1;
 	}
-	switch (judge(sp, state, &j)) {
+	switch (verdict_of(sp, state, &j)) {
 	case GO_ON:
 		log_notice(box->env, "recover user=%s: finishing an update "
 		    "that was cut off", box->env->who);
@@ -438,7 +437,7 @@ journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
 		break;
 	case NOT_BEGUN:
 		if ((r = add_sources(state, &j, left, area)) == 0 &&
-		    (r = take_back(box, sp, &j, left->n == 0)) == 0)
+		    (r = undo_growth(box, sp, &j, left->n == 0)) == 0)
 			r = left->n > 0;
 		break;
 	case FINISHED:

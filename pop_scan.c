@@ -35,7 +35,7 @@ feed(int fd, uint64_t at, uint64_t end, struct scan *s, char *room,
 }
 
 static ssize_t
-look(void *arg, void *p, size_t n, uint64_t at)
+look_in_file(void *arg, void *p, size_t n, uint64_t at)
 {
 	return file_some(*(int *)arg, p, n, at);
 }
@@ -114,7 +114,7 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
 	mbox_begin(&s, table, old, from, end);
 	s.note = note;
 	s.note_arg = arg;
-	s.look = look;
+	s.look = look_in_file;
 	s.look_arg = &fd;
 	if ((r = scan_all(fd, from, end, &s)) == -1)
 		msgs_free(table);

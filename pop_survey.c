@@ -263,14 +263,14 @@ find_user(struct check *c, const char *user)
 
 	if (c->blind)
 		return;
-	if (cred_find(&c->p->opt.accounts, user, &a) == -1) {
+	if (account_find(&c->p->opt.accounts, user, &a) == -1) {
 		say(c, TO_MEND, "maildrops: accounts cannot be looked up: "
 		    "%s: %s", a.asked, strerror(errno));
 		c->blind = true;
 	} else if (c->p->opt.accounts.passwd == NULL ||
 	    (a.reason != NULL && strcmp(a.reason, "unknown") == 0))
 		check_account(c, user, &a);	/* else it has been checked */
-	cred_forget(&a, sizeof(a));
+	text_wipe(&a, sizeof(a));
 }
 
 /* One account is enough to tell: looking up each would take long. */
@@ -295,9 +295,9 @@ check_listed(struct check *c, FILE *f)
 		(void)snprintf(name, sizeof(name), "%.*s",
 		    (int)strcspn(line, ":"), line);
 		memset(&a, 0, sizeof(a));
-		if (!cred_parse(line, name, &a))
+		if (!account_parse(line, name, &a))
 			continue;
-		if (cred_judge(&c->p->opt.accounts, name, &a) == -1)
+		if (account_judge(&c->p->opt.accounts, name, &a) == -1)
 			c->blind = true;
 		else
 			check_account(c, name, &a);
@@ -306,9 +306,9 @@ check_listed(struct check *c, FILE *f)
 		    c->unclaimed > 0)
 			c->unclaimed--;
 	}
-	cred_forget(&a, sizeof(a));
+	text_wipe(&a, sizeof(a));
 	if (line != NULL)
-		cred_forget(line, room);
+		text_wipe(line, room);
 	free(line);
 }
 
@@ -322,7 +322,7 @@ check_all(struct check *c)
 		each_user(c, find_user);
 		return;
 	}
-	if ((f = cred_open(c->p->opt.accounts.passwd, false)) == NULL)
+	if ((f = file_trusted(c->p->opt.accounts.passwd, false)) == NULL)
 		return;			/* check_accounts() has said so */
 	each_user(c, count_user);
 	check_listed(c, f);

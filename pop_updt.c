@@ -243,7 +243,7 @@ no_room(int e)
 
 /* Carries the change out; where there is no room, without what needs it. */
 static int
-apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
+apply_change(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 {
 	uint64_t size = (uint64_t)sp->st.st_size;
 	int r;
@@ -257,7 +257,7 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 	if (r == -1 && !*begun && no_room(errno) && c->extra) {
 		log_error(&p->env, "update: leaving out Status and line ends");
 		c->status = c->ends = false;
-		return apply(p, sp, c, begun);
+		return apply_change(p, sp, c, begun);
 	}
 	return r;
 }
@@ -268,7 +268,7 @@ apply(struct pop *p, struct spool *sp, struct change *c, bool *begun)
  * session scans it, and knows by the table which duplicate is which.
  */
 static void
-settle(struct pop *p, struct spool *sp, const struct change *c,
+finish_update(struct pop *p, struct spool *sp, const struct change *c,
     const struct summary *sum, struct stamp *st)
 {
 	struct stat sb;
@@ -292,7 +292,7 @@ keep_index(struct pop *p, struct spool *sp, struct change *c)
 	struct pages pg = { .n = 0 };
 
 	index_sum(&c->then, &sum);
-	settle(p, sp, c, &sum, &st);
+	finish_update(p, sp, c, &sum, &st);
 	if (index_write(p->drop.box.state, &st, &c->then, &pg) == -1)
 		log_error(&p->env, "index: cannot save it");
 	pages_free(&pg);
@@ -343,7 +343,7 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	plan_begin(&c->plan, d->stamp.size, d->all.v[first].offset);
 	if ((r = journal_cut(sp, &c->plan, begun)) != 0)
 		return r;
-	settle(p, sp, c, sum, &st);
+	finish_update(p, sp, c, sum, &st);
 	if (index_cut(d->box.state, &st, &d->all, &d->pages, first) == -1)
 		log_error(&p->env, "index: cannot save it");
 	return 0;
@@ -356,7 +356,7 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
  * the session's marks.
  */
 static int
-look_again(struct pop *p, struct spool *sp, struct change *c)
+rescan_spool(struct pop *p, struct spool *sp, struct change *c)
 {
 	struct drop *d = &p->drop;
 
@@ -403,7 +403,7 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	known = d->moved || !d->settled || !index_same(&st, &d->stamp) ? 0 :
 	    table_is_true(c, first);
 	if (known != 1)
-		r = known == -1 ? -1 : look_again(p, sp, c);
+		r = known == -1 ? -1 : rescan_spool(p, sp, c);
 	if (d->cloned)		/* while blocks are shared, writing needs more */
 		drop_close_copy(d);
 	if (known == 1 && left != NULL) {
@@ -412,7 +412,7 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 		r = index_rest(d->box.state, &d->all, &d->pages);
 	}
 	if (r == 0)
-		r = apply(p, sp, c, begun);
+		r = apply_change(p, sp, c, begun);
 	if (r == 0)
 		keep_index(p, sp, c);
 	plan_free(&c->plan);

@@ -29,7 +29,7 @@ struct parcel {
 };
 
 static void
-spill(struct parcel *x)
+parcel_flush(struct parcel *x)
 {
 	if (x->size > x->limit || x->error != 0)
 		;			/* all the rest is only counted */
@@ -42,7 +42,7 @@ spill(struct parcel *x)
 }
 
 static void
-keep(struct parcel *x, const char *s, size_t n)
+parcel_add(struct parcel *x, const char *s, size_t n)
 {
 	size_t some;
 
@@ -51,13 +51,13 @@ keep(struct parcel *x, const char *s, size_t n)
 		memcpy(x->buf + x->n, s, some);
 		x->n += some;
 		if (x->n == sizeof(x->buf))
-			spill(x);
+			parcel_flush(x);
 	}
 }
 
 /* One octet at a place where it may matter (RFC 1081: dots, line ends). */
 static void
-take_octet(struct parcel *x, char c)
+parcel_octet(struct parcel *x, char c)
 {
 	if (x->where == DOT || x->where == DOT_CR) {
 		if (c == '\n') {
@@ -69,26 +69,26 @@ take_octet(struct parcel *x, char c)
 			return;
 		}
 		if (x->where == DOT_CR)
-			keep(x, ".\r", 2);
+			parcel_add(x, ".\r", 2);
 		else if (c != '.')	/* ".x" from a careless client */
-			keep(x, ".", 1);
+			parcel_add(x, ".", 1);
 		x->where = TEXT;
 	}
 	if (x->where == CR && c != '\n')
-		keep(x, "\r", 1);
+		parcel_add(x, "\r", 1);
 	if (c == '\r')
 		x->where = CR;
 	else if (c == '.' && x->where == START)
 		x->where = DOT;
 	else {
-		keep(x, &c, 1);
+		parcel_add(x, &c, 1);
 		x->where = c == '\n' ? START : TEXT;
 	}
 }
 
 /* Takes octets up to the end of the parcel; returns how many. */
 static size_t
-take(struct parcel *x, struct str in)
+parcel_take(struct parcel *x, struct str in)
 {
 	size_t i = 0, n;
 
@@ -96,10 +96,10 @@ take(struct parcel *x, struct str in)
 		for (n = 0; x->where == TEXT && i + n < in.n &&
 		    in.p[i + n] != '\r' && in.p[i + n] != '\n'; n++)
 			continue;
-		keep(x, in.p + i, n);
+		parcel_add(x, in.p + i, n);
 		i += n;
 		if (i < in.n)
-			take_octet(x, in.p[i++]);
+			parcel_octet(x, in.p[i++]);
 	}
 	return i;
 }
@@ -110,7 +110,7 @@ take(struct parcel *x, struct str in)
  * enough, and a drip ends.
  */
 static enum io
-receive(struct pop *p, struct parcel *x)
+receive_parcel(struct pop *p, struct parcel *x)
 {
 	struct timespec until;
 	struct str in;
@@ -126,11 +126,11 @@ receive(struct pop *p, struct parcel *x)
 		}
 		if ((r = line_octets(&p->conn, 1, &until, &in)) != IO_OK)
 			return r;
-		n = take(x, in);
+		n = parcel_take(x, in);
 		line_used(&p->conn, n);
 		left -= n < left ? n : left;
 	}
-	spill(x);
+	parcel_flush(x);
 	return IO_OK;
 }
 
@@ -276,7 +276,7 @@ send_parcel(struct pop *p, struct parcel *x)
 
 /* The parcel is here: is it one to be mailed? */
 static enum result
-judge(struct pop *p, struct parcel *x)
+judge_parcel(struct pop *p, struct parcel *x)
 {
 	if (x->size > x->limit) {
 		log_notice(&p->env, "xmit user=%s addr=%s octets=%llu: too "
@@ -324,8 +324,8 @@ xtnd_xmit(struct pop *p)
 		    "message now.");
 	}
 	(void)reply_ok(&p->conn, "Start sending the message.");
-	if ((what = receive(p, x)) == IO_OK)
-		r = judge(p, x);
+	if ((what = receive_parcel(p, x)) == IO_OK)
+		r = judge_parcel(p, x);
 	else {
 		p->conn.out.state = what;	/* the loop says why we end */
 		log_notice(&p->env, "xmit user=%s addr=%s: cut off, "

@@ -40,7 +40,7 @@ valid(const char *s, size_t n)
 }
 
 static bool
-blank(char c)
+blank_char(char c)
 {
 	return c == ' ' || c == '\t';
 }
@@ -56,9 +56,10 @@ xuidl_note(void *arg, size_t i, struct str line)
 	if (!mbox_field(line, "X-UIDL:") || i >= UINT32_MAX ||
 	    (x->n > 0 && x->v[x->n - 1].msg == i))
 		return;			/* the first one counts */
-	for (line.p += 7, line.n -= 7; line.n > 0 && blank(*line.p); line.p++)
+	for (line.p += 7, line.n -= 7; line.n > 0 && blank_char(*line.p);
+	    line.p++)
 		line.n--;
-	while (line.n > 0 && blank(line.p[line.n - 1]))
+	while (line.n > 0 && blank_char(line.p[line.n - 1]))
 		line.n--;
 	if (!valid(line.p, line.n))
 		return;

@@ -154,7 +154,7 @@ skip_blanks(struct str *line)
 
 /* Splits the rest of the line; more words than fit are only counted. */
 static void
-split(struct pop *p, const struct command *c, struct str line)
+split_arguments(struct pop *p, const struct command *c, struct str line)
 {
 	struct str w;
 
@@ -217,7 +217,7 @@ find_command(enum state state, struct str *line, bool *elsewhere)
  * it may be a password that went astray.
  */
 static enum result
-unknown(struct pop *p, struct str word)
+reject_unknown(struct pop *p, struct str word)
 {
 	reply_line(&p->conn, "-ERR Unknown command: \"%.*s\".",
 	    word.n < 40 ? (int)word.n : 40, word.p);
@@ -239,12 +239,12 @@ execute(struct pop *p, struct str line)
 		word = next_word(&line);
 		p->bad++;
 		return elsewhere ? reply_err(&p->conn, "The %.*s command is "
-		    "not possible now.", (int)word.n, word.p) : unknown(p,
-		    word);
+		    "not possible now.", (int)word.n, word.p) :
+		    reject_unknown(p, word);
 	}
 	log_debug(&p->env, "command user=%s %s%s", p->env.who, c->name,
 	    c->secret ? " ..." : "");
-	split(p, c, line);
+	split_arguments(p, c, line);
 	if (p->argc < c->least || p->argc > c->most) {
 		p->bad++;
 		return reply_err(&p->conn, "Too %s arguments for the %s "
@@ -261,7 +261,7 @@ execute(struct pop *p, struct str line)
 
 /* A line that cannot be a command, or the end of all lines. */
 static enum result
-no_command(struct pop *p, enum io what)
+input_failed(struct pop *p, enum io what)
 {
 	p->bad++;
 	switch (what) {
@@ -289,7 +289,7 @@ no_command(struct pop *p, enum io what)
  * cost of a sleeping process, and none at all in the end.
  */
 static enum result
-patience(struct pop *p, enum result r, unsigned before)
+penalize(struct pop *p, enum result r, unsigned before)
 {
 	struct timespec when;
 	unsigned extra;
@@ -308,7 +308,7 @@ patience(struct pop *p, enum result r, unsigned before)
 			when = p->conn.login;
 		(void)wait_sleep(&p->env, &when);
 		if (wait_left(&p->conn.login) <= 0)
-			return no_command(p, IO_TIMEOUT);
+			return input_failed(p, IO_TIMEOUT);
 	}
 	return r;
 }
@@ -325,10 +325,10 @@ serve(struct pop *p)
 	do {
 		what = line_read(&p->conn, LINE_COMMAND, &line);
 		bad = p->bad;
-		r = what == IO_OK ? execute(p, line) : no_command(p, what);
-		r = patience(p, r, bad);
+		r = what == IO_OK ? execute(p, line) : input_failed(p, what);
+		r = penalize(p, r, bad);
 		if (p->conn.out.state != IO_OK && p->conn.out.state != what)
-			r = no_command(p, p->conn.out.state);
+			r = input_failed(p, p->conn.out.state);
 	} while (r == OK || r == ERR);
 	if (r == CLOSE && reply_flush(&p->conn) == -1 && p->reason == END_QUIT)
 		p->reason = END_LOST;

@@ -344,8 +344,30 @@ struct account;		/* see below */
  * asks again.  -1 with errno: EINVAL where the maildrop of mbox= is no path.
  */
 enum { SPOOL_NAME = 256 };
-int auth_open_dir(const struct ids *ids, const char *spooldir,
+int dir_open(const struct ids *ids, const char *spooldir,
     const char *user, const struct account *a, char name[SPOOL_NAME]);
+
+/*
+ * .user.pop, where it is missing: only root may make files in most spool
+ * directories.  One that a crash left before it was given away is taken up.
+ * Over NFS root may be nobody, who makes it and cannot give it away: then the
+ * user is to try.  What is wrong with it in the end, drop_open() will say.
+ */
+void dir_make_state(int dir, const char *name, const struct account *a);
+
+/* Whether that would leave a file that the user can open. */
+bool dir_would_make_state(int dir, const char *name);
+
+/*
+ * Becomes the user of an account for good, and notes who that is.  The group of
+ * a spool directory that only its group may write to stays as the saved gid, for
+ * name.lock alone; root's group never does.  The user's other groups are found
+ * only where they can matter, for the boards and where not everybody can enter
+ * the spool directory: it costs more than half of a session's system calls.
+ * 0, or -1 with errno: nothing may follow.
+ */
+int user_become(struct ids *ids, const struct account *a, const char *name,
+    int dir, bool boards);
 
 /* Becomes the user of an account for good, and probes its maildrop as that. */
 enum fault auth_probe(struct pop *p, const char *name,
@@ -380,18 +402,19 @@ struct login {
  * Finds the account and checks what is offered: a->reason is NULL if it may
  * log in.  0, or -1 with errno when the system is in trouble.
  */
-int cred_check(struct env *e, const struct accounts *ac,
+int password_check(struct env *e, const struct accounts *ac,
     const struct login *l, struct account *a);
 
 /* After such trouble: whether it lasts until the administrator acts. */
-bool cred_permanent(const struct account *a);
+bool password_trouble_lasts(const struct account *a);
 
 /*
  * The first part of that, without a password: looks the account up, and judges
  * whether anybody with that name may log in.  0, or -1 with errno.
  */
-int cred_find(const struct accounts *ac, const char *name, struct account *a);
-int cred_judge(const struct accounts *ac, const char *name,
+int account_find(const struct accounts *ac, const char *name, struct account
+    *a);
+int account_judge(const struct accounts *ac, const char *name,
     struct account *a);
 
 /*
@@ -399,20 +422,20 @@ int cred_judge(const struct accounts *ac, const char *name,
  * and where secret only he may read: root, or whoever started us.  NULL with
  * errno: EPERM.
  */
-FILE *cred_open(const char *path, bool secret);
+FILE *file_trusted(const char *path, bool secret);
 
 /*
  * One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell, which it
  * takes apart in place.  A home of "mbox=/some/file" is no home but the place
  * of the maildrop.  Whether it is a line with that name.
  */
-bool cred_parse(char *line, const char *name, struct account *a);
+bool account_parse(char *line, const char *name, struct account *a);
 
 /* Whether it is the name of a lock file, and so of no account or maildrop. */
-bool cred_is_lock_name(const char *name);
+bool account_is_lock_name(const char *name);
 
 /* Overwrites a password. */
-void cred_forget(void *p, size_t n);
+void text_wipe(void *p, size_t n);
 
 /* ---- pop_base64.c ------------------------------------------------------- */
 

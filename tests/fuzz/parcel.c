@@ -61,9 +61,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	for (at = 0; at < n && x.where != END;) {
 		in.p = (const char *)data + at;
 		in.n = some < n - at ? some : n - at;
-		at += take(&x, in);
+		at += parcel_take(&x, in);
 	}
-	spill(&x);
+	parcel_flush(&x);
 	if ((x.where == END) != (want != SIZE_MAX))
 		abort();
 	if (x.where == END && (at != want || x.size != len ||
