@@ -12,7 +12,6 @@
 #define MARK_MAGIC	"popper mark 1\n"
 
 enum {
-	SECTOR = 512,
 	HEAD_ROOM = 3 * SECTOR		/* head and two marks */
 };
 

@@ -20,6 +20,7 @@
 
 enum {
 	BLOCK = 256 * 1024,	/* files are read and written so much a time */
+	SECTOR = 512,		/* what a disk writes whole */
 	PAGE = 4096,
 	MEMORY_MOST = 4 << 20,	/* of mail text, where no disk has room: most
 				   messages fit, and any local user can fill

@@ -295,8 +295,7 @@ static enum result
 refuse(struct pop *p, const struct account *a, const struct timespec *when)
 {
 	p->reason = END_AUTH;
-	log_notice(&p->env, "failed login user=%s addr=%s reason=%s",
-	    p->env.who, p->conn.addr, a->reason);
+	log_refused_login(p, a->reason);
 	(void)wait_sleep(&p->env, when);
 	reply_line(&p->conn, "-ERR [AUTH] Password supplied for \"%s\" is "
 	    "incorrect.", p->user);
@@ -373,11 +372,7 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 		return CLOSE;
 	p->conn.logged_in = true;
 	p->left = (unsigned long)p->drop.sum.count;
-	log_notice(&p->env, "login user=%s addr=%s messages=%llu "
-	    "octets=%llu ms=%lld", p->env.who, p->conn.addr,
-	    (unsigned long long)p->drop.sum.count,
-	    (unsigned long long)p->drop.sum.octets,
-	    (long long)-wait_left(asked));
+	log_login(p, -wait_left(asked));
 	return reply_ok(&p->conn, "%s has %llu messages (%llu octets).",
 	    p->user, (unsigned long long)p->drop.sum.count, (unsigned long
 	    long)p->drop.sum.octets);

@@ -21,7 +21,7 @@
 #define TELL	"; tell the administrator."
 #define LATER	"; try again later."
 /* The file that a sentence begins with: .user.pop, user.lock, or none. */
-enum named { NO_FILE, WORK, LOCK };
+enum named { NO_FILE, STATE_FILE, LOCK_FILE };
 
 /* The sentence of each fault, for the reply to a login and for popper -n. */
 static const struct {
@@ -33,11 +33,11 @@ static const struct {
 	    "The spool directory cannot be used", TELL },
 	[FAULT_ACCOUNT] = { "[SYS/PERM]", NO_FILE,
 	    "The server may not serve this account", TELL },
-	[FAULT_STATE_ALIEN] = { "[SYS/PERM]", WORK,
+	[FAULT_STATE_ALIEN] = { "[SYS/PERM]", STATE_FILE,
 	    "is not a plain file of its user", TELL },
-	[FAULT_STATE_SHUT] = { "[SYS/PERM]", WORK,
+	[FAULT_STATE_SHUT] = { "[SYS/PERM]", STATE_FILE,
 	    "cannot be opened", TELL },
-	[FAULT_DAMAGED] = { "[SYS/PERM]", WORK,
+	[FAULT_DAMAGED] = { "[SYS/PERM]", STATE_FILE,
 	    "or the maildrop is damaged", TELL },
 	[FAULT_SESSION] = { "[IN-USE]", NO_FILE,
 	    "Another session has this maildrop open", "." },
@@ -45,7 +45,7 @@ static const struct {
 	    "The maildrop cannot be locked now", "." },
 	[FAULT_LOCKED] = { "[IN-USE]", NO_FILE,
 	    "The maildrop is locked by another program", LATER },
-	[FAULT_STALE] = { "[SYS/PERM]", LOCK,
+	[FAULT_STALE] = { "[SYS/PERM]", LOCK_FILE,
 	    "was left behind and cannot be removed", TELL },
 	[FAULT_NOT_MBOX] = { "[SYS/PERM]", NO_FILE,
 	    "The maildrop is not in mbox format", TELL },
@@ -60,12 +60,12 @@ static const struct {
 };
 
 const char *
-drop_sentence(enum fault f, const char *state, char *to, size_t room)
+fault_sentence(enum fault f, const char *state, char *to, size_t room)
 {
-	if (faults[f].file == WORK)
+	if (faults[f].file == STATE_FILE)
 		(void)snprintf(to, room, "The file %s %s", state,
 		    faults[f].text);
-	else if (faults[f].file == LOCK)	/* between the dot and ".pop" */
+	else if (faults[f].file == LOCK_FILE)	/* between the dot and ".pop" */
 		(void)snprintf(to, room, "The file %.*s.lock %s",
 		    (int)strlen(state) - 5, state + 1, faults[f].text);
 	else
@@ -73,25 +73,25 @@ drop_sentence(enum fault f, const char *state, char *to, size_t room)
 	return to;
 }
 
-enum result
-drop_refuse(struct pop *p, enum fault f)
+const char *
+fault_reply(enum fault f, const char *state, char *to, size_t room)
 {
-	char text[LINE_REPLY], name[STATE_NAME];
+	char sentence[FAULT_LEN - 80];
 
-	state_name(p->drop.box.name, name);
-	return reply_err(&p->conn, "%s %s%s", faults[f].code,
-	    drop_sentence(f, name, text, sizeof(text)), faults[f].then);
+	(void)snprintf(to, room, "%s %s%s", faults[f].code,
+	    fault_sentence(f, state, sentence, sizeof(sentence)),
+	    faults[f].then);
+	return to;
 }
 
-/* What an error of locking, opening or scanning the spool means. */
-static enum fault
-spool_fault(const struct pop *p, int error)
+enum fault
+fault_of(const struct maildrop *box, int error)
 {
 	if (file_no_room(error))
 		return FAULT_FULL;
 	switch (error) {
 	case EAGAIN:
-		return p->drop.box.stalelock ? FAULT_STALE : FAULT_LOCKED;
+		return box->stalelock ? FAULT_STALE : FAULT_LOCKED;
 	case EILSEQ:
 		return FAULT_NOT_MBOX;
 	case EPERM:
@@ -103,11 +103,21 @@ spool_fault(const struct pop *p, int error)
 	}
 }
 
+enum result
+drop_refuse(struct pop *p, enum fault f)
+{
+	char text[FAULT_LEN], name[STATE_NAME];
+
+	state_name(p->drop.box.name, name);
+	return reply_err(&p->conn, "%s",
+	    fault_reply(f, name, text, sizeof(text)));
+}
+
 /* What a client is told when the spool cannot be locked or read. */
 static enum result
 say_trouble(struct pop *p, const char *doing)
 {
-	enum fault f = spool_fault(p, errno);
+	enum fault f = fault_of(&p->drop.box, errno);
 
 	if (f == FAULT_LOCKED)
 		log_notice(&p->env, "lock user=%s: spool stays locked",
@@ -293,7 +303,7 @@ probe_spool(struct pop *p, struct probe *pr)
 	    O_RDONLY, p->ids.uid, &sb);
 	pr->there = fd != -1 || errno != ENOENT;
 	if (fd == -1)
-		return pr->there ? spool_fault(p, errno) : FAULT_NONE;
+		return pr->there ? fault_of(&p->drop.box, errno) : FAULT_NONE;
 	r = scan_begins(fd);
 	saved = errno;
 	(void)close(fd);
@@ -301,7 +311,7 @@ probe_spool(struct pop *p, struct probe *pr)
 	if (r == 0)
 		return FAULT_NONE;
 	return pr->left && errno == EILSEQ ? FAULT_DAMAGED :
-	    spool_fault(p, errno);
+	    fault_of(&p->drop.box, errno);
 }
 
 /* In the order of drop_open(). */

@@ -19,7 +19,7 @@
 
 static const char magic[32] = "popper index 3\n";
 
-struct head {
+struct index_head {
 	char magic[32];
 	struct stamp stamp;
 	struct summary sum;
@@ -32,7 +32,6 @@ struct head {
 };
 
 enum {
-	SECTOR = 512,		/* the head has one; the checksums follow */
 	ENTRIES = (PAGE - sizeof(struct summary)) / sizeof(struct msg),
 	PAGES_BLOCK = BLOCK / PAGE,
 	ROOM_KEPT = 4 << 20,	/* 100,000 pieces of a journal */
@@ -51,13 +50,13 @@ struct page {
 #define SECOND	INT64_C(1000000000)
 
 static uint64_t
-head_sum(const struct head *h)
+head_sum(const struct index_head *h)
 {
-	return file_sum(h, offsetof(struct head, head_sum), 1);
+	return file_sum(h, offsetof(struct index_head, head_sum), 1);
 }
 
 static bool
-index_head_read(int state, struct head *h)
+index_head_read(int state, struct index_head *h)
 {
 	return file_some(state, h, sizeof(*h), 0) == sizeof(*h) &&
 	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
@@ -138,7 +137,7 @@ index_settled(int state, const struct stamp *st)
 bool
 index_head(int state, const struct stamp *now, struct summary *sum)
 {
-	struct head h;
+	struct index_head h;
 
 	if (!index_head_read(state, &h) || !index_same(&h.stamp, now) ||
 	    !index_settled(state, now))
@@ -190,7 +189,7 @@ int
 index_open(int state, const struct summary *sum, struct msgs *t,
     struct pages *pg)
 {
-	struct head h;
+	struct index_head h;
 	size_t bytes;
 
 	memset(t, 0, sizeof(*t));
@@ -425,7 +424,7 @@ static int
 write_index_head(int state, const struct stamp *st, const struct msgs *t,
     const struct pages *pg, const struct summary *all, struct numbers *numbers)
 {
-	struct head h;
+	struct index_head h;
 	const struct timespec ms = { 0, 1000000 };
 	int i;
 
@@ -560,7 +559,7 @@ index_cut(int state, const struct stamp *st, const struct msgs *t,
 int
 index_behind(int state, uint64_t *of, uint64_t *at)
 {
-	struct head h;
+	struct index_head h;
 
 	if (!index_head_read(state, &h)) {
 		errno = EILSEQ;

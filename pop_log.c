@@ -147,19 +147,6 @@ log_error(struct env *e, const char *fmt, ...)
 	errno = saved;
 }
 
-void
-log_left_out(struct pop *p)
-{
-	unsigned long *n = p->env.log.left_out;
-
-	if (n[LV_NOTICE] > 0)
-		log_notice(&p->env, "log user=%s addr=%s: %lu lines left out",
-		    p->env.who, p->conn.addr, n[LV_NOTICE]);
-	if (n[LV_DEBUG] > 0)
-		log_debug(&p->env, "log user=%s addr=%s: %lu debug lines left "
-		    "out", p->env.who, p->conn.addr, n[LV_DEBUG]);
-}
-
 const char *
 text_clean(char *to, size_t room, const char *s, size_t n)
 {
@@ -243,6 +230,61 @@ peer_find(struct conn *c, bool tls)
 	    (!tls || !c->loopback || env == NULL))
 		return;			/* not stunnel's end of a pair */
 	peer_set(c, env != NULL ? env : "local");
+}
+
+/* ---- what a session logs ------------------------------------------------- */
+
+void
+log_start(struct pop *p)
+{
+	log_notice(&p->env, "start addr=%s version=" POPPER_VERSION,
+	    p->conn.addr);
+}
+
+void
+log_login(struct pop *p, int64_t ms)
+{
+	log_notice(&p->env, "login user=%s addr=%s messages=%llu octets=%llu "
+	    "ms=%lld", p->env.who, p->conn.addr,
+	    (unsigned long long)p->drop.sum.count,
+	    (unsigned long long)p->drop.sum.octets, (long long)ms);
+}
+
+void
+log_refused_login(struct pop *p, const char *reason)
+{
+	log_notice(&p->env, "failed login user=%s addr=%s reason=%s",
+	    p->env.who, p->conn.addr, reason);
+}
+
+/* The last lines but one: a bound on the log is nothing to be hidden. */
+static void
+log_left_out(struct pop *p)
+{
+	unsigned long *n = p->env.log.left_out;
+
+	if (n[LV_NOTICE] > 0)
+		log_notice(&p->env, "log user=%s addr=%s: %lu lines left out",
+		    p->env.who, p->conn.addr, n[LV_NOTICE]);
+	if (n[LV_DEBUG] > 0)
+		log_debug(&p->env, "log user=%s addr=%s: %lu debug lines left "
+		    "out", p->env.who, p->conn.addr, n[LV_DEBUG]);
+}
+
+void
+log_end(struct pop *p)
+{
+	static const char *const reasons[] = { "error", "quit", "lost",
+	    "timeout", "signal", "auth" };
+	struct timespec now;
+
+	log_left_out(p);
+	wait_deadline(&now, 0);
+	log_notice(&p->env, "end user=%s addr=%s reason=%s retrieved=%lu "
+	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->env.who,
+	    p->conn.addr, reasons[p->reason], p->retrieved,
+	    (unsigned long long)p->sent, p->removed, p->left,
+	    (long long)(now.tv_sec - p->start.tv_sec));
 }
 
 /* ---- the client's name --------------------------------------------------- */

@@ -14,7 +14,7 @@
 
 static const char numbers_magic[32] = "popper numbers 1\n";
 
-enum { SECTOR = 512, PLACE = SECTOR / 2, SEED = 4 };
+enum { PLACE = SECTOR / 2, SEED = 4 };
 
 static uint64_t
 numbers_sum(const struct numbers *l)

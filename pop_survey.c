@@ -140,7 +140,7 @@ try_maildrop(struct check *c, const char *name, const struct account *a)
 	if (f != FAULT_NONE) {
 		fault_cause(c->p, f, cause);
 		say(c, TO_MEND, "maildrop %s: %s: %s", cleaned(a->maildrop[0] !=
-		    '\0' ? a->maildrop : name, clean), drop_sentence(f,
+		    '\0' ? a->maildrop : name, clean), fault_sentence(f,
 		    state_clean(&c->p->drop.box, state), text, sizeof(text)),
 		    cause);
 	}

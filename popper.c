@@ -336,23 +336,6 @@ serve(struct pop *p)
 		conn_drain(&p->conn);
 }
 
-/* The line for the log that says all about the session. */
-static void
-log_end(struct pop *p)
-{
-	static const char *const reasons[] = { "error", "quit", "lost",
-	    "timeout", "signal", "auth" };
-	struct timespec now;
-
-	log_left_out(p);
-	wait_deadline(&now, 0);
-	log_notice(&p->env, "end user=%s addr=%s reason=%s retrieved=%lu "
-	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->env.who,
-	    p->conn.addr, reasons[p->reason], p->retrieved, (unsigned long
-	    long)p->sent, p->removed, p->left, (long long)(now.tv_sec -
-	    p->start.tv_sec));
-}
-
 /* ---- options ----------------------------------------------------------- */
 
 enum { EXIT_USAGE = 64 };
@@ -485,8 +468,7 @@ greet(struct pop *p)
 	(void)reply_ok(&p->conn, "popper " POPPER_VERSION " at %s ready.%s%s",
 	    p->host, p->stamp[0] != '\0' ? " " : "", p->stamp);
 	(void)reply_flush(&p->conn);	/* nobody waits for our log */
-	log_notice(&p->env, "start addr=%s version=" POPPER_VERSION,
-	    p->conn.addr);
+	log_start(p);
 }
 
 /* popper -V: what was built, and with what in it. */

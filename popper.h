@@ -561,10 +561,18 @@ void board_information(struct pop *p, const struct board *b);
 
 /*
  * The sentence of a fault, without a full stop, which may name the state file;
- * the reply made of it: ERR.
+ * and what a client is told, with its code.
  */
-const char *drop_sentence(enum fault f, const char *state, char *to,
+enum { FAULT_LEN = 480 };
+const char *fault_sentence(enum fault f, const char *state, char *to,
     size_t room);
+const char *fault_reply(enum fault f, const char *state, char *to,
+    size_t room);
+
+/* What an error of locking, opening or scanning the spool means. */
+enum fault fault_of(const struct maildrop *box, int error);
+
+/* Says so to the client: ERR. */
 enum result drop_refuse(struct pop *p, enum fault f);
 
 /*
@@ -832,16 +840,22 @@ int log_open(struct env *e, const char *trace);
 
 /*
  * One line.  fmt is a literal, and the kind of the line: of each kind there are
- * LOG_MOST (LOG_DEBUG_MOST) at most, and log_left_out() says how many more
- * there would have been.  log_error() adds the user and what errno says.  errno
+ * LOG_MOST (LOG_DEBUG_MOST) at most, and the end of the session
+ * says how many more there would have been.  log_error() adds the user and what errno says.  errno
  * stays.
  */
 void log_notice(struct env *e, const char *fmt, ...) PRINTF(2, 3);
 void log_debug(struct env *e, const char *fmt, ...) PRINTF(2, 3);
 void log_error(struct env *e, const char *fmt, ...) PRINTF(2, 3);
 
-/* The last line but one. */
-void log_left_out(struct pop *p);
+/*
+ * The lines that each session has: its start; a login, and the milliseconds that
+ * it took, or why it was refused; and its end, with all that was done.
+ */
+void log_start(struct pop *p);
+void log_login(struct pop *p, int64_t ms);
+void log_refused_login(struct pop *p, const char *reason);
+void log_end(struct pop *p);
 
 /* Copies foreign text with everything but plain characters as \xHH. */
 const char *text_clean(char *to, size_t room, const char *s, size_t n);

@@ -43,7 +43,7 @@ sub texts_of_source {
 		}
 	}
 	# what the pattern above sees of functions that pass a text on
-	delete @text{'-ERR %s', '%s user=%s: %s', '-ERR ', '-ERR %s %s%s',
+	delete @text{'-ERR %s', '%s user=%s: %s', '-ERR ',
 	    '%s user=%s: not an mbox'};
 	my ($table) = slurp('pop_xmit.c') =~ /texts\[\] = \{(.*?)\n\};/s;
 	while ($table =~ /\{ \d+, \w+, ((?:"[^"]*"\s*)+)\}/g) {
@@ -53,9 +53,9 @@ sub texts_of_source {
 	my $drop = slurp('pop_dropcopy.c');
 	my %then = ($drop =~ /^#define (TELL|LATER)\t(".*")$/mg);
 	my ($faults) = $drop =~ /faults\[\] = \{(.*?)\n\};/s;
-	while ($faults =~ /\[\w+\] = \{ "(.*?)", (WORK|LOCK|NO_FILE),\s+"(.*?)", ("\."|\w+) \}/g) {
+	while ($faults =~ /\[\w+\] = \{ "(.*?)", (STATE_FILE|LOCK_FILE|NO_FILE),\s+"(.*?)", ("\."|\w+) \}/g) {
 		my ($code, $file, $sentence, $then) = ($1, $2, $3, $then{$4} // $4);
-		$file = $file eq 'WORK' ? 'The file %s ' : $file eq 'LOCK' ? 'The file %s.lock ' : '';
+		$file = $file eq 'STATE_FILE' ? 'The file %s ' : $file eq 'LOCK_FILE' ? 'The file %s.lock ' : '';
 		$text{"-ERR $code $file$sentence" . $then =~ tr/"//dr} = 'pop_dropcopy.c, faults';
 	}
 	for my $passed ('login: spool', 'copy') {
@@ -163,7 +163,7 @@ for my $file (@files) {
 my ($failed) = $page =~ /^\.It Li "failed login .*\n((?:(?!\.It ).*\n)+)/m;
 is(words($failed =~ /^\.Dq (\w+)/mg), words(keys %reason),
     'the reasons of "failed login"');
-my ($ends) = $main =~ /reasons\[\] = \{(.*?)\};/s;
+my ($ends) = slurp('pop_log.c') =~ /reasons\[\] = \{(.*?)\};/s;
 my ($end) = $page =~ /^\.It Li "end user=.*\n(?:.*\n)*?The reasons are\n((?:(?!\.It ).*\n)+)/m;
 $end =~ s/.*another line explains\.\K.*//s;
 is(words($end =~ /^\.Dq (\w+)/mg), words($ends =~ /"(\w+)"/g),

@@ -21,7 +21,7 @@ enum { FORGED_AT = 2 * SECTOR };	/* the pages, 64 of them at most */
 
 /* The sums of a careful forger; as many entries as there are bytes for. */
 static void
-forge(int fd, struct head *h, size_t rest)
+forge(int fd, struct index_head *h, size_t rest)
 {
 	uint64_t sum[(FORGED_AT - SECTOR) / sizeof(uint64_t)];
 	struct page one;
@@ -53,7 +53,7 @@ forge(int fd, struct head *h, size_t rest)
 
 /* Its last message alone, then without it. */
 static void
-by_pages(int fd, const struct head *h)
+by_pages(int fd, const struct index_head *h)
 {
 	struct summary all;
 	struct pages pg;
@@ -93,7 +93,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static int fd = -1;
-	struct head h;
+	struct index_head h;
 	struct msgs t;
 	struct summary sum;
 	size_t i, rest = n > sizeof(h) ? n - sizeof(h) : 0;
