@@ -25,7 +25,8 @@ enum {
 	MEMORY_MOST = 4 << 20,	/* of mail text, where no disk has room: most
 				   messages fit, and any local user can fill
 				   TMPDIR, so that all sessions need it */
-	UID_LEN = 16,		/* MD5 */
+	MD5_LEN = 16,
+	UID_LEN = MD5_LEN,
 	UID_TEXT = 48,		/* 32 hex digits, a dot, a number and a NUL */
 	UIDL_MOST = 70		/* RFC 1939, 7: a unique-id has no more */
 };
@@ -508,7 +509,7 @@ int scan_begins(int fd);
 
 void md5_begin(struct md5 *m);
 void md5_add(struct md5 *m, const void *p, size_t n);
-void md5_end(struct md5 *m, unsigned char digest[UID_LEN]);
+void md5_end(struct md5 *m, unsigned char digest[MD5_LEN]);
 
 /*
  * A checksum that nobody can predict, or make two texts agree in, without the

@@ -467,7 +467,7 @@ malformed(struct pop *p)
 static enum result
 plain(struct pop *p, struct str response)
 {
-	char text[SASL_LEN], *who, *password;
+	char text[PASSWORD_LEN], *who, *password;
 	struct login l = { 0 };
 	struct account proxy = { .reason = "proxy" };
 	struct timespec when;

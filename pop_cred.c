@@ -18,7 +18,7 @@
 #include "popper.h"
 
 enum {
-	LOGIN_LEN = NAME_LEN + SASL_LEN + 32,	/* name, password, time */
+	LOGIN_LEN = NAME_LEN + PASSWORD_LEN + 32,	/* name, password, time */
 	CHECK_LIMIT = 30	/* seconds that a checkpassword program has */
 };
 
@@ -204,12 +204,8 @@ equal_constant_time(const char *a, const char *b)
 	return diff == 0;
 }
 
-/*
- * Looks for a line "name", or "name:value", whose value goes to *value (NULL:
- * nobody wants it).  1 found, 0 not, -1 with errno.
- */
-static int
-find_line(const char *path, bool secret, const char *name, char *value,
+int
+account_line(const char *path, bool secret, const char *name, char *value,
     size_t room)
 {
 	FILE *f;
@@ -245,7 +241,7 @@ static int
 name_is_listed(const char *path, const char *name, struct account *a)
 {
 	a->asked = path;
-	return find_line(path, false, name, NULL, 0);
+	return account_line(path, false, name, NULL, 0);
 }
 
 /*
@@ -394,8 +390,8 @@ static bool
 digest_right(const struct login *l, const char *secret)
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char got[UID_LEN];
-	unsigned diff = l->digest.n != 2 * UID_LEN;
+	unsigned char got[MD5_LEN];
+	unsigned diff = l->digest.n != 2 * MD5_LEN;
 	struct md5 m;
 	size_t i;
 
@@ -403,7 +399,7 @@ digest_right(const struct login *l, const char *secret)
 	md5_add(&m, l->stamp, strlen(l->stamp));
 	md5_add(&m, secret, strlen(secret));
 	md5_end(&m, got);
-	for (i = 0; i < 2 * UID_LEN && i < l->digest.n; i++)
+	for (i = 0; i < 2 * MD5_LEN && i < l->digest.n; i++)
 		diff |= (unsigned)(l->digest.p[i] ^ hex[got[i / 2] >>
 		    (i % 2 == 0 ? 4 : 0) & 15]);
 	return diff == 0;
@@ -419,7 +415,7 @@ static int check_secret(const struct accounts *ac, const struct login *l, struct
 	if (ac->secrets == NULL || (!*done && l->tls))
 		return 0;
 	a->asked = ac->secrets;
-	r = find_line(ac->secrets, true, l->name, secret, sizeof(secret));
+	r = account_line(ac->secrets, true, l->name, secret, sizeof(secret));
 	if (r == -1)
 		return -1;
 	if (r == 1 && !*done && a->reason == NULL)

@@ -216,8 +216,7 @@ wait_sleep(struct env *e, const struct timespec *until)
 	return wait_for(e, -1, false, until) == IO_TIMEOUT ? 0 : -1;
 }
 
-/* Waits for the client, and looks now and then whether it is there. */
-static enum io
+enum io
 conn_wait(struct conn *c, int fd, bool writing, const struct timespec *until)
 {
 	struct timespec look;
@@ -232,8 +231,7 @@ conn_wait(struct conn *c, int fd, bool writing, const struct timespec *until)
 	return r == IO_TIMEOUT ? IO_EOF : r;
 }
 
-/* What errno means: the connection is lost, or something is wrong here. */
-static enum io
+enum io
 conn_failure(void)
 {
 	switch (errno) {

@@ -118,7 +118,7 @@ md5_add(struct md5 *m, const void *data, size_t n)
 }
 
 void
-md5_end(struct md5 *m, unsigned char digest[UID_LEN])
+md5_end(struct md5 *m, unsigned char digest[MD5_LEN])
 {
 	static const unsigned char pad[64] = { 0x80 };
 	unsigned char length[8];
@@ -130,7 +130,7 @@ md5_end(struct md5 *m, unsigned char digest[UID_LEN])
 		length[i] = (unsigned char)(bits >> 8 * i);
 	md5_add(m, pad, have < 56 ? 56 - have : 120 - have);
 	md5_add(m, length, sizeof(length));
-	for (i = 0; i < UID_LEN; i++)
+	for (i = 0; i < MD5_LEN; i++)
 		digest[i] = (unsigned char)(m->state[i / 4] >> i % 4 * 8);
 }
 

@@ -130,9 +130,8 @@ pop_capa(struct pop *p)
 
 /* ---- the loop ---------------------------------------------------------- */
 
-/* Takes the next word off the line. */
-static struct str
-next_word(struct str *line)
+struct str
+text_word(struct str *line)
 {
 	struct str w = { line->p, 0 };
 
@@ -143,8 +142,8 @@ next_word(struct str *line)
 	return w;
 }
 
-static void
-skip_blanks(struct str *line)
+void
+text_blanks(struct str *line)
 {
 	while (line->n > 0 && *line->p == ' ') {
 		line->p++;
@@ -165,8 +164,8 @@ split_arguments(struct pop *p, const struct command *c, struct str line)
 		p->argc = line.n > 1;
 		return;
 	}
-	for (skip_blanks(&line); line.n > 0; skip_blanks(&line)) {
-		w = next_word(&line);
+	for (text_blanks(&line); line.n > 0; text_blanks(&line)) {
+		w = text_word(&line);
 		if (p->argc < ARGS_MAX)
 			p->argv[p->argc] = w;
 		p->argc++;
@@ -180,12 +179,12 @@ takes_name(struct str *line, const char *name)
 	struct str rest = *line, want = text_of(name);
 
 	for (;;) {
-		if (!text_is(next_word(&rest), next_word(&want)))
+		if (!text_is(text_word(&rest), text_word(&want)))
 			return false;
 		if (want.n == 0)
 			break;
-		skip_blanks(&rest);
-		skip_blanks(&want);
+		text_blanks(&rest);
+		text_blanks(&want);
 	}
 	*line = rest;
 	return true;
@@ -236,7 +235,7 @@ execute(struct pop *p, struct str line)
 	bool elsewhere;
 
 	if ((c = find_command(p->state, &line, &elsewhere)) == NULL) {
-		word = next_word(&line);
+		word = text_word(&line);
 		p->bad++;
 		return elsewhere ? reply_err(&p->conn, "The %.*s command is "
 		    "not possible now.", (int)word.n, word.p) :

@@ -41,7 +41,7 @@
 enum {
 	LINE_COMMAND = 255,	/* RFC 2449, 4: a command with its CRLF */
 	LINE_SASL = 1026,	/* 1024 of base64: RFC 4616, 2 */
-	SASL_LEN = 769,		/* ... and 767 octets of response in it */
+	PASSWORD_LEN = 769,		/* ... and 767 octets of response in it */
 	LINE_REPLY = 512,	/* RFC 1939, 3: a first reply line, CRLF too */
 	ARGS_MAX = 4,		/* XTND XLST field number is the longest */
 	IN_SIZE = 4096,		/* several pipelined commands a read */
@@ -304,6 +304,10 @@ bool text_number(struct str s, uint64_t max, uint64_t *value);
 /* A string as a run of bytes. */
 struct str text_of(const char *s);
 
+/* Takes the next word off the line; and the blanks before it. */
+struct str text_word(struct str *line);
+void text_blanks(struct str *line);
+
 /* Whether two words are the same but for the case of their letters. */
 bool text_is(struct str a, struct str b);
 
@@ -430,6 +434,13 @@ FILE *file_trusted(const char *path, bool secret);
  * of the maildrop.  Whether it is a line with that name.
  */
 bool account_parse(char *line, const char *name, struct account *a);
+
+/*
+ * Looks for a line "name", or "name:value", whose value goes to *value (NULL:
+ * nobody wants it).  1 found, 0 not, -1 with errno.
+ */
+int account_line(const char *path, bool secret, const char *name, char *value,
+    size_t room);
 
 /* Whether it is the name of a lock file, and so of no account or maildrop. */
 bool account_is_lock_name(const char *name);
@@ -794,6 +805,13 @@ enum io wait_for(struct env *e, int fd, bool writing,
 
 /* Blocks the signals that end a session, but for waits.  0, or -1. */
 int wait_begin(struct env *e);
+
+/* Waits for the client, and looks now and then whether it is there. */
+enum io conn_wait(struct conn *c, int fd, bool writing,
+    const struct timespec *until);
+
+/* What errno means: the connection is lost, or something is wrong here. */
+enum io conn_failure(void);
 
 /* Descriptor 1, a new one, must not block us. */
 int conn_unblock(void);

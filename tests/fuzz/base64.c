@@ -15,13 +15,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
 	struct str in = { (const char *)data, n };
-	char *out = malloc(SASL_LEN), *exact, back[4];
+	char *out = malloc(PASSWORD_LEN), *exact, back[4];
 	size_t got, again, i, k;
 	uint32_t bits;
 
 	if (out == NULL)
 		abort();
-	if (base64_decode(in, out, SASL_LEN, &got)) {
+	if (base64_decode(in, out, PASSWORD_LEN, &got)) {
 		for (i = 0; i < n; i += 4) {
 			for (bits = 0, k = 0; k < 3; k++)
 				bits = bits << 8 | (i / 4 * 3 + k < got ?
