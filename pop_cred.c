@@ -408,7 +408,7 @@ digest_right(const struct login *l, const char *secret)
 /* APOP, and the users of APOP at PASS. */
 static int check_secret(const struct accounts *ac, const struct login *l, struct
     account *a, bool *done) {
-	char secret[LINE_COMMAND];
+	char secret[PASSWORD_LEN];
 	int r;
 
 	*done = l->password == NULL;

@@ -137,7 +137,7 @@ xuidl_free(struct names *x)
 
 /* ---- between sessions, behind the index ---------------------------------- */
 
-struct head {
+struct names_head {
 	uint64_t of;		/* what index_behind() says */
 	uint64_t n, sum;
 };
@@ -158,7 +158,7 @@ sound(const struct names *x)
 int
 xuidl_write(int state, const struct names *x)
 {
-	struct head h;
+	struct names_head h;
 	size_t bytes = x->n * sizeof(*x->v);
 	uint64_t at;
 
@@ -173,7 +173,7 @@ xuidl_write(int state, const struct names *x)
 int
 xuidl_read(int state, struct names *x)
 {
-	struct head h;
+	struct names_head h;
 	size_t bytes;
 	uint64_t of, at;
 
