@@ -28,21 +28,40 @@ WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	  -Wmissing-prototypes -Wformat=2
 HARDEN	= -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 HARDEN_LD = -pie -Wl,-z,relro -Wl,-z,now
-STD	= -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64
+STD	= -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE \
+	  -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I.
 
 # Where crypt(3) is: the one library beside libc.  musl has it in its libc;
 # Debian's musl has none at all: see "make static".
 LIBCRYPT = -lcrypt
 
-MODULES	= pop_auth.c pop_base64.c pop_board.c pop_body.c pop_check.c \
-	  pop_child.c pop_cred.c pop_dropcopy.c pop_file.c pop_from.c \
-	  pop_index.c pop_io.c pop_journal.c pop_list.c pop_lock.c pop_log.c \
-	  pop_mbox.c pop_md5.c pop_number.c pop_plan.c pop_proxy.c pop_recover.c pop_redo.c \
-	  pop_scan.c pop_send.c pop_survey.c pop_tls.c pop_twin.c \
-	  pop_updt.c pop_xmit.c pop_xtnd.c pop_xuidl.c
-SRC	= popper.c $(MODULES)
-HDR	= popper.h maildrop.h journal.h check.h
+# Each folder has one header, and knows those of the folders in its line.
+TOP	= popper.c pop_auth.c pop_dropcopy.c pop_log.c pop_send.c pop_updt.c \
+	  pop_xmit.c
+LIB	= lib/base64.c lib/child.c lib/file.c lib/log.c lib/md5.c lib/text.c \
+	  lib/wait.c
+LOGIN	= login/account.c login/dir.c login/password.c login/user.c
+NET	= net/conn.c net/line.c net/peer.c net/proxy.c net/reply.c net/tls.c \
+	  net/wire.c
+MBOX	= mbox/body.c mbox/duplicate.c mbox/from.c mbox/scan.c
+SPOOL	= spool/fault.c spool/index.c spool/journal.c spool/lock.c \
+	  spool/number.c spool/plan.c spool/recover.c spool/redo.c \
+	  spool/table.c spool/xuidl.c
+XTND	= xtnd/board.c xtnd/boards.c xtnd/file.c xtnd/xlst.c
+CHECK	= check/check.c check/maildrops.c
+
+LIB_H	= lib/lib.h
+LOGIN_H	= login/login.h $(LIB_H)
+NET_H	= net/net.h $(LIB_H)
+MBOX_H	= mbox/mbox.h $(LIB_H)
+SPOOL_H	= spool/spool.h $(MBOX_H)
+TOP_H	= popper.h login/login.h net/net.h $(SPOOL_H)
+HDR	= $(TOP_H) xtnd/xtnd.h check/check.h
+
+SRC	= $(TOP) $(XTND) $(CHECK) $(LOGIN) $(NET) $(SPOOL) $(MBOX) $(LIB)
 OBJ	= $(SRC:.c=.o)
+# all but main(), for the unit tests
+MODULES	= $(OBJ:popper.o=)
 UNITS	= scan plan journal md5 twin base64 child
 CARD	= client/popcard.c client/cards.c client/mail.c client/maildrop.c \
 	  client/pop.c client/term.c client/view.c
@@ -53,7 +72,12 @@ all: popper client/popcard
 popper: $(OBJ)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $(OBJ) $(LIBCRYPT)
 
-$(OBJ): $(HDR)
+$(LIB:.c=.o): $(LIB_H)
+$(LOGIN:.c=.o): $(LOGIN_H)
+$(NET:.c=.o): $(NET_H)
+$(MBOX:.c=.o): $(MBOX_H)
+$(SPOOL:.c=.o): $(SPOOL_H)
+$(TOP:.c=.o) $(XTND:.c=.o) $(CHECK:.c=.o): $(HDR)
 
 client/popcard: $(CARDOBJ)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $(CARDOBJ)
@@ -83,8 +107,8 @@ sources:
 
 units: $(OBJ)
 	mkdir -p build/unit
-	for u in $(UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) -I. \
-	    -o build/unit/$$u tests/unit/$$u.c $(MODULES:.c=.o) $(LIBCRYPT) || \
+	for u in $(UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) \
+	    -o build/unit/$$u tests/unit/$$u.c $(MODULES) $(LIBCRYPT) || \
 	    exit 1; done
 
 PROVE	= prove -j4 -I tests/lib
@@ -101,11 +125,11 @@ SAN_TESTS = tests/[12]*.t tests/3*.t tests/4[0-24]*.t tests/5[0145]*.t \
 SAN_UNITS = plan md5 twin base64 child
 check-san:
 	mkdir -p build/san/unit
-	for m in $(SRC:.c=); do $(CC) $(STD) $(WARN) $(SANITIZE) -c \
+	for m in $(SRC:.c=); do mkdir -p build/san/$$(dirname $$m); $(CC) $(STD) $(WARN) $(SANITIZE) -c \
 	    -o build/san/$$m.o $$m.c || exit 1; done
 	$(CC) $(SANITIZE) -o build/san/popper $(SRC:%.c=build/san/%.o) $(LIBCRYPT)
-	for u in $(SAN_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) -I. \
-	    -o build/san/unit/$$u tests/unit/$$u.c $(MODULES:%.c=build/san/%.o) \
+	for u in $(SAN_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) \
+	    -o build/san/unit/$$u tests/unit/$$u.c $(MODULES:%=build/san/%) \
 	    $(LIBCRYPT) || exit 1; done
 	ASAN_OPTIONS=detect_leaks=0 POPPER=build/san/popper $(PROVE) \
 	    $(SAN_UNITS:%=build/san/unit/%) $(SAN_TESTS)
@@ -145,7 +169,7 @@ lint:
 	    --warnings-as-errors='*' --checks='$(TIDY)' {} -- $(STD)
 	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I {} gcc $(STD) $(WARN) -O2 \
 	    -fanalyzer -Werror -c -o /dev/null {}
-	mandoc -Tlint -Wwarning popper.8 popper-boards.5 popper-passwd.5 \
+	mandoc -Tlint -Wwarning popper.8 man/popper-boards.5 man/popper-passwd.5 \
 	    client/popcard.1
 
 # ---- installing -----------------------------------------------------------
@@ -157,8 +181,8 @@ install: all
 	install -m 755 popper $(DESTDIR)$(SBINDIR)/popper
 	install -m 755 client/popcard $(DESTDIR)$(BINDIR)/popcard
 	install -m 644 client/popcard.1 $(DESTDIR)$(MANDIR)/man1/popcard.1
-	install -m 644 popper-boards.5 $(DESTDIR)$(MANDIR)/man5/popper-boards.5
-	install -m 644 popper-passwd.5 $(DESTDIR)$(MANDIR)/man5/popper-passwd.5
+	install -m 644 man/popper-boards.5 $(DESTDIR)$(MANDIR)/man5/popper-boards.5
+	install -m 644 man/popper-passwd.5 $(DESTDIR)$(MANDIR)/man5/popper-passwd.5
 	install -m 644 popper.8 $(DESTDIR)$(MANDIR)/man8/popper.8
 
 uninstall:

@@ -1,7 +1,7 @@
 /*
  * Everything that runs as root.  That is: main() up to the greeting, reading
- * command lines (pop_io.c, bounded), STLS (pop_tls.c), and in this file
- *	- (with pop_cred.c) looking up an account and checking a password,
+ * command lines (net/, bounded), STLS (net/tls.c), and in this file
+ *	- (with login/) looking up an account and checking a password,
  *	- opening the spool directory and creating .user.pop for its owner,
  *	- becoming that user for good.
  * Nothing else that a client sends reaches root.
@@ -12,222 +12,12 @@
 #include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "popper.h"
 
 /* ---- the spool directory --------------------------------------------------- */
-
-enum { LINKS_MOST = 8, TARGET_LEN = 1024 };
-
-static int walk(int from, const char *path, int links);
-
-/* Closes a directory; what went wrong before that stays in errno. */
-static void
-close_dir(int fd)
-{
-	int saved = errno;
-
-	(void)close(fd);
-	errno = saved;
-}
-
-/*
- * Opens one name in a directory as walk() does.  In a directory with the sticky
- * bit only root can replace what belongs to root.
- */
-static int
-walk_name(int dir, const char *name, int links)
-{
-	char target[TARGET_LEN];
-	struct stat sb;
-	ssize_t n;
-	int fd;
-
-	if (fstat(dir, &sb) == -1)
-		return -1;
-	if (sb.st_uid != 0 || (sb.st_mode & (S_IWGRP | S_IWOTH) &&
-	    !(sb.st_mode & S_ISVTX))) {
-		errno = EPERM;
-		return -1;
-	}
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-	    O_CLOEXEC);
-	if (fd != -1 || fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
-		return fd;
-	if (!S_ISLNK(sb.st_mode) || sb.st_uid != 0 || links == 0) {
-		errno = EPERM;
-		return -1;
-	}
-	errno = ENAMETOOLONG;
-	n = readlinkat(dir, name, target, sizeof(target));
-	if (n == -1 || (size_t)n == sizeof(target))
-		return -1;
-	target[n] = '\0';
-	return walk(dir, target, links - 1);
-}
-
-/*
- * Opens a directory as root, name by name, where only root could have put it:
- * every directory that is passed on the way must belong to root and be closed
- * to other writers, and a symbolic link must belong to root as well.  The last
- * directory is not judged.  -1 with errno.
- */
-static int
-walk(int from, const char *path, int links)
-{
-	char name[256];
-	int next, n, at = openat(from, *path == '/' ? "/" : ".", O_RDONLY |
-	    O_DIRECTORY | O_CLOEXEC);
-
-	while (at != -1 && *(path += strspn(path, "/")) != '\0') {
-		n = snprintf(name, sizeof(name), "%.*s",
-		    (int)strcspn(path, "/"), path);
-		errno = ENAMETOOLONG;
-		next = n < 0 || (size_t)n >= sizeof(name) ? -1 :
-		    walk_name(at, name, links);
-		close_dir(at);
-		at = next;
-		path += strcspn(path, "/");
-	}
-	return at;
-}
-
-/*
- * The directory of mbox= must be root's itself.  Its group may write there, as
- * in a spool directory: the group can replace nothing that leads to it.
- */
-static int
-open_listed(const char *dir)
-{
-	int fd = walk(AT_FDCWD, dir, LINKS_MOST);
-	struct stat sb;
-
-	if (fd == -1 || (fstat(fd, &sb) == 0 && sb.st_uid == 0 &&
-	    (!(sb.st_mode & S_IWOTH) || sb.st_mode & S_ISVTX)))
-		return fd;
-	(void)close(fd);
-	errno = EPERM;
-	return -1;
-}
-
-int
-dir_open(const struct ids *ids, const char *spooldir, const char *user,
-    const struct account *a, char name[SPOOL_NAME])
-{
-	const char *path = a->maildrop, *slash = strrchr(path, '/');
-	char dir[sizeof(a->maildrop)];
-	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-
-	if (path[0] == '\0') {
-		(void)snprintf(name, SPOOL_NAME, "%s", user);
-		return ids->uid == 0 ? walk(AT_FDCWD, spooldir, LINKS_MOST) :
-		    open(spooldir, flags);
-	}
-	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
-	    account_is_lock_name(slash + 1) ||
-	    strlen(path) == sizeof(a->maildrop) - 1) {
-		errno = EINVAL;		/* no maildrop's path, or cut */
-		return -1;
-	}
-	(void)snprintf(name, SPOOL_NAME, "%s", slash + 1);
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path),
-	    path);
-	return ids->uid == 0 ? open_listed(dir) : open(dir, flags);
-}
-
-void
-dir_make_state(int dir, const char *name, const struct account *a)
-{
-	struct stat sb = { 0 };
-	int fd;
-
-	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
-	/* another first session may just be giving it away */
-	if (fd == -1 && errno == EEXIST && fstatat(dir, name, &sb,
-	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_uid == 0)
-		fd = file_open(dir, name, O_RDWR, 0, &sb);
-	if (fd == -1)
-		return;
-	if (sb.st_size == 0) {
-		if (fchown(fd, a->uid, a->gid) == -1)
-			(void)unlinkat(dir, name, 0);
-		else		/* an UPDATE on a full disk begins in there */
-			(void)file_reserve(fd, 0, PAGE);
-	}
-	(void)close(fd);
-}
-
-bool
-dir_would_make_state(int dir, const char *name)
-{
-	struct stat sb;
-
-	if (geteuid() != 0 || faccessat(dir, ".", W_OK | X_OK, 0) == -1)
-		return false;
-	if (fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == -1)
-		return errno == ENOENT;
-	return S_ISREG(sb.st_mode) && sb.st_nlink == 1 && sb.st_uid == 0 &&
-	    sb.st_size == 0;
-}
-
-/*
- * Runs fn(arg) with the spool directory's group in force, the one group right
- * that a session keeps besides the user's own: for name.lock and nothing else.
- */
-static int
-as_spool(const struct ids *ids, int (*fn)(void *), void *arg)
-{
-	int r, saved;
-
-	if (setegid(ids->spoolgid) == -1)
-		return -1;
-	r = fn(arg);
-	saved = errno;
-	if (setegid(ids->gid) == -1)
-		abort();		/* never go on with it */
-	errno = saved;
-	return r;
-}
-
-int
-user_become(struct ids *ids, const struct account *a, const char *name,
-    int dir, bool boards)
-{
-	struct stat sb = { 0 };
-
-	ids->uid = a->uid;
-	ids->gid = ids->spoolgid = a->gid;
-	if (geteuid() != 0) {
-		ids->gid = ids->spoolgid = getegid();
-		errno = EPERM;
-		return geteuid() == a->uid ? 0 : -1;
-	}
-	if (dir != -1 && fstat(dir, &sb) == -1)
-		return -1;
-	if (sb.st_mode & S_IWGRP && !(sb.st_mode & S_IWOTH) && sb.st_gid != 0)
-		ids->spoolgid = sb.st_gid;
-	if (ids->spoolgid != ids->gid)
-		ids->as_spool = as_spool;
-	if ((a->system && (boards || !(sb.st_mode & S_IXOTH)) ?
-	    initgroups(name, a->gid) : setgroups(1, &a->gid)) == -1 ||
-	    setregid(a->gid, ids->spoolgid) == -1 ||
-	    setegid(a->gid) == -1 || setuid(a->uid) == -1)
-		return -1;
-	if (getuid() != a->uid || geteuid() != a->uid ||
-	    getgid() != a->gid || getegid() != a->gid ||
-	    setuid(0) == 0 || seteuid(0) == 0 || setegid(0) == 0) {
-		errno = EPERM;
-		return -1;
-	}
-	return 0;
-}
 
 /* ---- the commands ---------------------------------------------------------- */
 
@@ -535,4 +325,28 @@ pop_auth(struct pop *p)
 	if (response.n == 1 && *response.p == '*')
 		return reply_err(&p->conn, "Authentication is cancelled.");
 	return plain(p, response);
+}
+
+/* ---- STLS ---------------------------------------------------------------- */
+
+enum result
+pop_stls(struct pop *p)
+{
+	if (p->conn.tls)
+		return reply_err(&p->conn, "TLS is active already.");
+	if (!tls_offered(&p->conn))
+		return reply_err(&p->conn, "TLS is not offered here.");
+	if (line_pending(&p->conn)) {
+		(void)reply_err(&p->conn, "Nothing may follow STLS before its "
+		    "answer.");
+		return CLOSE;
+	}
+	(void)reply_ok(&p->conn, "Begin TLS negotiation.");
+	if (reply_flush(&p->conn) == -1)
+		return ABORT;
+	if (tls_start(&p->conn) == -1)
+		return ABORT;
+	p->user[0] = '\0';
+	memcpy(p->env.who, "-", 2);
+	return OK;
 }

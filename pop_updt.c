@@ -4,10 +4,11 @@
  * The spool is changed in place, never replaced: a delivery agent may hold
  * the old file open and would deliver into nothing.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "popper.h"
 
@@ -451,4 +452,50 @@ updt_maildrop(struct pop *p, bool *begun)
 		    begun);
 	unlock_spool(&p->drop.box, &sp);
 	return r;
+}
+
+/* ---- QUIT ---------------------------------------------------------------- */
+
+static enum result
+sign_off(struct pop *p)
+{
+	p->reason = END_QUIT;
+	(void)reply_ok(&p->conn, "popper at %s signing off.", p->host);
+	return CLOSE;
+}
+
+/* QUIT before login: nothing to update. */
+enum result
+pop_quit(struct pop *p)
+{
+	return sign_off(p);
+}
+
+/*
+ * QUIT in TRANSACTION: UPDATE, then the lock is released, then one reply that
+ * tells the truth (RFC 1939, 6).
+ */
+enum result
+pop_update(struct pop *p)
+{
+	bool begun = false;
+	int r, saved;
+
+	r = !p->drop.box.board ? updt_maildrop(p, &begun) : 0;
+	saved = errno;
+	drop_unlock(&p->drop);
+	if (r == 0)
+		return sign_off(p);
+	errno = saved;
+	log_error(&p->env, "update");
+	if (begun)
+		(void)reply_err(&p->conn, "[SYS/TEMP] The update was cut off; "
+		    "the next session shows what is left.");
+	else if (saved == EAGAIN)
+		(void)reply_err(&p->conn, "[IN-USE] The maildrop is locked by "
+		    "another program; nothing was removed.");
+	else
+		(void)reply_err(&p->conn, "[SYS/TEMP] The maildrop could not "
+		    "be updated; nothing was removed.");
+	return CLOSE;
 }

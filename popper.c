@@ -2,13 +2,14 @@
  * The server: options, the one table of commands, and the loop that walks the
  * three states.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "popper.h"
+#include "check/check.h"
+#include "xtnd/xtnd.h"
 
 static enum result pop_capa(struct pop *p);
 
@@ -129,27 +130,6 @@ pop_capa(struct pop *p)
 }
 
 /* ---- the loop ---------------------------------------------------------- */
-
-struct str
-text_word(struct str *line)
-{
-	struct str w = { line->p, 0 };
-
-	while (w.n < line->n && line->p[w.n] != ' ')
-		w.n++;
-	line->p += w.n;
-	line->n -= w.n;
-	return w;
-}
-
-void
-text_blanks(struct str *line)
-{
-	while (line->n > 0 && *line->p == ' ') {
-		line->p++;
-		line->n--;
-	}
-}
 
 /* Splits the rest of the line; more words than fit are only counted. */
 static void

@@ -8,7 +8,7 @@ use warnings;
 use Test::More;
 use Popper;
 
-my $page = 63;			# messages in a page, as pop_index.c has it
+my $page = 63;			# messages in a page, as spool/index.c has it
 
 # So many short letters, some of them read, some alike.
 sub letters {

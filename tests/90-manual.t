@@ -13,7 +13,7 @@ sub slurp {
 	my ($file) = @_;
 	open my $f, '<', $file or die "$file: $!";
 	local $/;
-	return scalar <$f>;
+	return <$f> // die "$file: $!\n";
 }
 
 my @files = source_files();
@@ -50,14 +50,16 @@ sub texts_of_source {
 		$text{ '-ERR ' . join '', $1 =~ /"([^"]*)"/g } = 'pop_xmit.c, texts';
 	}
 	# the sentences of faults
-	my $drop = slurp('pop_dropcopy.c');
+	my $drop = slurp('spool/fault.c');
 	my %then = ($drop =~ /^#define (TELL|LATER)\t(".*")$/mg);
 	my ($faults) = $drop =~ /faults\[\] = \{(.*?)\n\};/s;
 	while ($faults =~ /\[\w+\] = \{ "(.*?)", (STATE_FILE|LOCK_FILE|NO_FILE),\s+"(.*?)", ("\."|\w+) \}/g) {
 		my ($code, $file, $sentence, $then) = ($1, $2, $3, $then{$4} // $4);
 		$file = $file eq 'STATE_FILE' ? 'The file %s ' : $file eq 'LOCK_FILE' ? 'The file %s.lock ' : '';
-		$text{"-ERR $code $file$sentence" . $then =~ tr/"//dr} = 'pop_dropcopy.c, faults';
+		$text{"-ERR $code $file$sentence" . $then =~ tr/"//dr} = 'spool/fault.c, faults';
 	}
+	cmp_ok(scalar(grep { /, faults\z/ } values %text), '>', 10, 'there are faults');
+	cmp_ok(scalar(grep { /, texts\z/ } values %text), '>', 10, 'there are exit statuses');
 	for my $passed ('login: spool', 'copy') {
 		$text{"$passed user=%s: not an mbox"} = 'pop_dropcopy.c';
 	}
@@ -82,8 +84,8 @@ sub texts_of_source {
 		$text{$_} = 'written out' for @{ $parts{$whole} };
 	}
 	# what is written in another way, and the words by which it is known
-	for ([ 'pop_board.c', '+OK XTND', '+OK XTND' ],
-	    [ 'pop_list.c', '+OK %s %s', '+OK ' ]) {
+	for ([ 'xtnd/file.c', '+OK XTND', '+OK XTND' ],
+	    [ 'pop_send.c', '+OK %s %s', '+OK ' ]) {
 		my ($file, $text, $words) = @$_;
 		like(slurp($file), qr/"\Q$words\E/, "$file still has: $words");
 		$text{$text} = $file;
@@ -170,7 +172,7 @@ is(words($end =~ /^\.Dq (\w+)/mg), words($ends =~ /"(\w+)"/g),
     'the reasons of "end"');
 
 # The environment.
-my %env = map { $_ => 1 } slurp('pop_tls.c') =~ /"(SSL\w+FD)"/g;
+my %env = map { $_ => 1 } slurp('net/tls.c') =~ /"(SSL\w+FD)"/g;
 for my $file (@files) {
 	my $source = slurp($file);
 	$env{$1} = 1 while $source =~ /\bgetenv\("(\w+)"\)/g;

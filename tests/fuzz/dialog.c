@@ -66,7 +66,7 @@ fdatasync(int fd)
 	return fsync(fd);
 }
 
-/* Nor does its clock matter: see pop_index.c. */
+/* Nor does its clock matter: see spool/index.c. */
 int
 nanosleep(const struct timespec *want, struct timespec *left)
 {

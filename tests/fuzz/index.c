@@ -5,7 +5,7 @@
  */
 #include <sys/mman.h>
 
-#include "../../pop_index.c"
+#include "../../spool/index.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

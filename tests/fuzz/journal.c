@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "journal.h"
+#include "popper.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "../../pop_io.c"
+#include "../../net/line.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -1,5 +1,5 @@
 /*
- * The decoder of pop_base64.c: what RFC 4648 and RFC 5034 have as examples,
+ * The decoder of lib/base64.c: what RFC 4648 and RFC 5034 have as examples,
  * every octet in every place, and everything that is not base64.
  */
 #include "popper.h"

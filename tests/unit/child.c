@@ -1,5 +1,5 @@
 /*
- * pop_child.c: a program that does not end is ended, and all that it started;
+ * lib/child.c: a program that does not end is ended, and all that it started;
  * what one that ends has to say is kept.  A copy of ourselves answers, or dies,
  * or is late.
  */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "journal.h"
+#include "popper.h"
 #include "tap.h"
 
 enum { SPOOL, WORK, FILES };

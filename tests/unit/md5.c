@@ -1,7 +1,7 @@
 /* MD5 against the test suite of RFC 1321, A.5, in one piece and in many. */
 #include <string.h>
 
-#include "maildrop.h"
+#include "popper.h"
 #include "tap.h"
 
 static const struct {

@@ -1,5 +1,5 @@
 /*
- * The order of moves in pop_plan.c, carried out on an array: after every
+ * The order of moves in spool/plan.c, carried out on an array: after every
  * step, and with any part of a step's place destroyed in the middle of it,
  * doing the step again must lead to the new text, and every message must
  * stand whole somewhere.
@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "maildrop.h"
+#include "popper.h"
 #include "tap.h"
 
 enum { ROOM = 1 << 16, MESSAGES = 24, BIT = 16 };

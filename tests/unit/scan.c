@@ -1,5 +1,5 @@
 /*
- * The scanner of pop_mbox.c, pop_body.c and pop_from.c against a naive one that
+ * The scanner of mbox/scan.c, mbox/body.c and mbox/from.c against a naive one that
  * has the whole file before it and goes through it byte by byte: hand-made
  * files, then seeded random ones, cut into blocks of every size.
  */
@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "maildrop.h"
+#include "popper.h"
 #include "tap.h"
 
 /* ---- the naive scanner: lines ------------------------------------------ */

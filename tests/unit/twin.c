@@ -1,10 +1,10 @@
 /*
  * Which entries of two tables are the same message, and the numbers of those
- * that share a unique-id (pop_twin.c).
+ * that share a unique-id (mbox/duplicate.c).
  */
 #include <string.h>
 
-#include "maildrop.h"
+#include "popper.h"
 #include "tap.h"
 
 /*

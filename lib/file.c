@@ -1,0 +1,453 @@
+/*
+ * Whole reads and writes at a place, room on the disk, unnamed files, and the
+ * checksum of what popper writes for itself.
+ *
+ * What only Linux has stands behind POPPER_LINUX, each with the portable way
+ * beside it; -DPOPPER_PORTABLE builds the portable ways everywhere.
+ */
+#if defined(__linux__) && !defined(POPPER_PORTABLE)
+#define POPPER_LINUX	1
+#define _GNU_SOURCE	1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef POPPER_LINUX
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#endif
+
+#include "lib/lib.h"
+
+#if defined(POPPER_LINUX) && !defined(FICLONE)
+#define FICLONE	_IOW(0x94, 9, int)	/* <linux/fs.h>, where there is one */
+#endif
+
+/*
+ * Reading a spool must not look like its owner reading his mail: shells tell
+ * "new mail" by the access time.
+ */
+#ifdef POPPER_LINUX
+#define NOATIME	O_NOATIME
+#else
+#define NOATIME	0
+#endif
+
+/* Whether a file that cannot be opened is another user's. */
+static bool
+is_foreign(int dir, const char *name, uid_t owner)
+{
+	struct stat sb;
+
+	return owner != ANY_OWNER &&
+	    fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    sb.st_uid != owner;
+}
+
+int
+file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
+{
+	int fd, saved;
+
+	fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+	    O_CLOEXEC | (owner == geteuid() ? NOATIME : 0), 0600);
+	if (fd == -1) {
+		saved = errno;
+		if (saved == ELOOP || saved == EISDIR || saved == ENXIO ||
+		    (saved == EACCES && is_foreign(dir, name, owner)))
+			saved = EPERM;
+		errno = saved;
+		return -1;
+	}
+	if (fstat(fd, sb) == -1)
+		saved = errno;
+	else if (!S_ISREG(sb->st_mode) || sb->st_nlink > 1 ||
+	    (sb->st_uid != owner && owner != ANY_OWNER))
+		saved = EPERM;
+	else
+		return fd;
+	(void)close(fd);
+	errno = saved;
+	return -1;
+}
+
+bool
+file_permanent(int error)
+{
+	switch (error) {
+	case EACCES: case EINVAL: case EISDIR: case ELOOP: case ENAMETOOLONG:
+	case ENOENT: case ENOEXEC: case ENOTDIR: case EPERM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Under a hypervisor a fault for each page of a table costs more than it. */
+void
+file_populate(void *p, size_t n)
+{
+#if defined(POPPER_LINUX) && defined(MADV_POPULATE_WRITE)
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)p + page - 1) / page * page;
+	uintptr_t end = ((uintptr_t)p + n) / page * page;
+
+	if (end > from)
+		(void)madvise((char *)p + (from - (uintptr_t)p), end - from,
+		    MADV_POPULATE_WRITE);
+#else
+	(void)p;
+	(void)n;
+#endif
+}
+
+int
+file_random(void *p, size_t n)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	ssize_t r = -1;
+
+	if (fd == -1)
+		return -1;
+	do
+		r = read(fd, p, n);
+	while (r == -1 && errno == EINTR);
+	(void)close(fd);
+	if (r != (ssize_t)n) {
+		memset(p, 0, n);
+		errno = EIO;
+		return -1;
+	}
+	return 0;
+}
+
+const char *
+file_calls(void)
+{
+#ifdef POPPER_LINUX
+	return "Linux";
+#else
+	return "POSIX";
+#endif
+}
+
+FILE *
+file_text(const char *path, struct stat *sb)
+{
+	int saved, fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY |
+	    O_CLOEXEC);
+	FILE *f;
+
+	if (fd == -1)
+		return NULL;
+	errno = EPERM;
+	if (fstat(fd, sb) == 0 && S_ISREG(sb->st_mode) &&
+	    (f = fdopen(fd, "r")) != NULL)
+		return f;
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	return NULL;
+}
+
+FILE *
+file_trusted(const char *path, bool secret)
+{
+	mode_t others = secret ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH;
+	struct stat sb;
+	FILE *f;
+
+	if ((f = file_text(path, &sb)) == NULL)
+		return NULL;
+	if ((sb.st_uid == 0 || sb.st_uid == geteuid()) &&
+	    !(sb.st_mode & others))
+		return f;
+	(void)fclose(f);
+	errno = EPERM;
+	return NULL;
+}
+
+ssize_t
+file_some(int fd, void *p, size_t n, uint64_t at)
+{
+	char *to = p;
+	size_t done = 0;
+	ssize_t r;
+
+	while (done < n) {
+		r = pread(fd, to + done, n - done, (off_t)(at + done));
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return -1;
+		if (r == 0)
+			break;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
+int
+file_read(int fd, void *p, size_t n, uint64_t at)
+{
+	ssize_t r;
+
+	if ((r = file_some(fd, p, n, at)) == -1)
+		return -1;
+	if ((size_t)r != n) {
+		errno = EIO;
+		return -1;
+	}
+	return 0;
+}
+
+int
+file_write(int fd, const void *p, size_t n, uint64_t at)
+{
+	const char *from = p;
+	size_t done = 0;
+	ssize_t r;
+
+	while (done < n) {
+		r = pwrite(fd, from + done, n - done, (off_t)(at + done));
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return -1;
+		done += (size_t)r;
+	}
+	return 0;
+}
+
+void *
+file_block(uint64_t n)
+{
+	size_t size = n < BLOCK ? (size_t)n + 1 : BLOCK;
+
+	return aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
+}
+
+void
+file_free(void *p)
+{
+	int saved = errno;
+
+	free(p);
+	errno = saved;
+}
+
+int
+file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n)
+{
+	char *block;
+	size_t some;
+	int r = 0;
+
+	if (n == 0)
+		return 0;
+	if ((block = file_block(n)) == NULL)
+		return -1;
+	for (; n > 0 && r == 0; n -= some, at += some, there += some) {
+		some = BLOCK - (size_t)(at % PAGE);
+		if (some > n)
+			some = (size_t)n;
+		if ((r = file_read(from, block, some, at)) == 0)
+			r = file_write(to, block, some, there);
+	}
+	file_free(block);
+	return r;
+}
+
+/* Whether a file without holes has all its blocks up to end already. */
+static bool
+has_blocks(int fd, uint64_t end)
+{
+	struct stat sb;
+	uint64_t size, unit;
+
+	if (fstat(fd, &sb) == -1 || sb.st_blksize <= 0)
+		return false;
+	unit = (uint64_t)sb.st_blksize;
+	size = ((uint64_t)sb.st_size + unit - 1) / unit * unit;
+	return end <= size && end <= (uint64_t)sb.st_blocks * 512;
+}
+
+/*
+ * posix_fallocate() is not for every filesystem, and where libc imitates it
+ * by writing it is slow but right.  EOPNOTSUPP and EINVAL say that the
+ * filesystem has no such promise to give: then writing itself will tell.
+ * XFS asks for free blocks even if the whole range is allocated already.
+ */
+int
+file_reserve(int fd, uint64_t at, uint64_t n)
+{
+	int e;
+
+	if (n == 0)
+		return 0;
+	while ((e = posix_fallocate(fd, (off_t)at, (off_t)n)) == EINTR)
+		continue;
+	if (e == 0 || e == EOPNOTSUPP || e == EINVAL ||
+	    ((e == ENOSPC || e == EDQUOT) && has_blocks(fd, at + n)))
+		return 0;
+	errno = e;
+	return -1;
+}
+
+int
+file_sync(int fd)
+{
+	int r;
+
+	while ((r = fdatasync(fd)) == -1 && errno == EINTR)
+		continue;
+	return r;
+}
+
+/* The portable unnamed file: made under a name that is gone at once. */
+static int
+unnamed_in(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd, n;
+
+	n = snprintf(path, sizeof(path), "%s/popper.XXXXXX", dir);
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((fd = mkstemp(path)) == -1)
+		return -1;
+	(void)unlink(path);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* fd with room for n bytes at an offset, or -1 after closing it. */
+static int
+with_room(int fd, uint64_t at, uint64_t n)
+{
+	int saved;
+
+	if (fd != -1 && file_reserve(fd, at, n) == -1) {
+		saved = errno;
+		(void)close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+int
+file_unnamed(int dir, uint64_t at, uint64_t n)
+{
+	const char *tmp = getenv("TMPDIR");
+	int fd = -1;
+
+	if (tmp == NULL || tmp[0] != '/')
+		tmp = "/var/tmp";
+#ifdef POPPER_LINUX
+	fd = with_room(openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600),
+	    at, n);
+	if (fd == -1)
+		fd = with_room(open(tmp, O_TMPFILE | O_RDWR | O_CLOEXEC,
+		    0600), at, n);
+#else
+	(void)dir;
+#endif
+	if (fd == -1)
+		fd = with_room(unnamed_in(tmp), at, n);
+	return fd;
+}
+
+int
+file_memory(uint64_t at, uint64_t n)
+{
+#ifdef POPPER_LINUX
+	if (n <= MEMORY_MOST)
+		return with_room(memfd_create("popper", MFD_CLOEXEC), at, n);
+#endif
+	(void)at;
+	(void)n;
+	errno = ENOSPC;
+	return -1;
+}
+
+bool
+file_no_room(int e)
+{
+	return e == ENOSPC || e == EDQUOT || e == EFBIG || e == ENOMEM;
+}
+
+int
+file_clone(int from, int to)
+{
+#ifdef POPPER_LINUX
+	return ioctl(to, FICLONE, from);
+#else
+	(void)from;
+	(void)to;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
+}
+
+/* Four independent lanes of multiply and rotate, eight bytes each. */
+uint64_t
+file_sum(const void *data, size_t n, uint64_t seed)
+{
+	const uint64_t k = UINT64_C(0x9e3779b97f4a7c15);
+	const unsigned char *p = data;
+	uint64_t lane[4], w[4], sum;
+	unsigned char rest[32] = { 0 };
+	int i;
+
+	for (i = 0; i < 4; i++)
+		lane[i] = seed + (uint64_t)(i + 1) * k;
+	sum = n;
+	for (;; p += 32, n -= 32) {
+		if (n < 32) {
+			if (n > 0)
+				memcpy(rest, p, n);
+			memcpy(w, rest, 32);
+		} else
+			memcpy(w, p, 32);
+		for (i = 0; i < 4; i++) {
+			lane[i] = (lane[i] ^ w[i]) * k;
+			lane[i] ^= lane[i] >> 29;
+		}
+		if (n <= 32)
+			break;
+	}
+	for (i = 0; i < 4; i++) {
+		sum = (sum ^ lane[i]) * k;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
+int
+file_sum_part(int fd, uint64_t at, uint64_t n, uint64_t *sum)
+{
+	char *block;
+	size_t some;
+	int r = 0;
+
+	if ((block = file_block(n)) == NULL)
+		return -1;
+	for (*sum = 0; n > 0 && r == 0; n -= some, at += some) {
+		some = n < BLOCK ? (size_t)n : BLOCK;
+		r = file_read(fd, block, some, at);
+		*sum = file_sum(block, some, *sum);
+	}
+	file_free(block);
+	return r;
+}

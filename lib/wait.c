@@ -1,0 +1,102 @@
+/*
+ * Waiting, with a limit each time.  Signals are blocked except inside
+ * wait_for(): an UPDATE is never interrupted and a wait never misses one.
+ */
+#include <sys/select.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/lib.h"
+
+static volatile sig_atomic_t stop;	/* the one signal flag */
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+int
+wait_begin(struct env *e)
+{
+	static const int ends[] = { SIGTERM, SIGHUP, SIGINT };
+	struct sigaction sa;
+	sigset_t block;
+	size_t i;
+
+	memset(&sa, 0, sizeof(sa));
+	(void)sigemptyset(&sa.sa_mask);
+	sa.sa_handler = SIG_IGN;	/* a call that fails says as much */
+	if (sigaction(SIGPIPE, &sa, NULL) == -1 ||
+	    sigaction(SIGXFSZ, &sa, NULL) == -1)
+		return -1;
+	sa.sa_handler = on_signal;
+	(void)sigemptyset(&block);
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		(void)sigaddset(&block, ends[i]);
+		if (sigaction(ends[i], &sa, NULL) == -1)
+			return -1;
+	}
+	sa.sa_handler = SIG_DFL;	/* XMIT waits for its child */
+	if (sigaction(SIGCHLD, &sa, NULL) == -1)
+		return -1;
+	if (sigprocmask(SIG_BLOCK, &block, &e->waiting) == -1)
+		return -1;
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		(void)sigdelset(&e->waiting, ends[i]);
+	return 0;
+}
+
+void
+wait_deadline(struct timespec *ts, unsigned seconds)
+{
+	if (clock_gettime(CLOCK_MONOTONIC, ts) == -1)
+		memset(ts, 0, sizeof(*ts));
+	ts->tv_sec += (time_t)seconds;
+}
+
+int64_t
+wait_left(const struct timespec *until)
+{
+	struct timespec now;
+
+	wait_deadline(&now, 0);
+	return (int64_t)(until->tv_sec - now.tv_sec) * 1000 +
+	    (until->tv_nsec - now.tv_nsec) / 1000000;
+}
+
+enum io
+wait_for(struct env *e, int fd, bool writing, const struct timespec *until)
+{
+	struct timespec ts;
+	fd_set set;
+	int64_t ms;
+	int r;
+
+	while (!stop) {
+		if ((ms = wait_left(until)) <= 0)
+			return IO_TIMEOUT;
+		ts.tv_sec = (time_t)(ms / 1000);
+		ts.tv_nsec = (long)(ms % 1000) * 1000000;
+		FD_ZERO(&set);
+		if (fd >= 0)
+			FD_SET((unsigned)fd, &set);
+		r = pselect(fd + 1, writing ? NULL : &set,
+		    writing ? &set : NULL, NULL, &ts, &e->waiting);
+		if (r > 0)
+			return IO_OK;
+		if (r == -1 && errno != EINTR)
+			return IO_ERROR;
+	}
+	return IO_SIGNAL;
+}
+
+int
+wait_sleep(struct env *e, const struct timespec *until)
+{
+	return wait_for(e, -1, false, until) == IO_TIMEOUT ? 0 : -1;
+}

@@ -1,0 +1,460 @@
+/*
+ * The mbox scanner: bytes in, a table of messages out.  It knows no file and
+ * no session, and takes its bytes in blocks of any size.
+ *
+ * What begins a message: see mbox_from() and mbox_claimed() in mbox/from.c, and
+ * begins() below.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "mbox/mbox.h"
+
+/* The signs of c-client's folder data; what was delivered has a trace. */
+enum {
+	FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7,
+	FOLDER_TRACE = 8,
+	FOLDER_MOST = 8192		/* bytes: some 500, and names of flags */
+};
+
+bool
+mbox_field(struct str s, const char *name)
+{
+	size_t n = strlen(name);
+
+	return s.n >= n && strncasecmp(s.p, name, n) == 0;
+}
+
+/*
+ * Fields that mail programs rewrite in place: they must not change the
+ * unique-id (RFC 1939, 7: it persists across sessions).
+ */
+static bool
+volatile_field(struct str s)
+{
+	static const char *const names[] = { "X-Status:", "X-Keywords:",
+	    "X-UID:", "X-UIDL:", "X-IMAP:", "X-IMAPbase:" };
+	size_t i;
+
+	switch (s.p[0]) {
+	case 'S': case 's':
+		return mbox_field(s, "Status:");
+	case 'C': case 'c':
+		return mbox_field(s, "Content-Length:");
+	case 'L': case 'l':
+		return mbox_field(s, "Lines:");
+	case 'X': case 'x':
+		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (mbox_field(s, names[i]))
+				return true;
+		return false;
+	default:
+		return false;
+	}
+}
+
+static bool
+is_separator(struct str s)
+{
+	return s.n >= 5 && memcmp(s.p, "From ", 5) == 0;
+}
+
+void
+mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old,
+    uint64_t begin, uint64_t size)
+{
+	memset(s, 0, offsetof(struct scan, kept));
+	s->table = table;
+	s->old = old;
+	s->begin = s->pos = begin;
+	s->size = size;
+	s->bound = UINT64_MAX;
+	s->where = SCAN_START;
+}
+
+void
+mbox_bound(struct scan *s)
+{
+	s->bound = s->pos;
+}
+
+/* Octets from the end of the From_ line to pos: RFC 1939, 11. */
+static uint64_t
+octets_so_far(const struct scan *s)
+{
+	return s->pos - s->cur.offset - s->cur.from + s->lone;
+}
+
+/* ---- what the uid is made of --------------------------------------------- */
+
+/* Keeps text of the header: most of them are known, and need no digest. */
+static void
+keep_header(struct scan *s, const char *p, size_t n)
+{
+	if (n > KEPT - s->nkept) {
+		if (!s->spilled)
+			md5_begin(&s->md5);
+		s->spilled = true;
+		md5_add(&s->md5, s->kept, s->nkept);
+		s->nkept = 0;
+	}
+	if (n > KEPT)
+		md5_add(&s->md5, p, n);
+	else {
+		memcpy(s->kept + s->nkept, p, n);
+		s->nkept += n;
+	}
+}
+
+/* The message that was where m is now, if all that we know of both is equal. */
+static const struct msg *
+known(struct scan *s, const struct msg *m)
+{
+	const struct msgs *old = s->old;
+	const struct msg *x;
+
+	while (old != NULL && s->at_old < old->n &&
+	    old->v[s->at_old].offset < m->offset)
+		s->at_old++;
+	if (old == NULL || s->at_old == old->n || m->check == 0)
+		return NULL;
+	x = &old->v[s->at_old];
+	return x->offset == m->offset && x->length == m->length &&
+	    x->octets == m->octets && x->check == m->check &&
+	    !(x->flags & MSG_DUPLICATE) ? x : NULL;
+}
+
+/* Adds the octets of the body as digits: what is kept has room for them. */
+static void
+keep_count(struct scan *s, uint64_t body)
+{
+	int n = snprintf(s->kept + s->nkept, sizeof(s->kept) - s->nkept,
+	    "%llu", (unsigned long long)body);
+
+	s->nkept += (size_t)n;
+}
+
+/*
+ * The unique-id: MD5 over the header that was kept and the octets of the body.
+ * Where an earlier table has a message with the same check of the same text, at
+ * the same place and of the same size, it has that already.
+ */
+static void
+identify(struct scan *s, struct msg *m, uint64_t body)
+{
+	const struct msg *x;
+
+	keep_count(s, body);
+	if (!s->spilled) {
+		m->check = key_sum(&s->table->key, s->kept, s->nkept);
+		if ((x = known(s, m)) != NULL) {
+			memcpy(m->uid, x->uid, UID_LEN);
+			return;
+		}
+		md5_begin(&s->md5);
+	}
+	md5_add(&s->md5, s->kept, s->nkept);
+	md5_end(&s->md5, m->uid);
+}
+
+/* Ends the message that the scanner is in, at pos. */
+static void
+end_message(struct scan *s)
+{
+	struct msg *m = &s->cur;
+	uint64_t body;
+
+	m->length = s->pos - m->offset;
+	m->octets = octets_so_far(s);
+	if (s->midline && s->hashed && s->where != SCAN_BODY)
+		keep_header(s, "\n", 1);
+	if (s->midline && m->length > m->from) {
+		m->flags |= MSG_NOEOL;
+		m->octets += 2;
+	}
+	if (s->where != SCAN_BODY) {	/* RFC 822: an empty line ends it */
+		m->head = m->length < UINT32_MAX ? (uint32_t)m->length :
+		    UINT32_MAX;
+		m->flags |= MSG_NOBLANK;
+		m->octets += 2;
+		body = 0;
+	} else {
+		if (s->empty > 0) {	/* the mbox's, not the message's */
+			m->flags |= s->empty;
+			m->octets -= 2;
+		}
+		body = (s->octets > 0 ? s->octets : m->octets) -
+		    s->head_octets;
+	}
+	if (s->status != 1)
+		m->flags &= ~(uint32_t)MSG_RO;
+	if (s->begin == 0 && s->table->n == 0 && s->folder == FOLDER_ALL &&
+	    m->length <= FOLDER_MOST)
+		m->flags |= MSG_HIDDEN;
+	identify(s, m, body);
+	if (msgs_add(s->table, m) == -1)
+		s->error = ENOMEM;
+}
+
+static void
+begin_message(struct scan *s, struct str line)
+{
+	memset(&s->cur, 0, sizeof(s->cur));
+	s->cur.offset = s->pos;
+	s->until = 0;
+	s->nclaims = 0;
+	s->crlf = s->field = false;
+	s->lone = 0;
+	s->where = SCAN_FROM;
+	s->status = s->folder = 0;
+	s->empty = 0;
+	s->hashed = true;
+	if (line.n > 18 && memcmp(line.p + 5, "MAILER-DAEMON", 13) == 0)
+		s->folder = FOLDER_FROM;
+	s->nkept = 0;
+	s->spilled = false;
+}
+
+/* Notes what a Status: line says; SysV mail's letters in any order. */
+static void
+note_status(struct scan *s, struct str line)
+{
+	bool read, old;
+
+	line.p += 7;
+	line.n -= 7;
+	read = memchr(line.p, 'R', line.n) != NULL;
+	old = memchr(line.p, 'O', line.n) != NULL;
+	s->status++;
+	if (read)
+		s->cur.flags |= MSG_READ;
+	if (read && old)
+		s->cur.flags |= MSG_RO;
+}
+
+/* The first piece of a header line: what is in it for us? */
+static void
+show_field(struct scan *s, struct str line)
+{
+	if (s->note != NULL)
+		s->note(s->note_arg, s->table->n, line);
+	if (line.p[0] == ' ' || line.p[0] == '\t')
+		return;			/* folded: as its first line */
+	s->hashed = !volatile_field(line);
+	if (mbox_field(line, "Status:"))
+		note_status(s, line);
+	if (mbox_field(line, "Content-Length:"))
+		mbox_claim(s, (struct str){ line.p + 15, line.n - 15 });
+	if (s->table->n > 0)
+		return;
+	if (mbox_field(line, "X-IMAP:"))
+		s->folder |= FOLDER_IMAP;
+	if (mbox_field(line, "Subject: DON'T DELETE THIS MESSAGE -- FOLDER "
+	    "INTERNAL DATA"))
+		s->folder |= FOLDER_SUBJECT;
+	if (mbox_field(line, "Received:") || mbox_field(line, "Return-Path:") ||
+	    mbox_field(line, "Delivered-To:"))
+		s->folder |= FOLDER_TRACE;
+}
+
+/* Ends the header at pos: from now on Content-Length is a place. */
+static void
+end_header(struct scan *s)
+{
+	unsigned i;
+
+	s->where = SCAN_BODY;
+	s->cur.head = s->pos - s->cur.offset < UINT32_MAX ?
+	    (uint32_t)(s->pos - s->cur.offset) : UINT32_MAX;
+	s->head_octets = octets_so_far(s);
+	for (i = 0; i < s->nclaims; i++)
+		s->claim[i] += s->pos;
+}
+
+/*
+ * Takes n bytes: a line with its end, or a piece of one that is too long to
+ * wait for (end is false).  first: it begins at a line's beginning.
+ */
+static void
+scan_line(struct scan *s, const char *p, size_t n, bool end)
+{
+	struct str line = { p, n };
+	bool first = !s->midline, crlf = false;
+
+	if (end) {
+		line.n--;
+		crlf = line.n > 0 && p[line.n - 1] == '\r';
+		line.n -= crlf;
+	}
+	if (s->where == SCAN_START) {
+		if (!is_separator(line)) {
+			s->error = EILSEQ;
+			return;
+		}
+		begin_message(s, line);
+	}
+	if (s->where == SCAN_FROM && s->begin == 0 && s->table->n == 0 &&
+	    memchr(p, '\r', line.n) != NULL) {
+		s->error = EILSEQ;	/* its line ends are lone CRs */
+		return;
+	}
+	s->pos += n;
+	s->midline = !end;
+	if (s->where == SCAN_FROM)
+		s->cur.from += (uint32_t)n;
+	else if (end && !crlf)
+		s->lone++;
+	if (s->where == SCAN_HEAD && end && !s->field) {
+		s->crlf = crlf;
+		s->field = true;
+	}
+	/* a lone CR is not empty where lines end in LF */
+	s->blank = first && end && line.n == 0 && (!crlf || s->crlf);
+	if (s->where == SCAN_BODY) {
+		s->empty = s->blank ? (uint32_t)n : 0;
+		return;
+	}
+	if (s->where == SCAN_HEAD && first && end && line.n == 0) {
+		end_header(s);
+		return;
+	}
+	if (s->where == SCAN_HEAD && first && line.n > 0)
+		show_field(s, line);
+	if (s->hashed) {
+		keep_header(s, line.p, line.n);
+		if (end)
+			keep_header(s, "\n", 1);
+	}
+	if (s->where == SCAN_FROM && end)
+		s->where = SCAN_HEAD;
+}
+
+/*
+ * Takes header lines as they are, as long as there is nothing in them but text
+ * for the uid.  Returns where it stopped.
+ */
+static const char *
+take_header(struct scan *s, const char *from, const char *end)
+{
+	const char *p = from, *nl;
+	struct str line;
+
+	if (s->midline || s->note != NULL || s->table->n == 0)
+		return p;
+	for (; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL;
+	    p = nl + 1) {
+		line = (struct str){ p, (size_t)(nl - p) };
+		if (line.n == 0 || nl[-1] == '\r')
+			break;
+		if (*p == ' ' || *p == '\t' ? !s->hashed :
+		    volatile_field(line))
+			break;
+		s->hashed = s->field = true;
+		s->lone++;
+	}
+	keep_header(s, from, (size_t)(p - from));
+	s->pos += (uint64_t)(p - from);
+	return p;
+}
+
+/*
+ * Whether a message begins at p, the scanner's place, which follows an empty
+ * line or is where the file once ended.  Ends the one before it, then.
+ */
+static enum from
+begins(struct scan *s, const char *p, const char *end, bool last)
+{
+	bool after_blank = s->where == SCAN_BODY && !s->midline && s->blank;
+	bool bound = s->pos == s->bound, claimed;
+	enum from r;
+
+	if (s->where == SCAN_START || (!bound && (!after_blank ||
+	    s->pos < s->until)))
+		return FROM_NO;
+	if ((r = mbox_from(p, end, last)) != FROM_YES)
+		return r;
+	claimed = s->pos < s->until || mbox_claimed(s, p, end);
+	if (claimed && !bound)
+		return FROM_NO;
+	end_message(s);
+	begin_message(s, (struct str){ p, (size_t)(end - p) });
+	s->midline = false;
+	if (!after_blank || claimed)
+		s->cur.flags |= MSG_ABUTS;
+	return FROM_YES;
+}
+
+/*
+ * Takes one line, or a piece of one, from p..end.  Returns what follows it; p if
+ * there must be more first.
+ */
+static const char *
+one_line(struct scan *s, const char *p, const char *end, bool last)
+{
+	const char *nl;
+	size_t some = (size_t)(end - p);
+
+	if (begins(s, p, end, last) == FROM_MORE)
+		return p;
+	if ((nl = memchr(p, '\n', some)) != NULL) {
+		scan_line(s, p, (size_t)(nl + 1 - p), true);
+		return nl + 1;
+	}
+	if (!last && some < MBOX_LINE)
+		return p;
+	if (!last && end[-1] == '\r')	/* its LF is still to come */
+		some--;
+	scan_line(s, p, some, false);
+	return p + some;
+}
+
+/* Whether many lines may be taken at once: not where one is waited for. */
+static const char *
+many_lines(struct scan *s, const char *p, const char *end)
+{
+	if (s->pos == s->bound)
+		return p;
+	return s->where == SCAN_BODY ? mbox_body(s, p, end) :
+	    s->where == SCAN_HEAD ? take_header(s, p, end) : p;
+}
+
+size_t
+mbox_feed(struct scan *s, const char *buf, size_t n, bool last)
+{
+	const char *p = buf, *end = buf + n, *q;
+
+	while (p < end && s->error == 0) {
+		if (s->where == SCAN_START &&
+		    (*p == '\n' || *p == '\r' || *p == '\0')) {
+			p++;		/* other programs' debris */
+			s->pos++;
+			continue;
+		}
+		if ((q = many_lines(s, p, end)) == p) {
+			if (s->where == SCAN_BODY && !last &&
+			    end - p < MBOX_WINDOW)
+				break;	/* more of it goes faster */
+			q = one_line(s, p, end, last);
+		}
+		if (q == p)
+			break;
+		p = q;
+	}
+	return s->error != 0 ? n : (size_t)(p - buf);
+}
+
+int
+mbox_end(struct scan *s)
+{
+	if (s->error == 0 && s->where != SCAN_START)
+		end_message(s);
+	if (s->error != 0) {
+		errno = s->error;
+		return -1;
+	}
+	s->table->end = s->pos;
+	return 0;
+}

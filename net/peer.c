@@ -1,0 +1,74 @@
+/*
+ * Who the client is.
+ */
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/net.h"
+
+/*
+ * Notes the client's address: an IPv4 one that is mapped to IPv6 (RFC 4291,
+ * 2.5.5.2) as what it is, wherever it comes from.
+ */
+static void
+set_address(struct conn *c, int family, const unsigned char *ip)
+{
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const unsigned char one[16] = { [15] = 1 };
+
+	if (family == AF_INET6 && memcmp(ip, mapped, sizeof(mapped)) == 0) {
+		family = AF_INET;
+		ip += sizeof(mapped);
+	}
+	if (inet_ntop(family, ip, c->addr, sizeof(c->addr)) == NULL)
+		c->addr[0] = '\0';
+	c->loopback = family == AF_INET ? ip[0] == 127 :
+	    memcmp(ip, one, sizeof(one)) == 0;
+}
+
+void
+peer_set(struct conn *c, const char *addr)
+{
+	unsigned char ip[16];
+
+	if (inet_pton(AF_INET, addr, ip) == 1)
+		set_address(c, AF_INET, ip);
+	else if (inet_pton(AF_INET6, addr, ip) == 1)
+		set_address(c, AF_INET6, ip);
+	else {			/* a name: it proves nothing */
+		(void)text_clean(c->addr, sizeof(c->addr), addr, strlen(addr));
+		c->loopback = strcmp(addr, "local") == 0;
+	}
+}
+
+/*
+ * The client's address: of the socket, or what a parent says that keeps the
+ * socket for itself (UCSPI, stunnel), or "local" for a terminal or a pipe.
+ */
+void
+peer_find(struct conn *c, bool tls)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	const char *env = getenv("REMOTE_HOST");
+
+	memset(&ss, 0, sizeof(ss));
+	if (getpeername(0, (struct sockaddr *)&ss, &n) == -1)
+		ss.ss_family = AF_UNSPEC;
+	if (ss.ss_family == AF_INET)
+		set_address(c, AF_INET, (const unsigned char *)
+		    &((const struct sockaddr_in *)&ss)->sin_addr);
+	else if (ss.ss_family == AF_INET6)
+		set_address(c, AF_INET6,
+		    ((const struct sockaddr_in6 *)&ss)->sin6_addr.s6_addr);
+	else if (getenv("TCPREMOTEIP") != NULL)
+		env = getenv("TCPREMOTEIP");
+	if (c->addr[0] != '\0' &&
+	    (!tls || !c->loopback || env == NULL))
+		return;			/* not stunnel's end of a pair */
+	peer_set(c, env != NULL ? env : "local");
+}

@@ -1,0 +1,214 @@
+/*
+ * The PROXY protocol, versions 1 and 2: a proxy in front of us says who the
+ * client is, before anything else is read or said.  Only where the option
+ * asks for it, and then nobody is served without.
+ */
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/net.h"
+
+enum {
+	V1_MOST = 107,		/* octets of a version 1 line, CRLF too */
+	V2_FIXED = 16,
+	V2_MOST = 2048,		/* addresses and what else fits the buffer */
+	HEADER_WAIT = 10,	/* seconds; the protocol wants 3 at least */
+	TLV_SSL = 0x20
+};
+
+static const char v2_magic[12] = {
+	'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'
+};
+
+/* Decimal, without a leading zero, up to 65535. */
+static bool
+is_port(struct str s)
+{
+	uint64_t n;
+
+	return s.n > 0 && (s.n == 1 || s.p[0] != '0') &&
+	    text_number(s, 65535, &n);
+}
+
+/* Takes the text up to the next single space, or to the end. */
+static struct str
+field(struct str *line)
+{
+	struct str f = { line->p, 0 };
+
+	while (f.n < line->n && line->p[f.n] != ' ')
+		f.n++;
+	line->p += f.n;
+	line->n -= f.n;
+	if (line->n > 0) {
+		line->p++;
+		line->n--;
+	}
+	return f;
+}
+
+/* An address of the family, in the form that it prints as. */
+static bool
+address(int family, struct str s, char text[64])
+{
+	unsigned char ip[16];
+
+	if (s.n == 0 || s.n > 45)
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	return inet_pton(family, text, ip) == 1 &&
+	    inet_ntop(family, ip, text, 64) != NULL;
+}
+
+/* PROXY TCP4 source destination sport dport, without its CRLF. */
+static bool
+version_1(struct conn *c, struct str line)
+{
+	char from[64], to[64];
+	struct str f;
+	int family;
+
+	(void)field(&line);
+	f = field(&line);
+	if (f.n == 7 && memcmp(f.p, "UNKNOWN", 7) == 0)
+		return true;		/* the socket's own address holds */
+	if (f.n != 4 || memcmp(f.p, "TCP", 3) != 0 ||
+	    (f.p[3] != '4' && f.p[3] != '6'))
+		return false;
+	family = f.p[3] == '4' ? AF_INET : AF_INET6;
+	if (!address(family, field(&line), from) ||
+	    !address(family, field(&line), to) || !is_port(field(&line)) ||
+	    !is_port(line))		/* so there were three spaces */
+		return false;
+	peer_set(c, from);
+	return true;
+}
+
+static size_t
+big_endian(const unsigned char *s)
+{
+	return (size_t)s[0] << 8 | s[1];
+}
+
+/* Whether the TLVs say that the client speaks TLS to the proxy. */
+static bool
+says_tls(const unsigned char *s, size_t n)
+{
+	size_t len;
+
+	while (n >= 3) {
+		len = big_endian(s + 1);
+		if (len > n - 3)
+			return false;
+		if (s[0] == TLV_SSL && len >= 5)
+			return (s[3] & 1) != 0;
+		s += 3 + len;
+		n -= 3 + len;
+	}
+	return false;
+}
+
+/* The fixed part and what follows it, len octets. */
+static bool
+version_2(struct conn *c, const unsigned char *s, size_t len, bool tls)
+{
+	char text[64];
+	int family;
+	size_t need;
+
+	if (s[12] == 0x20)
+		return true;		/* LOCAL: a health check */
+	if (s[12] != 0x21)
+		return false;
+	if (s[13] == 0)
+		return true;		/* UNSPEC */
+	if (s[13] != 0x11 && s[13] != 0x21)
+		return false;
+	family = s[13] == 0x11 ? AF_INET : AF_INET6;
+	need = family == AF_INET ? 12 : 36;
+	if (len < need || inet_ntop(family, s + V2_FIXED, text,
+	    sizeof(text)) == NULL)
+		return false;
+	peer_set(c, text);
+	if (tls && says_tls(s + V2_FIXED + need,
+	    len - need))
+		c->tls = true;
+	return true;
+}
+
+/* Waits for n octets in the buffer. */
+static bool
+have(struct conn *c, size_t n, struct str *in, const struct timespec *until)
+{
+	return line_octets(c, n, until, in) == IO_OK;
+}
+
+static bool
+read_v1(struct conn *c, const struct timespec *until)
+{
+	struct str in, line;
+	const char *nl;
+	size_t n = 8;
+
+	while (have(c, n, &in, until)) {
+		nl = memchr(in.p, '\n', in.n < V1_MOST ? in.n : V1_MOST);
+		if (nl == NULL) {
+			if (in.n >= V1_MOST)
+				return false;
+			n = in.n + 1;
+			continue;
+		}
+		line.p = in.p;
+		line.n = (size_t)(nl - in.p);
+		if (line.n < 14 || line.p[line.n - 1] != '\r')
+			return false;
+		line.n--;
+		line_used(c, line.n + 2);
+		return version_1(c, line);
+	}
+	return false;
+}
+
+static bool
+read_v2(struct conn *c, const struct timespec *until, bool tls)
+{
+	struct str in;
+	size_t len;
+
+	if (!have(c, V2_FIXED, &in, until) ||
+	    memcmp(in.p, v2_magic, sizeof(v2_magic)) != 0)
+		return false;
+	len = big_endian((const unsigned char *)in.p + 14);
+	if (len > V2_MOST || !have(c, V2_FIXED + len, &in, until))
+		return false;
+	line_used(c, V2_FIXED + len);
+	return version_2(c, (const unsigned char *)in.p, len, tls);
+}
+
+bool
+proxy_header(struct conn *c, bool tls)
+{
+	struct timespec until;
+	struct str in;
+	bool good;
+
+	wait_deadline(&until, HEADER_WAIT);
+	if (wait_left(&until) > wait_left(&c->login))
+		until = c->login;
+	if (!have(c, 1, &in, &until))
+		good = false;
+	else if (in.p[0] == 'P')
+		good = have(c, 6, &in, &until) &&
+		    memcmp(in.p, "PROXY ", 6) == 0 && read_v1(c, &until);
+	else
+		good = in.p[0] == '\r' && read_v2(c, &until, tls);
+	if (!good)
+		log_notice(c->env, "proxy addr=%s: no valid header",
+		    c->addr);
+	return good;
+}

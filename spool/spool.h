@@ -1,0 +1,518 @@
+/*
+ * spool: the two files of a maildrop.  The spool belongs to everybody and is
+ * changed only in UPDATE, under its locks, in place.  The state file, .user.pop,
+ * is popper's own: its kernel lock is the session lock; it holds the index
+ * between sessions and a journal during UPDATE.
+ */
+#ifndef SPOOL_H
+#define SPOOL_H
+
+#include "mbox/mbox.h"
+
+/* The two files of a maildrop, and what locking them has shown. */
+struct maildrop {
+	struct env *env;
+	const struct ids *ids;
+	int dir;		/* the spool directory */
+	char name[256];		/* DIR/name is the spool */
+	int state;		/* .name.pop: session lock, index, journal */
+	unsigned wait;		/* seconds for the locks of others */
+	bool board;		/* anybody's, and only read */
+	bool nodotlock;		/* the directory forbids it: said once */
+	bool stalelock;		/* a stale one cannot be removed: likewise */
+};
+
+/* The spool as fstat(2) saw it: equal stamps mean an unchanged file. */
+struct stamp {
+	uint64_t dev, ino, size;
+	int64_t mtime, ctime;	/* nanoseconds since the epoch */
+};
+
+/* What STAT and LAST need to know of a maildrop. */
+struct summary {
+	uint64_t count;		/* messages, without a hidden one */
+	uint64_t octets;
+	uint64_t last;		/* highest one that Status: shows as read */
+	uint64_t hidden;	/* 1 if entry 0 is c-client's folder data */
+	uint64_t unread;	/* messages without MSG_READ */
+	uint64_t abutting;	/* entries with MSG_ABUTS */
+};
+
+/* Which entries of a table have been read from the index. */
+struct pages {
+	uint64_t *sum;		/* checksums of the pages */
+	bool *there;
+	size_t n, missing;	/* all pages, and those that are not there */
+	uint64_t at;		/* where they are in the state file */
+	uint64_t size;		/* of the spool, bytes */
+};
+
+enum { UIDL_MOST = 70 };	/* RFC 1939, 7: a unique-id has no more */
+
+/* The unique-id that another server gave a message: see spool/xuidl.c. */
+struct name {
+	uint32_t msg;		/* its place in the table */
+	bool doubtful;
+	char text[UIDL_MOST + 1];
+};
+
+/* Those of a maildrop, in the order of the table. */
+struct names {
+	struct name *v;
+	size_t n;
+	size_t room;
+	bool full;		/* no memory for all of them */
+};
+
+/* ---- lock.c -------------------------------------------------------------- */
+
+enum { STALE_LOCK = 300 };	/* seconds until a foreign dotlock is dead, as
+				   liblockfile has it */
+
+/* The locked spool: from lock_spool() or lock_read() to unlock_spool(). */
+struct spool {
+	unsigned tries;		/* lock_read(): so many calls */
+	int64_t wait;		/* ... and what is left of -w, milliseconds */
+	int fd;			/* -1 where there is no file: empty */
+	int lockfd;		/* the name.lock that we made, or -1 */
+	struct stat st;		/* of fd, under the lock */
+};
+
+/*
+ * Locks the state file for the session.  0, or -1 with errno: EAGAIN when
+ * another session has it.
+ */
+int lock_session(int state);
+
+/* name.lock is waited for; made as well; and a write lock taken. */
+enum lock { SPOOL_READ, SPOOL_READ_ALONE, SPOOL_WRITE };
+
+/*
+ * Locks the spool against delivery and other mail programs, waiting up to -w
+ * seconds.  With create, a missing spool is made.  0, or -1 with errno: EAGAIN
+ * after the wait, EINTR on a signal, EPERM for a file that is not this user's
+ * own spool.  Readers call lock_read().
+ */
+int lock_spool(struct maildrop *box, enum lock how, bool create, struct spool
+    *sp);
+
+/*
+ * Locks it to read it; sp->tries is 0 at the first call.  What came of reading,
+ * r with its errno, counts if lock_undisturbed() returns it.  -1 with EAGAIN:
+ * unlock it, and try again until lock_read() says EAGAIN.  The last of these
+ * tries makes name.lock; all of them together wait up to -w seconds.
+ */
+int lock_read(struct maildrop *box, struct spool *sp);
+int lock_undisturbed(const struct spool *sp, int r);
+void unlock_spool(struct maildrop *box, struct spool *sp);	/* errno stays */
+
+/* Why a maildrop is not open; errno has the cause. */
+enum fault {
+	FAULT_NONE,
+	FAULT_DIR,		/* its directory */
+	FAULT_ACCOUNT,		/* becoming the user */
+	FAULT_STATE_ALIEN,	/* .user.pop: a link, or another owner's */
+	FAULT_STATE_SHUT,	/* cannot be opened or made */
+	FAULT_DAMAGED,
+	FAULT_SESSION,		/* another session */
+	FAULT_NO_LOCKS,		/* the file system has none */
+	FAULT_LOCKED,		/* the spool, by another program */
+	FAULT_STALE,		/* a lock file that cannot be removed */
+	FAULT_FULL,		/* no room for what has to be written */
+	FAULT_NOT_MBOX,
+	FAULT_ALIEN,		/* the spool: a link, or another owner's */
+	FAULT_SHUT,		/* may not be opened */
+	FAULT_READ
+};
+
+/*
+ * Whether there is a lock file that keeps the user out until somebody removes
+ * it, FAULT_STALE or FAULT_LOCKED: *sb is its, and *dir that of its directory.
+ */
+enum fault lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir);
+
+/* Says to other programs that a long update is still alive. */
+void lock_touch(struct maildrop *box, struct spool *sp);
+
+/* ---- fault.c ------------------------------------------------------------- */
+
+/*
+ * The sentence of a fault, without a full stop, which may name the state file;
+ * and what a client is told, with its code.
+ */
+enum { FAULT_LEN = 480 };
+const char *fault_sentence(enum fault f, const char *state, char *to,
+    size_t room);
+const char *fault_reply(enum fault f, const char *state, char *to,
+    size_t room);
+
+/* What an error of locking, opening or scanning the spool means. */
+enum fault fault_of(const struct maildrop *box, int error);
+
+/* ---- table.c ------------------------------------------------------------- */
+
+/*
+ * Makes the table of a file of that size, or of its bytes from..end, in one
+ * pass, whatever is written behind them meanwhile.  old, an earlier table of
+ * the file, or NULL, makes that faster and knows where the file once ended;
+ * note() (or NULL) is shown each header line.  A descriptor of -1 is an empty
+ * file.  0, or -1 with errno: EILSEQ for what is not an mbox.
+ */
+int scan_file(int fd, uint64_t size, struct msgs *table,
+    const struct msgs *old);
+int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
+    const struct msgs *old, note_fn *note, void *arg);
+
+/*
+ * Whether the file has at m's place a message with m's header.  1, 0, or -1
+ * with errno.
+ */
+int scan_same(int fd, const struct msg *m);
+
+/*
+ * Reads the bodies that tell duplicates apart, as far as the file has them, which
+ * is from..to: those of t whose uid is that of others, in t or in another table,
+ * which may be NULL.  *n: how many there are.  0, or -1 with errno.
+ */
+int scan_bodies(int fd, uint64_t from, uint64_t to, struct msgs *t,
+    const struct msgs *other, size_t *n);
+
+/* Whether two messages of one uid have the same body.  1, 0, or -1 with errno. */
+int scan_same_body(int fd, const struct msg *a, int other, const struct msg *b);
+
+/* Whether the text before that place ends with an empty line. */
+bool scan_ends_blank(int fd, uint64_t at);
+
+/* Gives t's messages their numbers, as mbox_number() does. */
+int scan_numbers(int fd, struct msgs *t, const struct msgs *old);
+
+/*
+ * Whether a file begins as an mbox does: only so much of it is read as that
+ * takes.  0, or -1 with errno: EILSEQ.
+ */
+int scan_begins(int fd);
+
+/* ---- index.c ------------------------------------------------------------- */
+
+/* Whether the index describes exactly this spool; if so, what it adds up to. */
+bool index_head(int state, const struct stamp *now, struct summary *sum);
+
+/*
+ * Makes a table with room for the entries of an index that adds up to *sum
+ * (NULL: to anything), and none of them in it yet: *pg tells.  index_entry()
+ * reads that of one message (and those around it), index_rest() all.  0, or -1
+ * with errno: EILSEQ for what is no index, or not that of the table any more.
+ */
+int index_open(int state, const struct summary *sum, struct msgs *t,
+    struct pages *pg);
+int index_entry(int state, struct msgs *t, struct pages *pg, size_t i);
+int index_rest(int state, struct msgs *t, struct pages *pg);
+void pages_free(struct pages *pg);
+
+/* Reads all entries, whatever spool they describe.  0, or -1. */
+int index_read(int state, struct msgs *table);
+
+/*
+ * Writes head and pages: *pg tells of a table that is all there.  A failure
+ * costs the next session a scan, no more.
+ */
+int index_write(int state, const struct stamp *st, const struct msgs *table,
+    struct pages *pg);
+
+/*
+ * The same where the table has lost all messages from entry n on, and that
+ * entry has been read: only what changes is read and written.  index_part()
+ * adds up what is left of it.
+ */
+int index_cut(int state, const struct stamp *st, const struct msgs *t,
+    struct pages *pg, size_t n);
+int index_part(int state, const struct msgs *t, const struct pages *pg, size_t
+    n, struct summary *all);
+
+/*
+ * Where more may stand that belongs to the index that is there, and a number
+ * that no other index has.  0, or -1: there is none.
+ */
+int index_behind(int state, uint64_t *of, uint64_t *at);
+
+/* Makes the state file say nothing but the numbers of duplicates. */
+int index_void(int state);
+
+/*
+ * Whether a change after a scan of the spool would show in its stamp: the state
+ * file was written later than the clock's grain after it.
+ */
+bool index_settled(int state, const struct stamp *st);
+
+/*
+ * Overwrites what the state file holds from an offset on: the mail there is not
+ * needed any more, and its user may have deleted it.  Some room stays for the
+ * next UPDATE, which may have to do with it, and so do the lists of duplicates.  0, or -1 with errno.
+ */
+int index_wipe(int state, uint64_t from);
+
+/* Fills *st from a stat; adds up a table. */
+void index_stamp(struct stamp *st, const struct stat *sb);
+bool index_same(const struct stamp *a, const struct stamp *b);
+void index_sum(const struct msgs *table, struct summary *sum);
+
+/* ---- number.c ------------------------------------------------------------ */
+
+/* Where the lists of duplicates are: the newer one, and the one before it. */
+struct numbers {
+	char magic[32];
+	struct place {
+		uint64_t at, n, sum;
+	} list[2];
+	uint64_t done;		/* the messages marked as deleted are gone */
+	uint64_t sum;		/* of all the above; last */
+};
+
+/*
+ * Writes the first sector of the state file: n bytes, half a sector at most, and
+ * the locator, if it is of any list.  0, or -1 with errno.
+ */
+int numbers_write(int state, const void *head, size_t n, struct numbers *l);
+
+/* Reads the locator; one of no list if there is none.  0, or -1 with errno. */
+int numbers_locate(int state, struct numbers *l);
+
+/*
+ * Makes the first sector say nothing but what its locator does.  done: the
+ * messages that were marked as deleted are gone.  0, or -1 with errno.
+ */
+int numbers_settle(int state, bool done);
+
+/*
+ * Writes a list of t's duplicates to an offset that nothing else needs until
+ * the next index, or after the lists that are there, and notes it as the newer
+ * one.  0, or -1 with errno and *l as it was.
+ */
+int numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers
+    *l);
+
+/* Where the last of the lists ends, or 0. */
+uint64_t numbers_end(const struct numbers *l);
+
+/*
+ * Reads the newest list that is there as a table that has nothing else in it.
+ * 0, or -1.
+ */
+int numbers_read(int state, struct msgs *t);
+
+/* ---- xuidl.c ------------------------------------------------------------- */
+
+/* Takes a header line of message i; a note_fn for struct names. */
+void xuidl_note(void *arg, size_t i, struct str line);
+
+/* Leaves those names that stand for one message.  0, or -1 with ENOMEM. */
+int xuidl_settle(struct names *x, const struct msgs *table);
+
+/* The name of entry i of the table, or NULL. */
+const char *xuidl_find(const struct names *x, size_t i);
+void xuidl_free(struct names *x);
+
+/*
+ * The names that go with the index that is there.  0, or -1: also where that
+ * index was written without them.
+ */
+int xuidl_write(int state, const struct names *x);
+int xuidl_read(int state, struct names *x);
+
+/* ---- plan.c -------------------------------------------------------------- */
+
+/* Where a piece of the new text comes from. */
+enum src {
+	SRC_SPOOL, SRC_STATE, SRC_STATUS, SRC_STATUS_CRLF, SRC_LF, SRC_KINDS
+};
+
+/* So many bytes of a source that will stand at dst in the new spool. */
+struct piece {
+	uint64_t src, dst, len;
+	uint32_t kind;		/* SRC_... */
+	uint32_t flags;		/* PIECE_... */
+};
+
+enum {
+	PIECE_MSG = 1,		/* begins a message */
+	PIECE_STEP = 2,		/* begins a step */
+	PIECE_TEXT = 4,		/* that step goes by way of the journal */
+	PIECE_FLAGS = 7
+};
+
+/* The new text from first on, piece by piece. */
+struct plan {
+	uint64_t old_size, new_size;	/* of the spool, bytes */
+	struct piece *v;
+	size_t n, room;
+};
+
+/* Begins a plan that leaves everything before first where it is. */
+void plan_begin(struct plan *pl, uint64_t old_size, uint64_t first);
+
+/* Adds a piece behind the others.  0, or -1 with ENOMEM. */
+int plan_add(struct plan *pl, enum src kind, uint64_t src, uint64_t len,
+    bool begins_message);
+
+/* Adds n line ends: see mbox_lacks().  0, or -1 with ENOMEM. */
+int plan_ends(struct plan *pl, unsigned n);
+void plan_free(struct plan *pl);
+
+/* The bytes of a source that is no file: "Status: RO" and the like. */
+struct str plan_literal(enum src kind);
+
+/*
+ * Orders the pieces into steps that can each be undone by doing it again: a
+ * step overwrites none of its own sources, or its new text is in the journal
+ * first, room bytes at most; and none overwrites what a later one needs.
+ * 0, or -1 with errno: ENOSPC when that room is too small.
+ */
+int plan_steps(const struct plan *pl, uint64_t room, struct plan *steps);
+
+/* Whether steps read from a file keep within their files' bounds. */
+bool plan_sound(const struct plan *steps, uint64_t state_size);
+
+/* ---- journal.c ----------------------------------------------------------- */
+
+/*
+ * Makes the spool what the plan says, through a journal in the state file.
+ * now: the table of the spool, whose duplicates must keep their numbers, or NULL.
+ * base: where the journal's head goes, 0 or behind a left-over's text; area: 0,
+ * or it takes over from a journal in force, and what it is made of ends there in
+ * the state file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with
+ * errno; *begun tells whether the spool has changed already: then the next
+ * session goes on.
+ */
+int journal_apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
+    const struct msgs *now, uint64_t base, uint64_t area, bool *begun);
+
+/*
+ * The same for a plan that only cuts, without a journal.  1: that cannot be,
+ * since mail stands behind what is to be cut off.
+ */
+int journal_cut(struct spool *sp, const struct plan *pl, bool *begun);
+
+#define HEAD_MAGIC	"popper journal 1\n"
+#define MARK_MAGIC	"popper mark 1\n"
+
+enum { HEAD_ROOM = 3 * SECTOR };	/* head and two marks */
+
+struct head {
+	char magic[32];
+	uint64_t serial;	/* marks of another serial are not ours */
+	uint64_t ino;		/* of the spool; st_dev may change at a boot */
+	uint64_t old_size, new_size;
+	uint64_t steps_at, pieces, steps_sum;
+	uint64_t text_at[2];
+	uint64_t witness;	/* sum of the old text that will be cut off */
+	uint64_t void_at;	/* the sector that says no more at the end */
+	uint64_t piece_size;
+	uint64_t sum;		/* of all the above; last */
+};
+
+struct mark {
+	char magic[32];
+	uint64_t serial, seq;
+	uint64_t grown;		/* the spool has its new, larger size */
+	uint64_t done;		/* steps */
+	struct {
+		uint64_t step;	/* whose text is there, from 1 on; 0: none */
+		uint64_t len, sum;
+	} text[2];
+	uint64_t sum;
+};
+
+struct journal {
+	uint64_t base;
+	struct head h;
+	struct mark m;
+	struct plan st;
+	struct numbers numbers;	/* of duplicates, where base is 0 */
+	bool filled;		/* grow() has begun */
+	uint64_t end;		/* of the room that it has */
+};
+
+/* Rounds up. */
+uint64_t jrn_aligned(uint64_t n, uint64_t to);
+
+/* The checksum of a structure of the journal. */
+uint64_t jrn_sum(const void *p, size_t n);
+
+/* Sums up the ends of the text that the plan will cut off. */
+int jrn_witness(int fd, const struct head *h, uint64_t *sum);
+
+/*
+ * Whether a text that the mark knows of is there as it was synced, and whether
+ * it is that of the step after the mark.  1, 0, or -1 with errno.
+ */
+int jrn_text_there(int state, const struct journal *j, int which);
+int jrn_text_ready(int state, const struct journal *j);
+
+/*
+ * Makes the sector say nothing, or the first one nothing but the numbers of
+ * duplicates, durably; if that fails, it stays as it was.  done: what was to be
+ * deleted is gone.
+ */
+int jrn_void(int state, uint64_t at, bool done);
+
+/* Where the step that begins at piece i ends, and the bytes it writes. */
+size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);
+
+/* Reads and verifies the journal at base.  0; -1: none that counts, with
+ * errno ENOENT, or EILSEQ where one that was in force is damaged. */
+int jrn_load(int state, uint64_t base, struct journal *j);
+
+/*
+ * Moves the mail from src..size up to dst, by a journal that takes over from
+ * the one that is in force, and makes the sector void_at void in the end.
+ */
+int jrn_close_gap(struct maildrop *box, struct spool *sp, const struct journal
+    *j, uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at);
+
+/* Carries out what is left to do, from the mark on. */
+int jrn_run(struct maildrop *box, struct spool *sp, struct journal *j);
+
+/* ---- redo.c -------------------------------------------------------------- */
+
+/*
+ * Finishes what a session that died had begun.  0: done, or nothing was to
+ * do; 1: that cannot be, and the spool may lack these messages, which are in
+ * the state file, up to *area, and may not be overwritten; -1 with errno.
+ */
+int journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
+    struct msgs *left, uint64_t *area);
+
+/* ---- recover.c ----------------------------------------------------------- */
+
+/*
+ * The name of the state file that a spool of that name has; and the same as the
+ * log may have it, for the session's spool.
+ */
+enum { STATE_NAME = 256 + 8, STATE_CLEAN = 4 * STATE_NAME };
+void state_name(const char *spool, char name[STATE_NAME]);
+const char *state_clean(const struct maildrop *box, char clean[STATE_CLEAN]);
+
+/* What the state file holds. */
+enum holding { HOLDS_NOTHING, HOLDS_INDEX, HOLDS_JOURNAL, HOLDS_MBOX,
+    HOLDS_ALIEN };
+
+/*
+ * Looks at the state file.  For HOLDS_MBOX *end is where its mbox text ends and
+ * *base where a journal stands behind it, or 0.  0, or -1 with errno.
+ */
+int journal_kind(int state, enum holding *kind, uint64_t *base, uint64_t *end);
+
+/*
+ * Finishes what an earlier session left in the state file: its journal, or
+ * the mail of an older popper.  0, or -1 with errno: EILSEQ when a file is
+ * damaged and a person must look at it.
+ */
+int recover_maildrop(struct maildrop *box);
+
+/*
+ * Whether there is anything for recover_maildrop() to finish: 0 or 1, or -1
+ * with errno: EILSEQ when it would say so.  Only reads.
+ */
+int recover_probe(int state);
+
+#endif
