@@ -41,10 +41,10 @@ TOP	= popper.c pop_auth.c pop_dropcopy.c pop_log.c pop_send.c pop_updt.c \
 LIB	= lib/base64.c lib/child.c lib/file.c lib/log.c lib/md5.c lib/text.c \
 	  lib/wait.c
 LOGIN	= login/account.c login/dir.c login/password.c login/user.c
-NET	= net/conn.c net/line.c net/peer.c net/proxy.c net/reply.c net/tls.c \
-	  net/wire.c
+NET	= net/conn.c net/host.c net/line.c net/peer.c net/proxy.c net/reply.c \
+	  net/tls.c net/wire.c
 MBOX	= mbox/body.c mbox/duplicate.c mbox/from.c mbox/scan.c
-SPOOL	= spool/fault.c spool/index.c spool/journal.c spool/lock.c \
+SPOOL	= spool/fault.c spool/index.c spool/journal.c spool/lock.c spool/maildrop.c \
 	  spool/number.c spool/plan.c spool/recover.c spool/redo.c \
 	  spool/table.c spool/xuidl.c
 XTND	= xtnd/board.c xtnd/boards.c xtnd/file.c xtnd/xlst.c

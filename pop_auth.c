@@ -135,7 +135,7 @@ auth_probe(struct pop *p, const char *name, const struct account *a,
 
 	set_user(p, name, strlen(name));
 	f = reach(p, a, pr);
-	return f != FAULT_NONE ? f : drop_probe(p, pr);
+	return f != FAULT_NONE ? f : maildrop_probe(&p->drop.box, pr);
 }
 
 /*

@@ -127,31 +127,6 @@ load_maildrop(struct pop *p)
 	return r;
 }
 
-/* Opens .user.pop; flags: O_CREAT, or 0. */
-static enum fault
-open_state(struct pop *p, int flags)
-{
-	struct drop *d = &p->drop;
-	char name[STATE_NAME];
-	struct stat sb;
-
-	state_name(d->box.name, name);
-	d->box.state = file_open(d->box.dir, name, O_RDWR | flags, p->ids.uid,
-	    &sb);
-	if (d->box.state != -1)
-		return FAULT_NONE;
-	return errno == EPERM ? FAULT_STATE_ALIEN : FAULT_STATE_SHUT;
-}
-
-/* The session lock. */
-static enum fault
-lock_state(struct pop *p)
-{
-	if (lock_session(p->drop.box.state) == 0)
-		return FAULT_NONE;
-	return errno == EAGAIN ? FAULT_SESSION : FAULT_NO_LOCKS;
-}
-
 void
 drop_init(struct pop *p, struct drop *d)
 {
@@ -168,9 +143,7 @@ drop_open(struct pop *p)
 	char clean[STATE_CLEAN];
 	enum fault f;
 
-	if ((f = open_state(p, O_CREAT)) == FAULT_NONE)
-		f = lock_state(p);
-	if (f != FAULT_NONE) {
+	if ((f = maildrop_open(&p->drop.box)) != FAULT_NONE) {
 		if (f != FAULT_SESSION)
 			log_error(&p->env, "login: %s",
 			    state_clean(&p->drop.box, clean));
@@ -187,62 +160,6 @@ drop_open(struct pop *p)
 		return say_trouble(p, "login: spool");
 	p->drop.last = p->drop.sum.last;
 	return OK;
-}
-
-/*
- * .user.pop as a login would find it, or make it; what an earlier session left
- * in it is to be finished at the next login.
- */
-static enum fault
-probe_state(struct pop *p, struct probe *pr)
-{
-	enum fault f = open_state(p, 0);
-	int r;
-
-	if (f != FAULT_NONE)
-		return errno == ENOENT && faccessat(p->drop.box.dir, ".",
-		    W_OK | X_OK, 0) == 0 ? FAULT_NONE : f;
-	if ((r = recover_probe(p->drop.box.state)) == -1)
-		return errno == EILSEQ ? FAULT_DAMAGED : FAULT_READ;
-	pr->left = r == 1;
-	return FAULT_NONE;
-}
-
-/* The spool: whether it can be opened, and begins as an mbox does. */
-static enum fault
-probe_spool(struct pop *p, struct probe *pr)
-{
-	struct stat sb;
-	int fd, r, saved;
-
-	fd = file_open(p->drop.box.dir, p->drop.box.name, pr->left ? O_RDWR :
-	    O_RDONLY, p->ids.uid, &sb);
-	pr->there = fd != -1 || errno != ENOENT;
-	if (fd == -1)
-		return pr->there ? fault_of(&p->drop.box, errno) : FAULT_NONE;
-	r = scan_begins(fd);
-	saved = errno;
-	(void)close(fd);
-	errno = saved;
-	if (r == 0)
-		return FAULT_NONE;
-	return pr->left && errno == EILSEQ ? FAULT_DAMAGED :
-	    fault_of(&p->drop.box, errno);
-}
-
-/* In the order of drop_open(). */
-enum fault
-drop_probe(struct pop *p, struct probe *pr)
-{
-	struct stat sb, dir;
-	enum fault f;
-
-	f = pr->made ? FAULT_NONE : probe_state(p, pr);
-	if (f == FAULT_NONE)
-		f = lock_probe(&p->drop.box, &sb, &dir);
-	if (f == FAULT_NONE)
-		f = probe_spool(p, pr);
-	return f;
 }
 
 void

@@ -35,78 +35,70 @@ reject_subcommand(struct pop *p)
 
 /* ---- the table --------------------------------------------------------- */
 
+enum {
+	REST = 1,		/* the last argument runs to the end of the line */
+	SECRET = 2		/* the trace shows no arguments */
+};
+
 /*
- * The protocol: where a command is legal, what it takes, what CAPA says of
- * it, who does it, and where it leads.
+ * The protocol: where a command is legal, which function carries it out, what
+ * arguments it takes, the state that follows +OK and -ERR, and what CAPA says.
  */
 static const struct command {
 	unsigned states;
 	const char *name;
+	enum result (*handler)(struct pop *);
 	int least, most;	/* arguments */
-	bool rest;		/* the last one runs to the end of the line */
-	bool secret;		/* the trace shows no arguments */
+	unsigned flags;
+	enum state ok, err;	/* the next state */
 	const char *capa;
 	bool (*offered)(struct pop *);	/* when CAPA says so; NULL: always */
-	enum result (*handler)(struct pop *);
-	enum state ok, no;	/* the next state */
 } commands[] = {
-	{ ST_USER, "USER", 1, 1, 0, 0, "USER", auth_clear_ok, pop_user,
-	    ST_PASS, ST_USER },
-	{ ST_PASS, "PASS", 1, 1, 1, 1, NULL, NULL, pop_pass,
-	    ST_TRANS, ST_USER },
-	{ ST_PASS, "RPOP", 1, 1, 0, 1, NULL, NULL, pop_rpop,
-	    ST_SAME, ST_USER },
-	{ ST_USER, "APOP", 2, 2, 0, 1, NULL, NULL, pop_apop,
-	    ST_TRANS, ST_USER },
-	{ ST_AUTH, "AUTH", 0, 2, 0, 1, "SASL PLAIN", auth_clear_ok, pop_auth,
-	    ST_TRANS, ST_USER },
-	{ ST_AUTH, "STLS", 0, 0, 0, 0, "STLS", stls_offered, pop_stls,
-	    ST_USER, ST_SAME },
-	{ ST_AUTH, "QUIT", 0, 0, 0, 0, NULL, NULL, pop_quit,
-	    ST_SAME, ST_SAME },
-	{ ST_ANY, "CAPA", 0, 0, 0, 0, "PIPELINING", NULL, pop_capa,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "STAT", 0, 0, 0, 0, NULL, NULL, pop_stat,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "LIST", 0, 1, 0, 0, NULL, NULL, pop_list,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "RETR", 1, 1, 0, 0, NULL, NULL, pop_retr,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "DELE", 1, 1, 0, 0, NULL, NULL, pop_dele,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "NOOP", 0, 0, 0, 0, NULL, NULL, pop_noop,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "LAST", 0, 0, 0, 0, NULL, NULL, pop_last,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "RSET", 0, 0, 0, 0, NULL, NULL, pop_rset,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "TOP", 2, 2, 0, 0, "TOP", NULL, pop_top,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "UIDL", 0, 1, 0, 0, "UIDL", NULL, pop_uidl,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "XTND XMIT", 0, 0, 0, 0, NULL, NULL, xtnd_xmit,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "XTND XLST", 1, 2, 0, 0, NULL, NULL, xtnd_xlst,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "XTND BBOARDS", 0, 1, 0, 0, NULL, NULL, xtnd_bboards,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "XTND ARCHIVE", 1, 1, 0, 0, NULL, NULL, xtnd_archive,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "XTND X-BBOARDS", 1, 1, 0, 0, NULL, NULL, xtnd_x_bboards,
-	    ST_SAME, ST_SAME },
-	{ ST_TRANS, "XTND", 1, 3, 0, 0, "X-XTND XMIT XLST BBOARDS", has_xmit,
-	    reject_subcommand, ST_SAME, ST_SAME },
-	{ ST_TRANS, "QUIT", 0, 0, 0, 0, NULL, NULL, pop_update,
-	    ST_SAME, ST_SAME }
+	{ ST_USER, "USER", pop_user, 1, 1, 0, ST_PASS, ST_USER,
+	    "USER", auth_clear_ok },
+	{ ST_PASS, "PASS", pop_pass, 1, 1, REST | SECRET, ST_TRANS, ST_USER,
+	    NULL, NULL },
+	{ ST_PASS, "RPOP", pop_rpop, 1, 1, SECRET, ST_SAME, ST_USER,
+	    NULL, NULL },
+	{ ST_USER, "APOP", pop_apop, 2, 2, SECRET, ST_TRANS, ST_USER,
+	    NULL, NULL },
+	{ ST_AUTH, "AUTH", pop_auth, 0, 2, SECRET, ST_TRANS, ST_USER,
+	    "SASL PLAIN", auth_clear_ok },
+	{ ST_AUTH, "STLS", pop_stls, 0, 0, 0, ST_USER, ST_SAME,
+	    "STLS", stls_offered },
+	{ ST_AUTH, "QUIT", pop_quit, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_ANY, "CAPA", pop_capa, 0, 0, 0, ST_SAME, ST_SAME,
+	    "PIPELINING", NULL },
+	{ ST_TRANS, "STAT", pop_stat, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_TRANS, "LIST", pop_list, 0, 1, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_TRANS, "RETR", pop_retr, 1, 1, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_TRANS, "DELE", pop_dele, 1, 1, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_TRANS, "NOOP", pop_noop, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_TRANS, "LAST", pop_last, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_TRANS, "RSET", pop_rset, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL },
+	{ ST_TRANS, "TOP", pop_top, 2, 2, 0, ST_SAME, ST_SAME, "TOP", NULL },
+	{ ST_TRANS, "UIDL", pop_uidl, 0, 1, 0, ST_SAME, ST_SAME, "UIDL", NULL },
+	{ ST_TRANS, "XTND XMIT", xtnd_xmit, 0, 0, 0, ST_SAME, ST_SAME,
+	    NULL, NULL },
+	{ ST_TRANS, "XTND XLST", xtnd_xlst, 1, 2, 0, ST_SAME, ST_SAME,
+	    NULL, NULL },
+	{ ST_TRANS, "XTND BBOARDS", xtnd_bboards, 0, 1, 0, ST_SAME, ST_SAME,
+	    NULL, NULL },
+	{ ST_TRANS, "XTND ARCHIVE", xtnd_archive, 1, 1, 0, ST_SAME, ST_SAME,
+	    NULL, NULL },
+	{ ST_TRANS, "XTND X-BBOARDS", xtnd_x_bboards, 1, 1, 0, ST_SAME, ST_SAME,
+	    NULL, NULL },
+	{ ST_TRANS, "XTND", reject_subcommand, 1, 3, 0, ST_SAME, ST_SAME,
+	    "X-XTND XMIT XLST BBOARDS", has_xmit },
+	{ ST_TRANS, "QUIT", pop_update, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL }
 };
 
 enum {
+	NCOMMANDS = sizeof(commands) / sizeof(commands[0]),
 	BAD_MOST = 50,		/* bad lines in a session; each is logged */
 	BAD_FREE = 4,		/* of them answered at once before login */
 	BAD_WAIT = 30		/* seconds that the others wait at most */
 };
-
-enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 /* CAPA (RFC 2449, 5): what the table offers, and what holds for all of it. */
 static enum result
@@ -131,14 +123,14 @@ pop_capa(struct pop *p)
 
 /* ---- the loop ---------------------------------------------------------- */
 
-/* Splits the rest of the line; more words than fit are only counted. */
+/* Splits what follows the name; more words than fit are only counted. */
 static void
 split_arguments(struct pop *p, const struct command *c, struct str line)
 {
 	struct str w;
 
 	p->argc = 0;
-	if (c->rest && line.n > 0) {	/* RFC 1939, 7: spaces and all */
+	if (c->flags & REST && line.n > 0) {	/* RFC 1939, 7: spaces and all */
 		p->argv[0].p = line.p + 1;
 		p->argv[0].n = line.n - 1;
 		p->argc = line.n > 1;
@@ -152,48 +144,43 @@ split_arguments(struct pop *p, const struct command *c, struct str line)
 	}
 }
 
-/* Whether the line begins with a name of one or two words: takes them off. */
+/* Whether a line begins with a name of one or two words; *rest follows it. */
 static bool
-takes_name(struct str *line, const char *name)
+has_name(struct str line, const char *name, struct str *rest)
 {
-	struct str rest = *line, want = text_of(name);
+	struct str want = text_of(name);
 
-	for (;;) {
-		if (!text_is(text_word(&rest), text_word(&want)))
-			return false;
-		if (want.n == 0)
-			break;
-		text_blanks(&rest);
+	while (text_is(text_word(&line), text_word(&want))) {
+		if (want.n == 0) {
+			*rest = line;
+			return true;
+		}
+		text_blanks(&line);
 		text_blanks(&want);
 	}
-	*line = rest;
-	return true;
+	return false;
 }
 
-/* The row for a line, which loses the row's name.  NULL: there is none. */
+/* The row for a line, whose arguments are *rest.  NULL: there is none. */
 static const struct command *
-find_command(enum state state, struct str *line, bool *elsewhere)
+find_command(enum state state, struct str line, struct str *rest,
+    bool *elsewhere)
 {
-	struct str rest;
 	size_t i;
 
 	*elsewhere = false;
-	for (i = 0; i < NCOMMANDS; i++) {
-		rest = *line;
-		if (!takes_name(&rest, commands[i].name))
-			continue;
-		if (commands[i].states & state) {
-			*line = rest;
-			return &commands[i];
+	for (i = 0; i < NCOMMANDS; i++)
+		if (has_name(line, commands[i].name, rest)) {
+			if (commands[i].states & state)
+				return &commands[i];
+			*elsewhere = true;
 		}
-		*elsewhere = true;
-	}
 	return NULL;
 }
 
 /*
- * An unknown word is said back to the client, who knows it, but not logged:
- * it may be a password that went astray.
+ * The client, which knows the word, gets it back, but the log does not: it may
+ * be a password that went astray.
  */
 static enum result
 reject_unknown(struct pop *p, struct str word)
@@ -209,12 +196,12 @@ static enum result
 execute(struct pop *p, struct str line)
 {
 	const struct command *c;
-	struct str word;
+	struct str word, rest;
 	enum state next;
 	enum result r;
 	bool elsewhere;
 
-	if ((c = find_command(p->state, &line, &elsewhere)) == NULL) {
+	if ((c = find_command(p->state, line, &rest, &elsewhere)) == NULL) {
 		word = text_word(&line);
 		p->bad++;
 		return elsewhere ? reply_err(&p->conn, "The %.*s command is "
@@ -222,8 +209,8 @@ execute(struct pop *p, struct str line)
 		    reject_unknown(p, word);
 	}
 	log_debug(&p->env, "command user=%s %s%s", p->env.who, c->name,
-	    c->secret ? " ..." : "");
-	split_arguments(p, c, line);
+	    c->flags & SECRET ? " ..." : "");
+	split_arguments(p, c, rest);
 	if (p->argc < c->least || p->argc > c->most) {
 		p->bad++;
 		return reply_err(&p->conn, "Too %s arguments for the %s "
@@ -232,13 +219,13 @@ execute(struct pop *p, struct str line)
 	r = c->handler(p);
 	if (r == ERR && p->state != ST_TRANS)
 		p->bad++;
-	next = r == OK ? c->ok : c->no;
+	next = r == OK ? c->ok : c->err;
 	if (next != ST_SAME)
 		p->state = next;
 	return r;
 }
 
-/* A line that cannot be a command, or the end of all lines. */
+/* Answers a line that cannot be a command, or ends the session. */
 static enum result
 input_failed(struct pop *p, enum io what)
 {
@@ -264,8 +251,8 @@ input_failed(struct pop *p, enum io what)
 }
 
 /*
- * Somebody who only tries things out gets slower answers before login, at the
- * cost of a sleeping process, and none at all in the end.
+ * A client that guesses gets slower answers before login, and in the end none:
+ * a sleeping process costs less than a busy one.
  */
 static enum result
 penalize(struct pop *p, enum result r, unsigned before)
@@ -403,33 +390,6 @@ options(struct pop *p, int argc, char **argv)
 }
 
 /*
- * Our name, as the domain of a msg-id, since APOP's timestamp is one (RFC 1939,
- * 7; RFC 822, 6.1): words with single dots between them.  What cannot be in it
- * is left out here, so that the stamp is summed as it is sent.
- */
-static void
-find_host(struct pop *p)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-	char name[256] = "";
-	const char *s = name;
-	size_t n = 0;
-
-	if (gethostname(name, sizeof(name) - 1) == -1 ||
-	    strcmp(name, "(none)") == 0)	/* Linux, before it has one */
-		name[0] = '\0';
-	for (; *s != '\0' && n < sizeof(p->host) - 1; s++)
-		if (strchr(allowed, *s) != NULL &&
-		    (*s != '.' || (n > 0 && p->host[n - 1] != '.')))
-			p->host[n++] = *s;
-	n -= n > 0 && p->host[n - 1] == '.';
-	p->host[n] = '\0';
-	if (n == 0)
-		(void)snprintf(p->host, sizeof(p->host), "localhost");
-}
-
-/*
  * The greeting has a "<" only if APOP is on offer, and then a timestamp that
  * no other greeting has (RFC 1939, 7; RFC 2449, 3).
  */
@@ -438,7 +398,7 @@ greet(struct pop *p)
 {
 	struct timespec ts;
 
-	find_host(p);
+	host_name(p->host, sizeof(p->host));
 	if (p->opt.accounts.secrets != NULL && clock_gettime(CLOCK_REALTIME,
 	    &ts) == 0)
 		(void)snprintf(p->stamp, sizeof(p->stamp), "<%ld.%lld.%ld@%s>",
@@ -446,7 +406,7 @@ greet(struct pop *p)
 		    p->host);
 	(void)reply_ok(&p->conn, "popper " POPPER_VERSION " at %s ready.%s%s",
 	    p->host, p->stamp[0] != '\0' ? " " : "", p->stamp);
-	(void)reply_flush(&p->conn);	/* nobody waits for our log */
+	(void)reply_flush(&p->conn);	/* no client waits for our log */
 	log_start(p);
 }
 
@@ -473,6 +433,36 @@ check(struct pop *p)
 	return check_installation(p) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Nothing is known of the client yet. */
+static void
+begin_session(struct pop *p)
+{
+	p->conn.env = &p->env;
+	p->ids.uid = geteuid();
+	p->ids.gid = p->ids.spoolgid = getegid();
+	p->state = ST_USER;
+	p->env.who[0] = '-';
+	wait_deadline(&p->start, 0);
+	wait_deadline(&p->conn.login, p->opt.login);
+	p->conn.idle = p->opt.idle;
+	drop_init(p, &p->drop);
+}
+
+/* The client sees the end first; what takes a while comes after it. */
+static void
+end_session(struct pop *p, bool served)
+{
+	drop_unlock(&p->drop);		/* they may come again at once */
+	conn_end();
+	(void)close(0);
+	(void)close(1);
+	(void)close(2);			/* inetd's */
+	drop_close(&p->drop);
+	if (served)
+		log_end(p);
+	log_check_name(p);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -480,12 +470,6 @@ main(int argc, char **argv)
 	struct pop *p = &session;
 	bool served;
 
-	p->conn.env = &p->env;
-	drop_init(p, &p->drop);
-	p->ids.uid = geteuid();
-	p->ids.gid = p->ids.spoolgid = getegid();
-	p->state = ST_USER;
-	p->env.who[0] = '-';
 	if (!options(p, argc, argv)) {
 		fprintf(stderr, "usage: popper [-dnrsTUVx] [-A file] [-a file] "
 		    "[-b file] [-c program]\n\t[-f seconds] [-H on|tls] "
@@ -496,9 +480,7 @@ main(int argc, char **argv)
 	}
 	if (p->opt.version)
 		return version();
-	wait_deadline(&p->start, 0);
-	wait_deadline(&p->conn.login, p->opt.login);
-	p->conn.idle = p->opt.idle;
+	begin_session(p);
 	if (p->opt.check)
 		return check(p);
 	if (log_open(&p->env, p->opt.trace) == -1 ||
@@ -512,15 +494,7 @@ main(int argc, char **argv)
 	if (served) {
 		greet(p);
 		serve(p);
-		drop_unlock(&p->drop);	/* he may come again at once */
 	}
-	conn_end();
-	(void)close(0);
-	(void)close(1);
-	(void)close(2);		/* inetd's: the client sees the end now */
-	drop_close(&p->drop);
-	if (served)
-		log_end(p);
-	log_check_name(p);
+	end_session(p, served);
 	return EXIT_SUCCESS;
 }

@@ -43,13 +43,6 @@ enum reason {
 	END_ERROR, END_QUIT, END_LOST, END_TIMEOUT, END_SIGNAL, END_AUTH
 };
 
-/* What popper -n finds out about a maildrop. */
-struct probe {
-	bool made;		/* a login has root make .user.pop */
-	bool left;		/* it would finish what a session left */
-	bool there;		/* there is a spool */
-};
-
 /* An open maildrop. */
 struct drop {
 	struct maildrop box;
@@ -147,16 +140,10 @@ enum result drop_refuse(struct pop *p, enum fault f);
 void drop_init(struct pop *p, struct drop *d);
 
 /*
- * Opens DIR/user for the session: session lock, recovery, index or scan.
+ * Opens the maildrop for the session: session lock, recovery, index or scan.
  * Runs as the user.  Returns OK, or ERR after a reply (-ERR with a code).
  */
 enum result drop_open(struct pop *p);
-
-/*
- * The fault that drop_open() would meet, without waiting, making or changing
- * anything; of the text only the beginning is looked at.
- */
-enum fault drop_probe(struct pop *p, struct probe *pr);
 
 /*
  * Ends the session for the maildrop: the lock is given back, nothing else works

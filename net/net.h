@@ -82,6 +82,11 @@ void conn_drain(struct conn *c);
 /* Gives descriptor 1 back as it was. */
 void conn_end(void);
 
+/*
+ * host.c: our name as the domain of a message-id (RFC 822, 6.1), or "localhost".
+ */
+void host_name(char *to, size_t room);
+
 /* Forgets what waits in both directions. */
 void conn_forget(struct conn *c);
 

@@ -149,6 +149,36 @@ const char *fault_reply(enum fault f, const char *state, char *to,
 /* What an error of locking, opening or scanning the spool means. */
 enum fault fault_of(const struct maildrop *box, int error);
 
+/* ---- maildrop.c ---------------------------------------------------------- */
+
+/*
+ * The name of the state file that a spool of that name has; and the same as the
+ * log may have it, for the session's spool.
+ */
+enum { STATE_NAME = 256 + 8, STATE_CLEAN = 4 * STATE_NAME };
+void state_name(const char *spool, char name[STATE_NAME]);
+const char *state_clean(const struct maildrop *box, char clean[STATE_CLEAN]);
+
+/*
+ * Opens the state file, which may be made for that, and takes the session lock.
+ * FAULT_NONE, or what is wrong, with errno.
+ */
+enum fault maildrop_open(struct maildrop *box);
+
+/* What popper -n finds out about a maildrop. */
+struct probe {
+	bool made;		/* a login has root make .user.pop */
+	bool left;		/* it would finish what a session left */
+	bool there;		/* there is a spool */
+};
+
+/*
+ * The fault that a login would meet, in the order in which it would, without
+ * waiting, making or changing anything; only the beginning of the spool is read.
+ * Sets pr's left and there.
+ */
+enum fault maildrop_probe(struct maildrop *box, struct probe *pr);
+
 /* ---- table.c ------------------------------------------------------------- */
 
 /*
@@ -483,14 +513,6 @@ int journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
     struct msgs *left, uint64_t *area);
 
 /* ---- recover.c ----------------------------------------------------------- */
-
-/*
- * The name of the state file that a spool of that name has; and the same as the
- * log may have it, for the session's spool.
- */
-enum { STATE_NAME = 256 + 8, STATE_CLEAN = 4 * STATE_NAME };
-void state_name(const char *spool, char name[STATE_NAME]);
-const char *state_clean(const struct maildrop *box, char clean[STATE_CLEAN]);
 
 /* What the state file holds. */
 enum holding { HOLDS_NOTHING, HOLDS_INDEX, HOLDS_JOURNAL, HOLDS_MBOX,

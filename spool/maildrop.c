@@ -1,0 +1,104 @@
+/*
+ * A maildrop's two files are opened: for a session, or to see whether one could.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool/spool.h"
+
+void
+state_name(const char *spool, char name[STATE_NAME])
+{
+	(void)snprintf(name, STATE_NAME, ".%s.pop", spool);
+}
+
+const char *
+state_clean(const struct maildrop *box, char clean[STATE_CLEAN])
+{
+	char name[STATE_NAME];
+
+	state_name(box->name, name);
+	return text_clean(clean, STATE_CLEAN, name, strlen(name));
+}
+
+/* Opens the state file; create: O_CREAT, or 0. */
+static enum fault
+open_state(struct maildrop *box, int create)
+{
+	char name[STATE_NAME];
+	struct stat sb;
+
+	state_name(box->name, name);
+	box->state = file_open(box->dir, name, O_RDWR | create, box->ids->uid,
+	    &sb);
+	if (box->state != -1)
+		return FAULT_NONE;
+	return errno == EPERM ? FAULT_STATE_ALIEN : FAULT_STATE_SHUT;
+}
+
+enum fault
+maildrop_open(struct maildrop *box)
+{
+	enum fault f = open_state(box, O_CREAT);
+
+	if (f != FAULT_NONE || lock_session(box->state) == 0)
+		return f;
+	return errno == EAGAIN ? FAULT_SESSION : FAULT_NO_LOCKS;
+}
+
+/* What a login would find in the state file, if it found or made one. */
+static enum fault
+probe_state(struct maildrop *box, struct probe *pr)
+{
+	enum fault f = open_state(box, 0);
+	int r;
+
+	if (f != FAULT_NONE)
+		return errno == ENOENT && faccessat(box->dir, ".",
+		    W_OK | X_OK, 0) == 0 ? FAULT_NONE : f;
+	if ((r = recover_probe(box->state)) == -1)
+		return errno == EILSEQ ? FAULT_DAMAGED : FAULT_READ;
+	pr->left = r == 1;
+	return FAULT_NONE;
+}
+
+/* Whether the spool can be opened, and begins as an mbox does. */
+static enum fault
+probe_spool(struct maildrop *box, struct probe *pr)
+{
+	struct stat sb;
+	int fd, r, saved;
+
+	fd = file_open(box->dir, box->name, pr->left ? O_RDWR : O_RDONLY,
+	    box->ids->uid, &sb);
+	pr->there = fd != -1 || errno != ENOENT;
+	if (fd == -1)
+		return pr->there ? fault_of(box, errno) : FAULT_NONE;
+	r = scan_begins(fd);
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	if (r == 0)
+		return FAULT_NONE;
+	return pr->left && errno == EILSEQ ? FAULT_DAMAGED :
+	    fault_of(box, errno);
+}
+
+enum fault
+maildrop_probe(struct maildrop *box, struct probe *pr)
+{
+	struct stat sb, dir;
+	enum fault f;
+
+	f = pr->made ? FAULT_NONE : probe_state(box, pr);
+	if (f == FAULT_NONE)
+		f = lock_probe(box, &sb, &dir);
+	if (f == FAULT_NONE)
+		f = probe_spool(box, pr);
+	return f;
+}
