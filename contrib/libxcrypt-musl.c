@@ -1,7 +1,7 @@
 /*
- * For a static popper on Debian, whose musl has no crypt(3): what its glibc
- * build of libxcrypt (libcrypt.a) asks of libc and musl does not have.
- * "make static" links this beside it; the server itself needs none of it.
+ * For a static popper on Debian, whose musl has no crypt(3): the functions that
+ * Debian's libcrypt.a, built for glibc, needs from libc and that musl lacks.
+ * "make static" links this together with it; the server itself uses none of it.
  */
 #include <sys/random.h>
 
