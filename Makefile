@@ -45,7 +45,8 @@ HDR	= popper.h maildrop.h journal.h check.h
 OBJ	= $(SRC:.c=.o)
 UNITS	= scan plan journal md5 twin base64 child
 CARD	= client/popcard.c client/cards.c client/mail.c client/maildrop.c \
-	  client/pop.c client/term.c client/view.c
+	  client/pop.c client/term.c client/text.c client/view.c
+CARDHDR	= client/popcard.h client/text.h
 CARDOBJ	= $(CARD:.c=.o)
 
 all: popper client/popcard
@@ -58,7 +59,7 @@ $(OBJ): $(HDR)
 client/popcard: $(CARDOBJ)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $(CARDOBJ)
 
-$(CARDOBJ): client/popcard.h
+$(CARDOBJ): $(CARDHDR)
 
 .SUFFIXES: .c .o
 .c.o:

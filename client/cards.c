@@ -270,15 +270,15 @@ parse_board(const char *p, struct board *b)
 {
 	size_t n;
 
-	p = pop_blanks(p);
+	p = text_blanks(p);
 	n = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "0123456789-");
-	if (n == 0 || n >= sizeof(b->name) || pop_blanks(p + n) == p + n)
+	if (n == 0 || n >= sizeof(b->name) || text_blanks(p + n) == p + n)
 		return false;
 	memcpy(b->name, p, n);
 	b->name[n] = '\0';
-	p = pop_blanks(p + n);
-	return pop_number(&p, LONG_MAX, &b->maxima);
+	p = text_blanks(p + n);
+	return text_number(&p, LONG_MAX, &b->maxima);
 }
 
 /* What XTND X-BBOARDS tells of a board. */

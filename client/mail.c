@@ -166,7 +166,7 @@ account_url(struct pop *p, const char *url)
 	if (*at++ != ':' || !url_part(at, end, p->port, sizeof(p->port)))
 		return "the port is not valid";
 	s = p->port;
-	return pop_number(&s, 65535, &port) && *s == '\0' && port > 0 ? NULL :
+	return text_number(&s, 65535, &port) && *s == '\0' && port > 0 ? NULL :
 	    "the port is not valid";
 }
 

@@ -94,7 +94,7 @@ static void
 set_field(struct message *m, int f, const char *value)
 {
 	free(m->field[f]);
-	m->field[f] = must(strndup(pop_blanks(value), fields[f].most));
+	m->field[f] = must(strndup(text_blanks(value), fields[f].most));
 }
 
 /* One field of all messages by XTND XLST; false where it is not to be had. */
@@ -109,8 +109,8 @@ list_field(struct session *s, int f)
 		return false;
 	len = strlen(fields[f].name);
 	while (next(s)) {
-		p = pop_blanks(s->pop.line);
-		if (!pop_number(&p, s->n, &i) || i == 0 ||
+		p = text_blanks(s->pop.line);
+		if (!text_number(&p, s->n, &i) || i == 0 ||
 		    strncasecmp(p, fields[f].name, len) != 0 || p[len] != ':')
 			continue;
 		set_field(&s->msg[i - 1], f, p + len + 1);
@@ -164,7 +164,7 @@ count(struct session *s)
 	const char *p;
 
 	if (!ask(s, POP_WAIT, "STAT") || (p = s->pop.text,
-	    !pop_number(&p, LONG_MAX, &n))) {
+	    !text_number(&p, LONG_MAX, &n))) {
 		error("%s: STAT is not answered: %s", s->pop.host,
 		    s->pop.text);
 		exit(EX_PROTOCOL);
@@ -198,12 +198,12 @@ load(struct session *s)
 		s->msg[i].id = i + 1;
 	if (ask(s, POP_WAIT, "LIST"))
 		while (next(s)) {
-			p = pop_blanks(s->pop.line);
-			if (!pop_number(&p, s->n, &i) || i == 0 ||
-			    !pop_number(&p, LONG_MAX, &s->msg[i - 1].octets))
+			p = text_blanks(s->pop.line);
+			if (!text_number(&p, s->n, &i) || i == 0 ||
+			    !text_number(&p, LONG_MAX, &s->msg[i - 1].octets))
 				continue;
 			if (*p != '\0')		/* RFC 1082: a third column */
-				pop_number(&p, LONG_MAX, &s->msg[i - 1].id);
+				text_number(&p, LONG_MAX, &s->msg[i - 1].id);
 		}
 	for (f = 0; f < FIELDS && list_field(s, f); f++)
 		;

@@ -6,7 +6,6 @@
 
 #include <sys/socket.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -28,68 +27,6 @@ enum {
 	TRIES = 3		/* logins while the maildrop is in use: the
 				   session before may just be ending */
 };
-
-void *
-must(void *p)
-{
-	if (p == NULL) {
-		error("no memory left");
-		exit(EX_OSERR);
-	}
-	return p;
-}
-
-void
-text_add(struct text *t, const char *s, size_t n)
-{
-	size_t room;
-
-	if (n > TEXT_MAX - t->n) {
-		n = TEXT_MAX - t->n;
-		t->cut = true;
-	}
-	if (n > t->room - t->n) {
-		for (room = t->room < 4096 ? 4096 : t->room; room < t->n + n;)
-			room *= 2;
-		t->s = must(realloc(t->s, room));
-		t->room = room;
-	}
-	if (n > 0)
-		memcpy(t->s + t->n, s, n);
-	t->n += n;
-}
-
-void
-text_free(struct text *t)
-{
-	free(t->s);
-	memset(t, 0, sizeof(*t));
-}
-
-const char *
-pop_blanks(const char *s)
-{
-	return s + strspn(s, " \t");
-}
-
-bool
-pop_number(const char **s, unsigned long max, unsigned long *out)
-{
-	unsigned long n, d;
-	const char *q;
-
-	for (n = 0, q = *s; isdigit((unsigned char)*q); q++) {
-		d = (unsigned long)(*q - '0');
-		if (d > max || n > (max - d) / 10)
-			return false;
-		n = n * 10 + d;
-	}
-	if (q == *s || (*q != '\0' && pop_blanks(q) == q))
-		return false;
-	*s = pop_blanks(q);
-	*out = n;
-	return true;
-}
 
 static long long
 now(void)

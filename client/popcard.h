@@ -7,11 +7,14 @@
  * maildrop.c	the open maildrop or board as the cards see it
  * mail.c	header fields, the account, popcard -s
  * view.c	text made safe and shown, as lists and as texts
+ * text.c	growing texts; without memory the program ends here
  * term.c	the terminal: modes, keys, signals
  * pop.c	the wire: connection, login, replies, parcels
  */
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "text.h"
 
 enum {
 	POP_LINE = 1024,	/* a reply or a line of a listing; RFC 1939
@@ -25,7 +28,6 @@ enum {
 	POP_LINES = 5000000,	/* a listing longer than this is no listing */
 	POP_OCTETS = 1 << 30,	/* of one multi-line reply: no message is that
 				   large, and no server sends for ever */
-	TEXT_MAX = 64 << 20,	/* octets of one message held in memory */
 	KEEP_ALIVE = 240,	/* seconds without a key before a NOOP; servers
 				   may hang up after 600 */
 	KEEP_TIMES = 15		/* ... but an abandoned terminal must not hold
@@ -34,13 +36,6 @@ enum {
 
 /* How a request to the server ended. */
 enum { POP_OK, POP_NO, POP_LOST };
-
-/* A growing piece of text; past TEXT_MAX it is cut and says so. */
-struct text {
-	char *s;
-	size_t n, room;
-	bool cut;
-};
 
 /* One connection. */
 struct pop {
@@ -123,11 +118,6 @@ enum {
  * pop_parcel...()	XTND XMIT: begin, pieces (lines end in LF or CRLF),
  *			end; only the end's POP_OK says that mail was taken
  * pop_quit()		QUIT; closes in any case
- * pop_blanks()		past the blanks and tabs, any number, at s
- * pop_number()		a decimal number up to max at *s with blanks or the end
- *			behind it; moves *s past both
- * must()		the pointer, or the end of the program where it is NULL
- * text_add()		append; the memory comes from must()
  */
 int	pop_login(struct pop *);
 int	pop_command(struct pop *, int wait, const char *, ...) PRINTF(3, 4);
@@ -138,11 +128,6 @@ int	pop_parcel_add(struct pop *, const char *, size_t);
 int	pop_parcel_end(struct pop *);
 int	pop_quit(struct pop *);
 void	pop_close(struct pop *);
-const char *pop_blanks(const char *s);
-bool	pop_number(const char **s, unsigned long max, unsigned long *);
-void	*must(void *);
-void	text_add(struct text *, const char *, size_t);
-void	text_free(struct text *);
 
 /*
  * term.c. Every exit and every deadly signal gives the terminal back.
