@@ -44,8 +44,10 @@ SRC	= popper.c $(MODULES)
 HDR	= popper.h maildrop.h journal.h check.h
 OBJ	= $(SRC:.c=.o)
 UNITS	= scan plan journal md5 twin base64 child
-CARD	= client/popcard.c client/cards.c client/mail.c client/maildrop.c \
-	  client/pop.c client/term.c client/text.c client/view.c
+CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
+	  client/compose.c client/maildrop.c client/submit.c \
+	  client/account.c client/mail.c client/pop.c client/view.c \
+	  client/safe.c client/text.c client/term.c
 CARDHDR	= client/popcard.h client/text.h
 CARDOBJ	= $(CARD:.c=.o)
 

@@ -240,3 +240,32 @@ send_marks(struct session *s)
 		}
 	return true;
 }
+
+/* A number of octets in five columns. */
+const char *
+human(size_t n, char buf[8])
+{
+	static const char units[] = "KMGT";
+	const char *u;
+	double d;
+
+	if (n < 1000) {
+		snprintf(buf, 8, "%zu", n);
+		return buf;
+	}
+	for (d = (double)n / 1000, u = units; d >= 999.5 && u[1] != '\0'; u++)
+		d /= 1000;
+	snprintf(buf, 8, d < 9.95 ? "%.1f%c" : "%.0f%c", d, *u);
+	return buf;
+}
+
+void
+progress(struct pop *p)
+{
+	struct session *s = p->owner;
+	char done[8], all[8];
+
+	say(s, "%s: %s of %s", s->doing, human(p->done, done),
+	    human(s->expected, all));
+	status(s);
+}

@@ -2,11 +2,15 @@
  * popcard: what its files share. Calls go down only, in this order,
  * but for error(), which anybody may need:
  *
- * popcard.c	main, and the letter that is written
- * cards.c	the stack of cards: list, message, boards
+ * popcard.c	main, and the bottom of the stack of cards
+ * boards.c, list.c, message.c	the cards
+ * compose.c	a letter that is written
  * maildrop.c	the open maildrop or board as the cards see it
- * mail.c	header fields, the account, popcard -s
- * view.c	text made safe and shown, as lists and as texts
+ * submit.c	popcard -s
+ * account.c	the POP URL and the password
+ * mail.c	header fields
+ * view.c	lists and texts
+ * safe.c	text made safe
  * text.c	growing texts; without memory the program ends here
  * term.c	the terminal: modes, keys, signals
  * pop.c	the wire: connection, login, replies, parcels
@@ -17,6 +21,7 @@
 #include "text.h"
 
 enum {
+	GLYPH = 32,		/* the longest form of one character */
 	POP_LINE = 1024,	/* a reply or a line of a listing; RFC 1939
 				   allows 512, some servers say more */
 	POP_ARG = 248,		/* a name or password: with its keyword and
@@ -154,7 +159,7 @@ void	term_last_words(const char *);
 void	term_write(int fd, const char *, size_t);
 
 /*
- * view.c. Rows are drawn into a frame; status() shows it, with s->say in the
+ * safe.c and view.c. Rows are drawn into a frame; status() shows it, with s->say in the
  * last row.
  *
  * put(), print()	a text, a format, in exactly so many columns, made
@@ -166,6 +171,8 @@ void	term_write(int fd, const char *, size_t);
  *			first key that means something else
  * text_card()		a card with a text that is read and left again
  */
+size_t	glyph(const char *, size_t, int col, int *marks, char out[GLYPH],
+	    int *width);
 void	put(const char *, size_t, int cols);
 void	print(int cols, const char *, ...) PRINTF(2, 3);
 void	error(const char *, ...) PRINTF(1, 2);
@@ -227,10 +234,16 @@ bool	send_marks(struct session *);
 void	idle(void *);
 void	idle_editing(void *);
 
-/* cards.c: the bottom of the stack, an exit status; progress for pop.c. */
-int	mail_card(struct session *);
+/* maildrop.c: progress for pop.c, and a number of octets in five columns. */
 void	progress(struct pop *);
+const char *human(size_t, char buf[8]);
 
-/* popcard.c: write a letter and send it. */
+/* message.c, list.c, boards.c */
+void	help_card(struct session *);
+void	read_card(struct session *, size_t *);
+int	list_card(struct session *);
+void	boards_card(struct session *);
+
+/* compose.c: write a letter and send it. */
 void	compose(struct session *, const char *to, const char *re,
 	    const char *subject);
