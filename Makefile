@@ -48,7 +48,7 @@ CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
 	  client/compose.c client/maildrop.c client/submit.c \
 	  client/account.c client/mail.c client/pop.c client/view.c \
 	  client/safe.c client/text.c client/term.c
-CARDHDR	= client/popcard.h client/text.h
+CARDHDR	= client/*.h
 CARDOBJ	= $(CARD:.c=.o)
 
 all: popper client/popcard

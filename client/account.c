@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "account.h"
 
 /* One %XX or plain octet at *s; -1 for a malformed or a control octet. */
 static int

@@ -8,18 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "popcard.h"
+#include "cards.h"
 
 enum {
 	MAX_BOARDS = 10000
 };
 
+struct board {
+	char name[64];
+	unsigned long maxima;
+};
+
 static void
-board_row(struct session *s, struct view *v, size_t i, int cols)
+board_row(void *owner, size_t i, bool current, int cols)
 {
-	(void)s;
-	print(cols, "%c %-40s %10lu", i == v->cur ? '>' : ' ',
-	    v->board[i].name, v->board[i].maxima);
+	struct board *list = owner;
+
+	print(cols, "%c %-40s %10lu", current ? '>' : ' ', list[i].name,
+	    list[i].maxima);
 }
 
 /* One line of a listing of boards: a name as RFC 1082 has them, its maxima. */
@@ -51,7 +57,7 @@ board_info(struct session *s, const struct board *b)
 	size_t i;
 
 	if (!ask(s, POP_WAIT, "XTND X-BBOARDS %s", b->name)) {
-		say(s, "%s", s->pop.text);
+		say(&s->screen, "%s", s->pop.text);
 		return;
 	}
 	for (i = 0; next(s); i++)
@@ -60,7 +66,7 @@ board_info(struct session *s, const struct board *b)
 			    s->pop.line);
 			text_add(&t, line, strlen(line));
 		}
-	text_card(s, b->name, t.s, t.n);
+	text_card(&s->screen, b->name, t.s, t.n);
 	text_free(&t);
 }
 
@@ -75,16 +81,16 @@ open_board(struct session *s, const char *how, const struct board *b)
 	int c;
 
 	c = 'n';
-	if (s->marked > 0)
-		c = choice(s, "ync", "Leaving your maildrop. Delete the %zu "
-		    "marked messages? (y)es, (n)o, (c)ancel", s->marked);
-	if (c == 'c' || (c == 'y' && !send_marks(s)))
+	if (s->deleted > 0)
+		c = choice(&s->screen, "ync", "Leaving your maildrop. Delete the %zu "
+		    "marked messages? (y)es, (n)o, (c)ancel", s->deleted);
+	if (c == 'c' || (c == 'y' && !send_flags(s)))
 		return false;
-	marked = s->marked;
-	s->marked = 0;		/* done, or dropped, when the board opens */
+	marked = s->deleted;
+	s->deleted = 0;		/* done, or dropped, when the board opens */
 	if (!ask(s, POP_WORK, "XTND %s %s", how, b->name)) {
-		s->marked = marked;
-		say(s, "%s", s->pop.text);
+		s->deleted = marked;
+		say(&s->screen, "%s", s->pop.text);
 		if (c == 'y')
 			ask(s, POP_WAIT, "RSET");
 		return false;
@@ -104,18 +110,18 @@ boards_card(struct session *s)
 	int c;
 
 	if (!ask(s, POP_WAIT, "XTND BBOARDS")) {
-		say(s, "%s", s->pop.text);
+		say(&s->screen, "%s", s->pop.text);
 		return;
 	}
 	list = must(calloc(MAX_BOARDS, sizeof(*list)));
 	while (next(s))
 		if (v.n < MAX_BOARDS && parse_board(s->pop.line, &list[v.n]))
 			v.n++;
-	v.board = list;
+	v.owner = list;
 	do {
-		snprintf(s->title, sizeof(s->title), "boards at %s: %zu",
+		snprintf(s->screen.title, sizeof(s->screen.title), "boards at %s: %zu",
 		    s->pop.host, v.n);
-		c = card(s, &v, "Enter open  a archive  i information  "
+		c = card(&s->screen, &v, "Enter open  a archive  i information  "
 		    "? help  q back to your mail");
 		if (c == '?')
 			help_card(s);

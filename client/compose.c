@@ -14,7 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "compose.h"
+#include "mail.h"
+#include "safe.h"
 
 static void
 remove_draft(struct session *s)
@@ -43,7 +45,7 @@ new_draft(struct session *s, const char *to, const char *re,
 	    tmp != NULL && *tmp == '/' ? tmp : "/tmp");
 	if (n < 0 || (size_t)n >= sizeof(s->draft) - 6 ||
 	    mkdtemp(s->draft) == NULL) {
-		say(s, "No room for a draft: %s", strerror(errno));
+		say(&s->screen, "No room for a draft: %s", strerror(errno));
 		s->draft[0] = '\0';
 		return false;
 	}
@@ -56,7 +58,7 @@ new_draft(struct session *s, const char *to, const char *re,
 	if (fd != -1 && close(fd) == -1)
 		ok = false;
 	if (!ok) {
-		say(s, "%s: %s", s->draft, strerror(errno));
+		say(&s->screen, "%s: %s", s->draft, strerror(errno));
 		remove_draft(s);
 	}
 	return ok;
@@ -75,7 +77,7 @@ read_draft(struct session *s, struct text *mail)
 	fd = open(s->draft, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	ok = fd != -1 && read_all(fd, mail);
 	if (!ok)
-		say(s, "%s: %s", s->draft, strerror(errno));
+		say(&s->screen, "%s: %s", s->draft, strerror(errno));
 	if (fd != -1)
 		close(fd);
 	if (!ok)
@@ -86,7 +88,7 @@ read_draft(struct session *s, struct text *mail)
 		    "Cc" : "Bcc", &to) && to.s[strspn(to.s, " ,")] != '\0';
 	text_free(&to);
 	if (!ok)
-		say(s, "The letter names no recipient.");
+		say(&s->screen, "The letter names no recipient.");
 	return ok;
 }
 
@@ -106,20 +108,20 @@ send_draft(struct session *s, const struct text *mail)
 	text_free(&type);
 	s->doing = "sending";
 	s->expected = mail->n;
-	if ((r = pop_parcel(&s->pop)) == POP_OK &&
-	    (r = pop_parcel_add(&s->pop, mime, strlen(mime))) == POP_OK &&
-	    (r = pop_parcel_add(&s->pop, mail->s, mail->n)) == POP_OK)
-		r = pop_parcel_end(&s->pop);
+	if ((r = pop_xmit(&s->pop)) == POP_OK &&
+	    (r = pop_xmit_add(&s->pop, mime, strlen(mime))) == POP_OK &&
+	    (r = pop_xmit_add(&s->pop, mail->s, mail->n)) == POP_OK)
+		r = pop_xmit_end(&s->pop);
 	if (r == POP_LOST)
 		gone(s);
 	if (r == POP_OK) {
-		say(s, "Sent. %s", s->pop.text);
+		say(&s->screen, "Sent. %s", s->pop.text);
 		remove_draft(s);
 		return;
 	}
 	snprintf(why, sizeof(why), "%s\n\nThe letter is kept in\n%s\n",
 	    s->pop.text, s->draft);
-	text_card(s, "Not sent", why, strlen(why));
+	text_card(&s->screen, "Not sent", why, strlen(why));
 }
 
 /* A letter: edit, then send, edit again, keep or throw away. */
@@ -133,7 +135,7 @@ compose(struct session *s, const char *to, const char *re,
 	int c, how;
 	bool ready;
 
-	if (s->draft[0] != '\0' && choice(s, "yn", "Take up the letter kept "
+	if (s->draft[0] != '\0' && choice(&s->screen, "yn", "Take up the letter kept "
 	    "in %s? (y)es, (n)o", s->draft) == 'n')
 		s->draft[0] = '\0';
 	if (s->draft[0] == '\0' && !new_draft(s, to, re, subject))
@@ -145,13 +147,13 @@ compose(struct session *s, const char *to, const char *re,
 		how = term_run(editor, s->draft, idle_editing, s);
 		ready = read_draft(s, &mail);
 		if (how == -1 || !WIFEXITED(how) || WEXITSTATUS(how) != 0)
-			say(s, "The editor %.64s failed.", editor);
+			say(&s->screen, "The editor %.64s failed.", editor);
 		memset(&v, 0, sizeof(v));
 		v.body = mail.s;
 		v.bodyn = mail.n;
-		snprintf(s->title, sizeof(s->title), "your letter");
+		snprintf(s->screen.title, sizeof(s->screen.title), "your letter");
 		do {
-			c = card(s, &v, ready ? "y send  e edit again  "
+			c = card(&s->screen, &v, ready ? "y send  e edit again  "
 			    "d discard  q keep for later" :
 			    "e edit again  d discard  q keep for later");
 			if (c == KEY_ESC || c == KEY_LEFT)
@@ -165,6 +167,6 @@ compose(struct session *s, const char *to, const char *re,
 	else if (c == 'd')
 		remove_draft(s);
 	else
-		say(s, "Kept in %s", s->draft);
+		say(&s->screen, "Kept in %s", s->draft);
 	text_free(&mail);
 }

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "popcard.h"
+#include "cards.h"
+#include "compose.h"
 
 static void
-message_row(struct session *s, struct view *v, size_t i, int cols)
+message_row(void *owner, size_t i, bool current, int cols)
 {
+	struct session *s = owner;
 	struct message *m = &s->msg[i];
 	const char *date, *p;
 	char size[8];
@@ -20,8 +22,8 @@ message_row(struct session *s, struct view *v, size_t i, int cols)
 	date = m->field[DATE] != NULL ? m->field[DATE] : "";
 	if ((p = strchr(date, ',')) != NULL)	/* the day of the week */
 		date = p + 1 + strspn(p + 1, " ");
-	print(8, "%c%c%5lu", i == v->cur ? '>' : ' ',
-	    m->marked ? 'D' : ' ', m->id);
+	print(8, "%c%c%5lu", current ? '>' : ' ',
+	    m->deleted ? 'D' : ' ', m->id);
 	put(date, strlen(date), 11);
 	print(8, " %5s", human(m->octets, size));
 	p = m->field[FROM] != NULL ? m->field[FROM] : "";
@@ -35,17 +37,17 @@ message_row(struct session *s, struct view *v, size_t i, int cols)
 int
 list_card(struct session *s)
 {
-	struct view v = { .row = message_row };
+	struct view v = { .row = message_row, .owner = s };
 	int c;
 
 	for (;;) {
 		v.n = s->n;
-		snprintf(s->title, sizeof(s->title),
+		snprintf(s->screen.title, sizeof(s->screen.title),
 		    "%s%s at %s: %zu messages, %zu marked",
 		    s->board[0] != '\0' ? "board " : "",
 		    s->board[0] != '\0' ? s->board : s->pop.user, s->pop.host,
-		    s->n, s->marked);
-		switch (c = card(s, &v, s->board[0] != '\0' ?
+		    s->n, s->deleted);
+		switch (c = card(&s->screen, &v, s->board[0] != '\0' ?
 		    "Enter read  c compose  ? help  q back" :
 		    "Enter read  d delete  u undelete  c compose  b boards  "
 		    "q quit  x exit  ? help")) {
@@ -57,7 +59,7 @@ list_card(struct session *s)
 			break;
 		case 'd':
 		case 'u':
-			mark(s, v.cur, c == 'd');
+			flag(s, v.cur, c == 'd');
 			v.cur += s->board[0] == '\0';
 			break;
 		case 'c':

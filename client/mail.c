@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "mail.h"
 
 size_t
 mail_head(const char *s, size_t n)

@@ -12,7 +12,9 @@
 #include <strings.h>
 #include <sysexits.h>
 
-#include "popcard.h"
+#include "mail.h"
+#include "maildrop.h"
+#include "safe.h"
 
 enum {
 	MAX_MESSAGES = 99999	/* in a list: its numbers have five columns,
@@ -31,7 +33,7 @@ _Noreturn void
 gone(struct session *s)
 {
 	error("%s", s->pop.text);
-	if (s->marked > 0)
+	if (s->deleted > 0)
 		error("nothing was deleted");
 	exit(s->pop.code);
 }
@@ -124,7 +126,7 @@ void
 top_fields(struct session *s, size_t i)
 {
 	struct text t = { 0 }, value = { 0 };
-	void (*tell)(struct pop *) = s->pop.progress;
+	void (*tell)(void *) = s->pop.progress;
 	int f, r;
 
 	s->msg[i].known = true;
@@ -153,7 +155,7 @@ forget(struct session *s)
 			free(s->msg[i].field[f]);
 	free(s->msg);
 	s->msg = NULL;
-	s->n = s->marked = s->total = 0;
+	s->n = s->deleted = s->total = 0;
 }
 
 /* How many messages there are; of more than MAX_MESSAGES only the first. */
@@ -169,11 +171,11 @@ count(struct session *s)
 		    s->pop.text);
 		exit(EX_PROTOCOL);
 	}
-	say(s, "%s", "");
+	say(&s->screen, "%s", "");
 	s->total = n;
 	if (n <= MAX_MESSAGES)
 		return n;
-	say(s, "There are %lu messages: these are the first %d.", n,
+	say(&s->screen, "There are %lu messages: these are the first %d.", n,
 	    (int)MAX_MESSAGES);
 	return MAX_MESSAGES;
 }
@@ -188,8 +190,8 @@ load(struct session *s)
 	int f;
 
 	forget(s);
-	say(s, "reading the list");
-	status(s);
+	say(&s->screen, "reading the list");
+	status(&s->screen);
 	if ((n = count(s)) == 0)
 		return;
 	s->msg = must(calloc(n, sizeof(*s->msg)));
@@ -216,25 +218,25 @@ load(struct session *s)
  * are kept here, and DELE is sent when the user has decided.
  */
 void
-mark(struct session *s, size_t i, bool on)
+flag(struct session *s, size_t i, bool on)
 {
 	if (s->board[0] != '\0')
-		say(s, "A board is read-only.");
-	else if (i < s->n && s->msg[i].marked != on) {
-		s->msg[i].marked = on;
-		s->marked += on ? 1 : (size_t)-1;
+		say(&s->screen, "A board is read-only.");
+	else if (i < s->n && s->msg[i].deleted != on) {
+		s->msg[i].deleted = on;
+		s->deleted += on ? 1 : (size_t)-1;
 	}
 }
 
 /* DELE what is marked; where one fails all are taken back. */
 bool
-send_marks(struct session *s)
+send_flags(struct session *s)
 {
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->msg[i].marked && !ask(s, POP_WAIT, "DELE %zu", i + 1)) {
-			say(s, "Nothing deleted: %s", s->pop.text);
+		if (s->msg[i].deleted && !ask(s, POP_WAIT, "DELE %zu", i + 1)) {
+			say(&s->screen, "Nothing deleted: %s", s->pop.text);
 			ask(s, POP_WAIT, "RSET");
 			return false;
 		}
@@ -260,12 +262,12 @@ human(size_t n, char buf[8])
 }
 
 void
-progress(struct pop *p)
+progress(void *arg)
 {
-	struct session *s = p->owner;
+	struct session *s = arg;
 	char done[8], all[8];
 
-	say(s, "%s: %s of %s", s->doing, human(p->done, done),
+	say(&s->screen, "%s: %s of %s", s->doing, human(s->pop.done, done),
 	    human(s->expected, all));
-	status(s);
+	status(&s->screen);
 }

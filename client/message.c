@@ -7,7 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "popcard.h"
+#include "cards.h"
+#include "compose.h"
+#include "mail.h"
 
 void
 help_card(struct session *s)
@@ -27,7 +29,7 @@ help_card(struct session *s)
 	    "Marks are kept here until you quit: a lost connection deletes "
 	    "nothing.\n";
 
-	text_card(s, "popcard: the keys", help, sizeof(help) - 1);
+	text_card(&s->screen, "popcard: the keys", help, sizeof(help) - 1);
 }
 
 /* The four fields that one reads first. */
@@ -84,12 +86,12 @@ read_card(struct session *s, size_t *cur)
 		s->doing = doing;
 		s->expected = s->msg[*cur].octets;
 		if (!ask(s, POP_WAIT, "RETR %zu", *cur + 1)) {
-			say(s, "%s", s->pop.text);
+			say(&s->screen, "%s", s->pop.text);
 			return;
 		}
 		if (pop_text(&s->pop, &mail) == POP_LOST)
 			gone(s);
-		say(s, mail.cut ? "The message is too large: this is its "
+		say(&s->screen, mail.cut ? "The message is too large: this is its "
 		    "beginning." : "%s", "");
 		body = mail_head(mail.s, mail.n);
 		brief_head(&mail, &head);
@@ -107,17 +109,17 @@ read_card(struct session *s, size_t *cur)
 				v.cols = 0;
 				v.n = v.cur = 0;
 			}
-			snprintf(s->title, sizeof(s->title),
+			snprintf(s->screen.title, sizeof(s->screen.title),
 			    "%s: message %lu (%zu of %zu)%s",
 			    s->board[0] != '\0' ? s->board : s->pop.user,
 			    s->msg[*cur].id, *cur + 1, s->n,
-			    s->msg[*cur].marked ? ", to be deleted" : "");
-			switch (c = card(s, &v, "space - page  n p next, "
+			    s->msg[*cur].deleted ? ", to be deleted" : "");
+			switch (c = card(&s->screen, &v, "space - page  n p next, "
 			    "previous  d u mark  r reply  h header  q back  "
 			    "? help")) {
 			case 'd':
 			case 'u':
-				mark(s, *cur, c == 'd');
+				flag(s, *cur, c == 'd');
 				break;
 			case 'r':
 				reply_to(s, &mail);

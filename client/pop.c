@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "pop.h"
 
 enum {
 	TRIES = 3		/* logins while the maildrop is in use: the
@@ -353,14 +353,14 @@ pop_text(struct pop *p, struct text *t)
 		}
 		if (p->done - told >= POP_BLOCK && p->progress != NULL) {
 			told = p->done;
-			p->progress(p);
+			p->progress(p->owner);
 		}
 	}
 	return r == POP_NO ? POP_OK : r;
 }
 
 int
-pop_parcel(struct pop *p)
+pop_xmit(struct pop *p)
 {
 	p->outn = 0;
 	p->last = '\n';
@@ -368,7 +368,7 @@ pop_parcel(struct pop *p)
 }
 
 static int
-parcel_flush(struct pop *p)
+xmit_flush(struct pop *p)
 {
 	size_t n;
 
@@ -378,15 +378,15 @@ parcel_flush(struct pop *p)
 	if (send_all(p, p->out, n) != POP_OK)
 		return POP_LOST;
 	if (p->progress != NULL && p->done > POP_BLOCK)
-		p->progress(p);
+		p->progress(p->owner);
 	return POP_OK;
 }
 
 int
-pop_parcel_add(struct pop *p, const char *s, size_t n)
+pop_xmit_add(struct pop *p, const char *s, size_t n)
 {
 	for (; n > 0; s++, n--) {
-		if (p->outn + 2 > sizeof(p->out) && parcel_flush(p) != POP_OK)
+		if (p->outn + 2 > sizeof(p->out) && xmit_flush(p) != POP_OK)
 			return POP_LOST;
 		if (*s == '.' && p->last == '\n')
 			p->out[p->outn++] = '.';
@@ -399,14 +399,14 @@ pop_parcel_add(struct pop *p, const char *s, size_t n)
 }
 
 int
-pop_parcel_end(struct pop *p)
+pop_xmit_end(struct pop *p)
 {
 	size_t len;
 	int r;
 
-	if (p->last != '\n' && pop_parcel_add(p, "\n", 1) != POP_OK)
+	if (p->last != '\n' && pop_xmit_add(p, "\n", 1) != POP_OK)
 		return POP_LOST;
-	if (parcel_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
+	if (xmit_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
 		return POP_LOST;
 	if ((r = reply(p, POP_WORK)) == POP_LOST && p->code == EX_TEMPFAIL) {
 		/* Nobody knows; another try could send it twice, so that is

@@ -14,7 +14,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "account.h"
+#include "cards.h"
+#include "safe.h"
+#include "submit.h"
+#include "term.h"
 
 static int
 usage(void)
@@ -35,7 +39,7 @@ mail_card(struct session *s)
 
 	for (;;) {
 		c = list_card(s);
-		marked = s->marked;
+		marked = s->deleted;
 		if (c == 'b') {
 			boards_card(s);
 			continue;
@@ -43,9 +47,9 @@ mail_card(struct session *s)
 		if (c == 'x')
 			marked = 0;
 		if (marked > 0) {
-			c = choice(s, "ync", "Delete the %zu marked messages? "
+			c = choice(&s->screen, "ync", "Delete the %zu marked messages? "
 			    "(y)es, (n)o, (c)ancel", marked);
-			if (c == 'c' || (c == 'y' && !send_marks(s)))
+			if (c == 'c' || (c == 'y' && !send_flags(s)))
 				continue;
 			marked = c == 'y' ? marked : 0;
 		}
@@ -77,7 +81,8 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* a draft that is too large */
 	p->fd = -1;
-	p->owner = &s;
+	p->owner = s.screen.arg = &s;
+	s.screen.tick = idle;
 	snprintf(p->host, sizeof(p->host), "localhost");
 	snprintf(p->port, sizeof(p->port), "110");
 	if ((pw = getpwuid(getuid())) != NULL)

@@ -11,13 +11,14 @@
 #include <wchar.h>
 #include <wctype.h>
 
-#include "popcard.h"
+#include "safe.h"
+#include "term.h"
 
 enum {
 	TAB_STOP = 8,
 	MARKS = 2,		/* accents over one letter; more are spelt
 				   out */
-	SAFE = 8 * POP_LINE	/* a line in which each one may get longer */
+	SAFE = 8192	/* a line in which each one may get longer */
 };
 
 /* Characters that show nothing and could mislead: writing directions, joiners
@@ -33,11 +34,6 @@ unseen(wchar_t wc)
 	    c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
 }
 
-/*
- * The first character of s, n > 0, as it is shown from column col on: its form
- * in out, its columns in *width; *marks counts accents in a row. Returns the
- * octets it took.
- */
 size_t
 glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 {
@@ -92,7 +88,7 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 static void PRINTF(2, 0)
 safe_line(char out[SAFE], const char *fmt, va_list ap)
 {
-	char s[2 * POP_LINE], g[GLYPH];
+	char s[2048], g[GLYPH];
 	size_t i, k, len, n;
 	int marks, w;
 

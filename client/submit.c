@@ -12,7 +12,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "account.h"
+#include "mail.h"
+#include "safe.h"
+#include "submit.h"
 
 /*
  * The bare addresses of an address list (RFC 5322 3.4), each with '\0' behind:
@@ -125,20 +128,20 @@ post(struct pop *p, const char *s, size_t n, const struct text *bcc)
 	int r;
 
 	head = mail_head(s, n);
-	if ((r = pop_login(p)) != POP_OK || (r = pop_parcel(p)) != POP_OK ||
-	    (r = pop_parcel_add(p, bcc->s, bcc->n)) != POP_OK ||
-	    (r = pop_parcel_add(p, s, head)) != POP_OK)
+	if ((r = pop_login(p)) != POP_OK || (r = pop_xmit(p)) != POP_OK ||
+	    (r = pop_xmit_add(p, bcc->s, bcc->n)) != POP_OK ||
+	    (r = pop_xmit_add(p, s, head)) != POP_OK)
 		return r;
 	if (head == n || (s[head] != '\n' && s[head] != '\r'))
-		r = pop_parcel_add(p, "\n", 1);
-	if (r != POP_OK || (r = pop_parcel_add(p, s + head, n - head)) !=
+		r = pop_xmit_add(p, "\n", 1);
+	if (r != POP_OK || (r = pop_xmit_add(p, s + head, n - head)) !=
 	    POP_OK)
 		return r;
-	return pop_parcel_end(p);
+	return pop_xmit_end(p);
 }
 
 static int
-usage(const char *why)
+submit_usage(const char *why)
 {
 	error("%s", why);
 	return EX_USAGE;
@@ -162,17 +165,17 @@ submit_main(struct pop *p, int argc, char **argv)
 		case 'P':
 			fd = (int)strtol(optarg, &end, 10);
 			if (*optarg == '\0' || *end != '\0' || fd < 3)
-				return usage("-P wants a descriptor above 2");
+				return submit_usage("-P wants a descriptor above 2");
 			break;
 		case 'b':
 			if (strcmp(optarg, "m") != 0)
-				return usage("of -b only -bm is known");
+				return submit_usage("of -b only -bm is known");
 			break;
 		case 't':
 			header = true;
 			break;
 		case '?':
-			return usage("an option is not known or lacks its "
+			return submit_usage("an option is not known or lacks its "
 			    "argument");
 		default:	/* sendmail's; the server decides */
 			break;
@@ -181,24 +184,24 @@ submit_main(struct pop *p, int argc, char **argv)
 	for (i = first = optind; i < argc; i++) {
 		for (s = argv[i]; *s != '\0'; s++)
 			if (iscntrl((unsigned char)*s))
-				return usage("a recipient is not valid");
+				return submit_usage("a recipient is not valid");
 		if (strncasecmp(argv[i], "pop://", 6) == 0)
 			url = argv[i];
 		else	/* the recipients move together */
 			argv[first++] = argv[i];
 	}
 	if (header && first > optind)
-		return usage("recipients come with -t or as arguments, "
+		return submit_usage("recipients come with -t or as arguments, "
 		    "not both");
 	if (url == NULL)
-		return usage("no account: give a POP URL or set POPCARD_URL");
+		return submit_usage("no account: give a POP URL or set POPCARD_URL");
 	if ((why = account_url(p, url)) != NULL) {
 		error("the URL: %s", why);
 		return EX_USAGE;
 	}
 	if ((why = account_secret(p, fd)) != NULL) {
 		if (*why == '\0')
-			return usage("no password: use -P or POPCARD_PASSFILE");
+			return submit_usage("no password: use -P or POPCARD_PASSFILE");
 		error("the password: %s", why);
 		return EX_NOPERM;
 	}

@@ -17,7 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "term.h"
 
 enum {
 	ESC_WAIT = 50		/* ms in which the rest of a key's sequence

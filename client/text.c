@@ -9,7 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "term.h"
 #include "text.h"
 
 void *

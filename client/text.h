@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define PRINTF(m, n)	__attribute__((__format__(__printf__, m, n)))
+
 enum {
 	TEXT_MAX = 64 << 20	/* octets of one text; more is cut */
 };

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "safe.h"
+#include "view.h"
 
 enum {
 	ANCHOR = 64,		/* every so many rows of a text have their
@@ -56,7 +57,7 @@ put(const char *s, size_t n, int cols)
 void
 print(int cols, const char *fmt, ...)
 {
-	char s[2 * POP_LINE];
+	char s[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -87,7 +88,7 @@ fold_row(const char *s, size_t n, int cols)
 }
 
 void
-say(struct session *s, const char *fmt, ...)
+say(struct screen *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -97,7 +98,7 @@ say(struct session *s, const char *fmt, ...)
 }
 
 void
-status(struct session *s)
+status(struct screen *s)
 {
 	begin_row(term_rows() - 1, false);
 	print(term_cols(), "%s", s->say);
@@ -107,7 +108,7 @@ status(struct session *s)
 
 /* Ask for one key of a choice; the last one is also what ESC means. */
 int
-choice(struct session *s, const char *keys, const char *fmt, ...)
+choice(struct screen *s, const char *keys, const char *fmt, ...)
 {
 	char text[sizeof(s->say)];	/* s->say may be an argument */
 	va_list ap;
@@ -119,7 +120,7 @@ choice(struct session *s, const char *keys, const char *fmt, ...)
 	memcpy(s->say, text, sizeof(text));
 	do {
 		status(s);
-		if ((c = term_key(idle, s)) == KEY_ESC)
+		if ((c = term_key(s->tick, s->arg)) == KEY_ESC)
 			c = (unsigned char)keys[strlen(keys) - 1];
 	} while (c <= 0 || c >= KEY_UP || strchr(keys, c) == NULL);
 	s->say[0] = '\0';
@@ -198,7 +199,7 @@ draw_text(struct view *v, size_t rows)
  * returned. Space at the end of a text is such a key.
  */
 int
-card(struct session *s, struct view *v, const char *keys)
+card(struct screen *s, struct view *v, const char *keys)
 {
 	size_t i, rows, end;
 	int c, cols;
@@ -224,12 +225,13 @@ card(struct session *s, struct view *v, const char *keys)
 		for (i = 0; v->row != NULL && i < rows; i++) {
 			begin_row((int)i + 1, v->top + i == v->cur && v->n > 0);
 			if (v->top + i < v->n)
-				v->row(s, v, v->top + i, cols);
+				v->row(v->owner, v->top + i,
+				    v->top + i == v->cur, cols);
 		}
 		begin_row(term_rows() - 2, true);
 		print(cols, " %s", keys);
 		status(s);
-		c = term_key(idle, s);
+		c = term_key(s->tick, s->arg);
 		if (c != KEY_RESIZE && c != KEY_NONE)
 			s->say[0] = '\0';
 		switch (c) {
@@ -270,7 +272,7 @@ card(struct session *s, struct view *v, const char *keys)
 
 /* A card with a text that is read and left again. */
 void
-text_card(struct session *s, const char *title, const char *p, size_t n)
+text_card(struct screen *s, const char *title, const char *p, size_t n)
 {
 	struct view v = { .body = p, .bodyn = n };
 	int c;
