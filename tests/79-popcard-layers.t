@@ -20,6 +20,11 @@ my @layers = (
     [qw(text)],			# growing texts
     [qw(safe)],			# text made safe for the terminal
     [qw(view pop mail)],	# cards; the wire; header fields
+    [qw(charset date body)],	# the formats of mail
+    [qw(field html)],
+    [qw(address)],
+    [qw(mime)],
+    [qw(draft)],
     [qw(account)],		# URL and password
     [qw(maildrop submit)],	# what the server holds; popcard -s
     [qw(compose)],		# a message that is written
@@ -28,7 +33,8 @@ my @layers = (
     [qw(boards)],
     [qw(popcard)],		# main
 );
-my %header = (cards => 'message');	# the layer of a shared header
+# The lowest layer that may use a shared header.
+my %header = (cards => 'message', mime => 'charset');
 my %level = map { my $n = $_; map { $_ => $n } @{ $layers[$n] } } 0 .. $#layers;
 
 my $dir = tempdir('popcard-XXXXXX', TMPDIR => 1, CLEANUP => 1);
