@@ -38,6 +38,8 @@ struct view {
  *			safe
  * say()		what the last row is to show
  * status()		show what was drawn, with that in the last row
+ * prompt()		ask for a line, which holds what is offered; false if
+ *			there is none, by Escape or because it is empty
  * choice()		ask for one key of some; ESC means the last of them
  * card()		show a list or a text and move about in it, up to the
  *			first key that means something else. Space at the end
@@ -48,6 +50,7 @@ void	put(const char *, size_t, int cols);
 void	print(int cols, const char *, ...) PRINTF(2, 3);
 void	say(struct screen *, const char *, ...) PRINTF(2, 3);
 void	status(struct screen *);
+bool	prompt(struct screen *, const char *what, char *line, size_t size);
 int	choice(struct screen *, const char *keys, const char *, ...)
 	    PRINTF(3, 4);
 int	card(struct screen *, struct view *, const char *keys);

@@ -24,22 +24,32 @@ case 'the password is asked for and not shown' => sub {
 };
 
 # What is a control in the name of an account or a host is spelt out.
-for (["'pop://ali%9b31mce\@h%9b5n%c2%9b'", 'ali\x9B31mce at h\x9B5n<U+009B>'],
-    ["-u \"`printf 'a\\033[31mb'`\" \"`printf 'h\\033c\\201'`\"",
-	'a^[[31mb at h^[c\x81']) {
+case 'the question for the password is safe' => sub {
+	run("-p $port -u \"`printf 'a\\033[31mb\\233'`\" 127.0.0.1");
+	shows(qr/^Password of \Qa^[[31mb\x9B at 127.0.0.1:\E/m, 'the question');
+	unlike(raw(), qr/\x9b|\e\[31m/, 'no control comes through');
+};
+
+for (["'pop://alice\@h%9b5n%c2%9b'", 'h\x9B5n<U+009B>'],
+    ["\"`printf 'h\\033c\\201'`\"", 'h^[c\x81']) {
 	my ($args, $shown) = @$_;
 
-	case "the question for the password: $shown" => sub {
+	case "the server is tried before the password is asked: $shown" => sub {
 		run($args);
-		shows(qr/^Password of \Q$shown\E:/m, 'it is safe');
-		unlike(raw(),
-		    qr/\x9b|\x81|\e\[31m|\ec/, 'no control comes through');
-		typed('x');
-		shows(qr/^popcard: h.*^status=68$/ms, 'no such host');
-		unlike(raw(),
-		    qr/\x9b|\x81|\e\[31m|\ec/, 'nor with that');
+		shows(qr/^popcard: \Q$shown\E: .*^status=68$/ms, 'no such host');
+		unlike(raw(), qr/\x9b|\x81|\ec/, 'no control comes through');
+		unlike(raw(), qr/^Password/m, 'and no question');
 	};
 }
+
+case '-h and -V' => sub {
+	run('-h');
+	shows(qr/^usage: popcard \[-hV\].*^status=0$/ms, 'usage');
+	run('-V');
+	shows(qr/^popcard \d+\.\d+\nstatus=0$/m, 'the version');
+	run('-Z');
+	shows(qr/^usage: .*^status=64$/ms, 'an unknown option');
+};
 
 case 'a control as such in a URL: it is not valid' => sub {
 	run("'pop://%1b[31m\@127.0.0.1'");
@@ -57,17 +67,17 @@ case 'a password that is too long: never half of it' => sub {
 	run("-u alice -p $port 127.0.0.1");
 	shows(qr/^Password/m, 'a question');
 	typed('s3cret' . 'x' x 300);
-	shows(qr/too long a one\s+^status=77$/m, 'refused');
+	shows(qr/too long\s+^status=77$/m, 'refused');
 };
 
 case 'the list: number, date, size, sender, subject' => sub {
 	$pop->fill(join '', @mail);
 	started();
-	shows(qr/^ alice at 127\.0\.0\.1: 3 messages, 0 marked/m,
+	shows(qr/^ alice at 127\.0\.0\.1: 3 messages, 0 flagged/m,
 	    'a title');
-	shows(qr/^>\s+1 3 Jan 1996\s+\d+  Bob <bob\@example\.org\s+one/m,
+	shows(qr/^> N    1    1996   119  Bob {15}  one$/m,
 	    'the first');
-	shows(qr/^ \s+2\s+\S+  Carol\s+colours in many/m,
+	shows(qr/^  N    2           886  Carol {13}  colours in many lines/m,
 	    'the second, its subject unfolded');
 	keys_in('q');
 	ended(0);
@@ -79,7 +89,7 @@ case 'the card with the keys: left as any other' => sub {
 		keys_in('?');
 		shows(qr/^ popcard: the keys/m, 'it is there');
 		keys_in($key);
-		shows(qr/messages, 0 marked/, "gone by $key");
+		shows(qr/messages, 0 flagged/, "gone by $key");
 	}
 	keys_in('q');
 	ended(0);
@@ -105,11 +115,11 @@ case 'delete, undelete, quit with update' => sub {
 	$pop->fill(join '', @mail);
 	started();
 	keys_in('d', 'd');
-	shows(qr/2 marked.*^ D\s+1 .*^ D\s+2 /ms, 'two marks');
+	shows(qr/2 flagged.*^ DN +1 .*^ DN +2 /ms, 'two flags');
 	keys_in('Home', 'u');
-	shows(qr/1 marked.*^  \s+1 .*^.D\s+2 /ms, 'one taken off');
+	shows(qr/1 flagged.*^  N +1 .*^.DN +2 /ms, 'one taken off');
 	keys_in('q');
-	shows(qr/Delete the 1 marked/, 'a question');
+	shows(qr/Delete the 1 flagged/, 'a question');
 	keys_in('c');
 	keys_in('q', 'y');
 	ended(0);
@@ -137,7 +147,7 @@ case 'every deadly signal restores the terminal' => sub {
 		$pop->fill(join '', @mail);
 		started();
 		keys_in('d');
-		shows(qr/1 marked/, 'a mark');
+		shows(qr/1 flagged/, 'a flag');
 		if ($name eq 'INT') {
 			keys_in('C-c');
 		} elsif (my $pid = popcard_pid()) {
@@ -153,13 +163,13 @@ case 'stopped by ^Z and continued' => sub {
 	terminal();
 	unlink "$dir/after";
 	typed("stty -g >$dir/before; $popcard -P 3 '$url' 3<$dir/pass");
-	shows(qr/messages, 0 marked/, 'the list is there');
+	shows(qr/messages, 0 flagged/, 'the list is there');
 	keys_in('C-z');
 	shows(qr/Stopped/, 'the shell says so');
 	typed("stty -g >$dir/after; echo status=stopped");
 	ended('stopped');
 	typed('fg; echo status=$?');
-	shows(qr/3 messages, 0 marked/, 'the card is back');
+	shows(qr/3 messages, 0 flagged/, 'the card is back');
 	keys_in('q');
 	shows(qr/^status=0$/m, 'and ends as ever');
 };
