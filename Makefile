@@ -48,8 +48,9 @@ CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
 	  client/compose.c client/maildrop.c client/submit.c \
 	  client/account.c client/pop.c client/view.c client/safe.c \
 	  $(CARD_MIME) client/mail.c client/text.c client/term.c
-CARD_MIME = client/draft.c client/mime.c client/html.c client/body.c \
-	  client/address.c client/field.c client/date.c client/charset.c
+CARD_MIME = client/draft.c client/mime.c client/html.c client/entity.c \
+	  client/address.c client/field.c client/body.c client/date.c \
+	  client/charset.c
 CARDHDR	= client/*.h
 CARDOBJ	= $(CARD:.c=.o)
 

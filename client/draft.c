@@ -143,7 +143,7 @@ add_field(const char *s, size_t n, struct text *out)
 	size_t i, len;
 	bool list;
 
-	if (!mail_8bit(s, n)) {
+	if (!mail_8bit(s, n) && n <= LINE_MOST) {
 		text_add(out, s, n);
 		if (s[n - 1] != '\n')
 			text_add(out, "\n", 1);

@@ -61,7 +61,7 @@ add_plain(const char *s, size_t n, struct text *out)
 			out->s[i] = ' ';
 }
 
-/* The encoded word at s, with its end after its "?="; false if there is none. */
+/* The encoded word at s and where it ends; false if there is none. */
 static bool
 read_word(const char *s, struct word *w)
 {
