@@ -126,11 +126,9 @@ put_character(struct page *p, const char *s, size_t k, unsigned long c)
 {
 	if (c == '\n' && p->pre > 0)
 		break_line(p);
-	else if (c == '\r' || c == '\n' || c == '\f' ||
-	    ((c == ' ' || c == '\t') && p->pre == 0))
+	else if (c == '\r' || c == '\n' || c == '\f' || (p->pre == 0 &&
+	    (c == ' ' || c == '\t' || c == 0xa0)))
 		p->blank = p->pre == 0;
-	else if (c == 0xa0)
-		emit(p, " ", 1);
 	else if (!is_filler(c))
 		emit(p, s, k);
 }
@@ -176,10 +174,12 @@ begin_item(struct page *p)
 static bool
 link_shown(const struct page *p)
 {
-	const char *s = p->out->s + p->link, *href = p->href.s;
+	const char *s, *href = p->href.s;
 	size_t n = p->out->n - p->link, k = p->href.n;
 
-	for (; n > 0 && strchr("\n> ", *s) != NULL; s++)
+	if (n == 0)
+		return false;
+	for (s = p->out->s + p->link; n > 0 && strchr("\n> ", *s) != NULL; s++)
 		n--;
 	if (strncasecmp(href, "mailto:", 7) == 0) {
 		href += 7;

@@ -79,7 +79,8 @@ set_type(struct mime_part *p, const char *value)
 	size_t i, n;
 
 	n = strcspn(value, "; \t(");
-	if (n >= sizeof(p->type) || memchr(value, '/', n) == NULL)
+	n = n < sizeof(p->type) ? n : sizeof(p->type) - 1;
+	if (memchr(value, '/', n) == NULL)
 		return false;
 	for (i = 0; i < n; i++) {
 		if (value[i] <= ' ' || value[i] > '~')
