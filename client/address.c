@@ -75,7 +75,7 @@ address_name(const struct address *a, struct text *out)
 
 	name = a->name.s[0] != '\0' ? a->name.s : a->comment.s;
 	was = out->n;
-	field_decode(text_blanks(name), out);
+	field_decode(name, out);
 	for (i = was; i < out->n && out->s[i] == ' '; i++)
 		;
 	return i < out->n;

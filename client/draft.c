@@ -143,7 +143,7 @@ add_field(const char *s, size_t n, struct text *out)
 	size_t i, len;
 	bool list;
 
-	if (!mail_8bit(s, n)) {
+	if (!mail_8bit(s, n) && n <= LINE_MOST) {
 		text_add(out, s, n);
 		if (s[n - 1] != '\n')
 			text_add(out, "\n", 1);
@@ -212,7 +212,7 @@ draft_finish(const char *draft, size_t n, time_t now, const char *id,
 	if (!utf8_valid(t.s, t.n))
 		t.n = 0;	/* in no charset that is known: left as it is */
 	if (t.n == 0)
-		text_add(&t, draft, n);
+		text_add(&t, n > 0 ? draft : "\n", n > 0 ? n : 1);
 	head = mail_head(t.s, t.n);
 	skip = head < t.n ? body_line(t.s + head, t.n - head, &len) : 0;
 	skip = skip > 0 && len == 0 ? skip : 0;		/* the empty line */

@@ -61,7 +61,7 @@ add_plain(const char *s, size_t n, struct text *out)
 			out->s[i] = ' ';
 }
 
-/* The encoded word at s, with its end after its "?="; false if there is none. */
+/* The encoded word at s and where it ends; false if there is none. */
 static bool
 read_word(const char *s, struct word *w)
 {
@@ -142,7 +142,7 @@ field_decode(const char *value, struct text *out)
 	const char *s, *plain;
 	struct word w;
 
-	for (s = plain = value; *s != '\0';)
+	for (s = plain = text_blanks(value); *s != '\0';)
 		if (read_word(s, &w)) {
 			field_plain(plain, (size_t)(s - plain), out);
 			s = plain = decode_words(s, out);
@@ -290,11 +290,11 @@ field_param(const char *value, const char *name, struct text *out)
 
 	memset(&p, 0, sizeof(p));
 	read_params(value, name, &p);
+	text_add(&p.text, "", 1);
 	found = p.section[0].there || p.whole.there;
 	if (p.section[0].there)
 		join_sections(&p, out);
 	else if (found) {
-		text_add(&p.text, "", 1);
 		p.text.s[p.whole.off + p.whole.n] = '\0';
 		field_decode(p.text.s + p.whole.off, out);
 	}

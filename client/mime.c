@@ -14,8 +14,7 @@
 #include "mime.h"
 
 enum {
-	BOUNDARY = 200,		/* octets; RFC 2046 allows 70 */
-	META = 1024		/* octets in which HTML may name its charset */
+	BOUNDARY = 200		/* octets; RFC 2046 allows 70 */
 };
 
 /* A part with parts in it, as long as it is open. */
@@ -43,6 +42,9 @@ begin_part(struct walk *w, size_t off)
 		m->cut = true;
 		return false;
 	}
+	if ((m->parts & (m->parts - 1)) == 0)	/* none, or a power of two */
+		m->part = must(realloc(m->part, (m->parts * 2 + 1) *
+		    sizeof(*m->part)));
 	p = &m->part[m->parts++];
 	memset(p, 0, sizeof(*p));
 	p->head = off;
@@ -77,7 +79,8 @@ set_type(struct mime_part *p, const char *value)
 	size_t i, n;
 
 	n = strcspn(value, "; \t(");
-	if (n >= sizeof(p->type) || memchr(value, '/', n) == NULL)
+	n = n < sizeof(p->type) ? n : sizeof(p->type) - 1;
+	if (memchr(value, '/', n) == NULL)
 		return false;
 	for (i = 0; i < n; i++) {
 		if (value[i] <= ' ' || value[i] > '~')
@@ -107,7 +110,8 @@ read_type(struct mime_part *p, const char *value, bool digest,
 	p->flowed = strcasecmp(word, "flowed") == 0;
 	short_param(value, "delsp", word, sizeof(word));
 	p->delsp = strcasecmp(word, "yes") == 0;
-	if (field_param(value, "boundary", &t) && t.n <= sizeof(l->boundary)) {
+	if (field_param(value, "boundary", &t) && t.n > 0 &&
+	    t.n <= sizeof(l->boundary)) {
 		memcpy(l->boundary, t.s, t.n);
 		l->n = t.n;
 	}
@@ -292,9 +296,8 @@ mime_open(struct mime *m, const char *s, size_t n)
 	size_t k, len, off;
 
 	memset(m, 0, sizeof(*m));
-	m->s = s;
+	m->s = n > 0 ? s : "";
 	m->n = n;
-	m->part = must(calloc(MIME_PARTS, sizeof(*m->part)));
 	memset(&w, 0, sizeof(w));
 	w.m = m;
 	begin_part(&w, 0);
@@ -366,28 +369,6 @@ mime_brief(const char *s, size_t n, struct text *out)
 	text_free(&value);
 }
 
-/* What HTML itself says of its charset, in a meta element; "" if nothing. */
-static void
-html_charset(const struct text *html, char charset[MIME_NAME])
-{
-	static const char word[] = "charset=";
-	const char *s, *end;
-	size_t n;
-
-	n = html->n < META ? html->n : META;
-	for (s = html->s, end = s + n; s != NULL && n >= sizeof(word); n--, s++)
-		if (strncasecmp(s, word, sizeof(word) - 1) == 0) {
-			s += sizeof(word) - 1;
-			s += *s == '"' || *s == '\'';
-			for (n = 0; s + n < end && n < MIME_NAME - 1 &&
-			    (isalnum((unsigned char)s[n]) ||
-			    strchr("-_.:", s[n]) != NULL); n++)
-				charset[n] = s[n];
-			charset[n] = '\0';
-			return;
-		}
-}
-
 static void
 add_lines(const char *s, size_t n, struct text *out)
 {
@@ -412,7 +393,7 @@ show_leaf(const struct mime *m, const struct mime_part *p, struct text *out)
 	mime_decode(m, p, &octets);
 	memcpy(charset, p->charset, sizeof(charset));
 	if (html && charset[0] == '\0')
-		html_charset(&octets, charset);
+		html_charset(octets.s, octets.n, charset);
 	charset_decode(charset, octets.s, octets.n, &t);
 	text_free(&octets);
 	if (html)

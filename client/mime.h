@@ -4,7 +4,7 @@
  *
  * draft.c	a reply, a forwarded message, a draft made ready to be sent
  * mime.c	the parts of a message, and the text of them to be shown
- * html.c	text/html as plain text
+ * html.c	text/html as plain text; entity.c, its entities
  * address.c	address lists
  * field.c	header fields: encoded words, parameters
  * body.c	base64, quoted-printable, format=flowed
@@ -31,7 +31,7 @@
 enum {
 	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are files */
 	MIME_PARTS = 1000,	/* of a message; the rest is left out */
-	MIME_NAME = 48		/* of a charset or a type, with its '\0' */
+	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
 };
 
 /*
@@ -117,8 +117,18 @@ void	flowed_join(const char *, size_t n, bool delsp, struct text *out);
 size_t	body_line(const char *s, size_t n, size_t *len);
 int	hex_digit(char);
 
-/* html.c: append n octets of text/html, in UTF-8, as plain text. */
+/*
+ * html.c and entity.c
+ *
+ * html_text()		append n octets of text/html, in UTF-8, as plain text,
+ *			with a list of the links at its end
+ * html_charset()	the charset that HTML says it has, "" for none
+ * html_entity()	append the character of the entity at s, n > 0; its
+ *			octets, 0 where it is none
+ */
 void	html_text(const char *, size_t n, struct text *out);
+void	html_charset(const char *, size_t n, char charset[MIME_NAME]);
+size_t	html_entity(const char *s, size_t n, struct text *out);
 
 enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QP };
 

@@ -21,8 +21,8 @@ my @layers = (
     [qw(safe)],			# text made safe for the terminal
     [qw(view dial mail)],	# cards; the connection; header fields
     [qw(charset date body)],	# the formats of mail
-    [qw(field html)],
-    [qw(address)],
+    [qw(field entity)],
+    [qw(address html)],
     [qw(mime)],
     [qw(draft)],
     [qw(pop)],			# the wire
