@@ -204,11 +204,12 @@ draft_finish(const char *draft, size_t n, time_t now, const char *id,
     struct text *out)
 {
 	struct text t = { 0 }, type = { 0 };
+	const char *charset = nl_langinfo(CODESET);
 	char date[48];
 	size_t head, len, skip;
 
-	if (!utf8_valid(draft, n))
-		charset_decode(nl_langinfo(CODESET), draft, n, &t);
+	if (!utf8_valid(draft, n) && strstr(charset, "ASCII") == NULL)
+		charset_decode(charset, draft, n, &t);
 	if (!utf8_valid(t.s, t.n))
 		t.n = 0;	/* in no charset that is known: left as it is */
 	if (t.n == 0)

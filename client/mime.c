@@ -442,12 +442,14 @@ show_part(const struct mime *m, size_t i, struct text *out)
 {
 	const struct mime_part *p = &m->part[i];
 	const struct mime_part *in = p + 1;
-	size_t j;
+	size_t j, was;
 
 	if (is_text(m, i)) {
-		if (out->n > 0)
-			text_add(out, "\n", 1);
+		was = out->n;
+		text_str(out, was > 0 ? "\n" : "");
 		show_leaf(m, p, out);
+		if (out->n == was + 1)	/* it is empty */
+			out->n = was;
 	} else if (p->next == i + 1)
 		return;
 	else if (strcmp(p->type, "multipart/alternative") == 0)
