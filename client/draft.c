@@ -161,8 +161,7 @@ add_field(const char *s, size_t n, struct text *out)
 		    (s[i] != ' ' && s[i] != '\t')))
 			text_add(&value, s + i, 1);
 	if (list) {
-		text_add(&value, "", 1);
-		address_encode(value.s, out);
+		address_encode(text_string(&value), out);
 	} else
 		field_encode(value.s, value.n, out);
 	text_add(out, "\n", 1);
@@ -271,9 +270,8 @@ add_subject(const struct mime *m, const char *prefix, struct text *out)
 
 	mail_field(m->s, m->n, "Subject", &value);
 	field_decode(value.s, &subject);
-	text_add(&subject, "", 1);
 	text_str(out, "Subject: ");
-	if (strncasecmp(subject.s, prefix, strlen(prefix) - 1) != 0)
+	if (strncasecmp(text_string(&subject), prefix, strlen(prefix) - 1) != 0)
 		text_str(out, prefix);
 	text_str(out, subject.s);
 	text_str(out, "\n");
@@ -325,10 +323,10 @@ add_thread(const struct mime *m, struct text *out)
 	add_ids("In-Reply-To:", id.s, out);
 	if (!mail_field(m->s, m->n, "References", &refs))
 		mail_field(m->s, m->n, "In-Reply-To", &refs);
-	refs.n--;
-	text_add(&refs, " ", 1);
-	text_add(&refs, id.s, id.n);
-	add_ids("References:", text_blanks(refs.s), out);
+	refs.n--;		/* its '\0' */
+	text_str(&refs, " ");
+	text_str(&refs, id.s);
+	add_ids("References:", text_blanks(text_string(&refs)), out);
 	text_free(&id);
 	text_free(&refs);
 }

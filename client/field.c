@@ -290,7 +290,7 @@ field_param(const char *value, const char *name, struct text *out)
 
 	memset(&p, 0, sizeof(p));
 	read_params(value, name, &p);
-	text_add(&p.text, "", 1);
+	text_string(&p.text);
 	found = p.section[0].there || p.whole.there;
 	if (p.section[0].there)
 		join_sections(&p, out);

@@ -211,8 +211,7 @@ end_link(struct page *p)
 	size_t i;
 	bool known;
 
-	text_add(&p->href, "", 1);
-	p->href.n--;
+	text_string(&p->href);
 	for (i = 0, known = false; i < sizeof(schemes) / sizeof(schemes[0]);
 	    i++)
 		known = known || strncasecmp(p->href.s, schemes[i],
@@ -258,12 +257,20 @@ image_tag(struct page *p, const struct tag *t)
 		;
 	if (i < alt.n) {
 		emit(p, "[", 1);
-		for (; i < alt.n; i++)
-			text_add(p->out, isspace((unsigned char)alt.s[i]) ?
-			    " " : alt.s + i, 1);
+		field_plain(alt.s + i, alt.n - i, p->out);
 		text_str(p->out, "]");
 	}
 	text_free(&alt);
+}
+
+/* A depth after a tag. */
+static void
+nest(unsigned *depth, bool closing)
+{
+	if (!closing)
+		++*depth;
+	else if (*depth > 0)
+		--*depth;
 }
 
 static void
@@ -290,18 +297,18 @@ put_tag(struct page *p, const struct tag *t)
 		break;
 	case LIST:
 		end_line(p, p->lists > t->closing ? 1 : 2);
-		p->lists += !t->closing ? 1 : p->lists > 0 ? -1u : 0;
+		nest(&p->lists, t->closing);
 		break;
 	case CELL:
 		p->blank = true;
 		break;
 	case QUOTE:
 		end_line(p, 2);
-		p->quote += !t->closing ? 1 : p->quote > 0 ? -1u : 0;
+		nest(&p->quote, t->closing);
 		break;
 	case PRE:
 		end_line(p, 2);
-		p->pre += !t->closing ? 1 : p->pre > 0 ? -1u : 0;
+		nest(&p->pre, t->closing);
 		break;
 	case LINK:
 		link_tag(p, t);
@@ -314,7 +321,8 @@ put_tag(struct page *p, const struct tag *t)
 	}
 }
 
-/* The offset of a string, in any case, in n octets; n where it is missing. */
+/* The offset of a string, in any case but for its first octet, in n octets; n
+ * where it is missing. */
 static size_t
 find_string(const char *s, size_t n, const char *what)
 {

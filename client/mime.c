@@ -63,8 +63,7 @@ short_param(const char *value, const char *name, char *buf, size_t size)
 	buf[0] = '\0';
 	if (!field_param(value, name, &t))
 		return;
-	text_add(&t, "", 1);
-	n = strcspn(t.s, " (");
+	n = strcspn(text_string(&t), " (");
 	if (n < size) {
 		memcpy(buf, t.s, n);
 		buf[n] = '\0';
@@ -78,7 +77,7 @@ set_type(struct mime_part *p, const char *value)
 {
 	size_t i, n;
 
-	n = strcspn(value, "; \t(");
+	n = strcspn(value, ";, \t(");
 	n = n < sizeof(p->type) ? n : sizeof(p->type) - 1;
 	if (memchr(value, '/', n) == NULL)
 		return false;
@@ -137,8 +136,7 @@ read_header(struct mime *m, struct mime_part *p, bool digest, struct level *l)
 	p->attached = strncasecmp(value.s, "attachment", 10) == 0;
 	if (!field_param(value.s, "filename", &name))
 		field_param(type.s, "name", &name);
-	text_add(&name, "", 1);
-	p->name = name.s;
+	p->name = text_string(&name);
 	text_free(&type);
 	text_free(&value);
 }
@@ -250,7 +248,8 @@ walk_line(struct walk *w, size_t off, size_t k, size_t len)
 			begin_body(w, off);	/* the empty line is missing */
 }
 
-/* A leaf that is shown in place: any text but what other programs read. */
+/* A leaf that is shown in place: any text but what other programs read, and a
+ * multipart whose parts cannot be found. */
 static bool
 is_text(const struct mime *m, size_t i)
 {
@@ -263,30 +262,35 @@ is_text(const struct mime *m, size_t i)
 		if (strcmp(p->type, data[k]) == 0)
 			return false;
 	return p->next == i + 1 && !p->attached && (is_type(p, "text/") ||
+	    is_type(p, "multipart/") ||
 	    strcmp(p->type, "message/delivery-status") == 0 ||
 	    strcmp(p->type, "message/disposition-notification") == 0);
 }
 
-/* Number the files: what is no text, and what has a name to be saved by. */
+/* What is no text, and what has a name to be saved by. */
+static bool
+is_file(const struct mime *m, size_t i)
+{
+	const struct mime_part *p = &m->part[i];
+	bool leaf = p->next == i + 1;
+
+	return (leaf || !is_type(p, "multipart/")) && (p->name[0] != '\0' ||
+	    p->attached || (leaf && !is_text(m, i)));
+}
+
 static void
 number_files(struct mime *m)
 {
-	struct mime_part *p;
 	struct text t = { 0 };
 	size_t i;
 
-	for (i = 0; i < m->parts; i++) {
-		p = &m->part[i];
-		if (p->name[0] == '\0' && !p->attached && (is_text(m, i) ||
-		    p->next > i + 1))
-			continue;
-		if (p->next > i + 1 && is_type(p, "multipart/"))
-			continue;
-		p->file = ++m->files;
-		mime_decode(m, p, &t);
-		p->size = t.n;
-		text_free(&t);
-	}
+	for (i = 0; i < m->parts; i++)
+		if (is_file(m, i)) {
+			m->part[i].file = ++m->files;
+			mime_decode(m, &m->part[i], &t);
+			m->part[i].size = t.n;
+			text_free(&t);
+		}
 }
 
 void

@@ -396,7 +396,7 @@ parts(void)
 	    "a\n\n--xx\n\nb\n", "boundaries, and what is none");
 	is_shown(MIXED "--x\n\na\n--x\n", "a\n", "a part without an end");
 	is_shown("Content-Type: multipart/mixed\n\n--x\n\na\n--x--\n",
-	    "[1] multipart/mixed, 13 octets\n", "no boundary");
+	    "--x\n\na\n--x--\n", "no boundary");
 	is_shown(ALTERNATIVE "--x\n\na\n--x\nContent-Type: text/html\n\n"
 	    "<b>b</b>\n--x--\n", "a\n", "plain text before HTML");
 	is_shown(ALTERNATIVE "--x\n\n\n--x\nContent-Type: text/html\n\n"
