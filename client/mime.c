@@ -158,6 +158,7 @@ begin_body(struct walk *w, size_t off)
 	bool digest;
 
 	w->header = false;
+	off = off > p->head ? off : p->head;	/* a boundary after another */
 	p->body = p->end = off;
 	digest = w->levels > 0 && is_type(&m->part[w->level[w->levels -
 	    1].part], "multipart/digest");

@@ -395,6 +395,8 @@ parts(void)
 	is_shown(MIXED "--x\n\na\n\n--xx\n--x\t\r\nX: y\r\n\r\nb\r\n--x--",
 	    "a\n\n--xx\n\nb\n", "boundaries, and what is none");
 	is_shown(MIXED "--x\n\na\n--x\n", "a\n", "a part without an end");
+	is_shown(MIXED "--x\n--x\nContent-Type: text/html\n--x\n\nb\n--x--",
+	    "b\n", "boundaries in a row");
 	is_shown("Content-Type: multipart/mixed\n\n--x\n\na\n--x--\n",
 	    "--x\n\na\n--x--\n", "no boundary");
 	is_shown(ALTERNATIVE "--x\n\na\n--x\nContent-Type: text/html\n\n"
