@@ -54,6 +54,8 @@ CARD_MIME = client/draft.c client/mime.c client/html.c client/entity.c \
 	  client/charset.c
 CARDHDR	= client/*.h
 CARDOBJ	= $(CARD:.c=.o)
+CARD_UNITS = mime
+CARD_UNDER = $(CARD_MIME) client/mail.c client/text.c client/term.c
 
 all: popper client/popcard
 
@@ -84,16 +86,20 @@ static: $(SRC) $(HDR)
 
 # ---- tests ----------------------------------------------------------------
 
-units: $(OBJ)
+units: $(OBJ) $(CARDOBJ)
 	mkdir -p build/unit
 	for u in $(UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) -I. \
 	    -o build/unit/$$u tests/unit/$$u.c $(MODULES:.c=.o) $(LIBCRYPT) || \
+	    exit 1; done
+	for u in $(CARD_UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) \
+	    -I. -o build/unit/$$u tests/unit/$$u.c $(CARD_UNDER:.c=.o) || \
 	    exit 1; done
 
 PROVE	= prove -j4 -I tests/lib
 TESTS	= tests/*.t
 check: all units
-	POPPER=./popper $(PROVE) $(UNITS:%=build/unit/%) $(TESTS)
+	POPPER=./popper $(PROVE) $(UNITS:%=build/unit/%) \
+	    $(CARD_UNITS:%=build/unit/%) $(TESTS)
 
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 # Not those about the order of system calls, about time, other programs and the
@@ -110,8 +116,11 @@ check-san:
 	for u in $(SAN_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) -I. \
 	    -o build/san/unit/$$u tests/unit/$$u.c $(MODULES:%.c=build/san/%.o) \
 	    $(LIBCRYPT) || exit 1; done
+	for u in $(CARD_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) -I. \
+	    -o build/san/unit/$$u tests/unit/$$u.c $(CARD_UNDER) || exit 1; done
 	ASAN_OPTIONS=detect_leaks=0 POPPER=build/san/popper $(PROVE) \
-	    $(SAN_UNITS:%=build/san/unit/%) $(SAN_TESTS)
+	    $(SAN_UNITS:%=build/san/unit/%) $(CARD_UNITS:%=build/san/unit/%) \
+	    $(SAN_TESTS)
 
 # The ways for systems without Linux's extras, of files and of accounts; another
 # C library; and a compiler that knows C and no more.

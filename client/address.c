@@ -28,7 +28,7 @@ end_string(struct text *t)
 {
 	while (t->n > 0 && t->s[t->n - 1] == ' ')
 		t->n--;
-	text_add(t, "", 1);
+	text_string(t);
 }
 
 /* Read the address at s, up to its comma; returns what follows. */
@@ -127,10 +127,10 @@ add_list(const char *value, bool wire, struct text *out)
 			else
 				add_quoted(&name, out);
 			text_str(out, " <");
-			field_plain(a.addr.s, a.addr.n - 1, out);
+			field_plain(a.addr.s, a.addr.n, out);
 			text_str(out, ">");
 		} else
-			field_plain(a.addr.s, a.addr.n - 1, out);
+			field_plain(a.addr.s, a.addr.n, out);
 		text_free(&name);
 	}
 	if (first)		/* such as an empty group */
@@ -156,6 +156,6 @@ address_sender(const char *value, struct text *out)
 
 	read_address(value, &a);
 	if (!address_name(&a, out))
-		field_plain(a.addr.s, a.addr.n - 1, out);
+		field_plain(a.addr.s, a.addr.n, out);
 	free_address(&a);
 }

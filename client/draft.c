@@ -161,8 +161,7 @@ add_field(const char *s, size_t n, struct text *out)
 		    (s[i] != ' ' && s[i] != '\t')))
 			text_add(&value, s + i, 1);
 	if (list) {
-		text_add(&value, "", 1);
-		address_encode(value.s, out);
+		address_encode(text_string(&value), out);
 	} else
 		field_encode(value.s, value.n, out);
 	text_add(out, "\n", 1);
@@ -204,11 +203,12 @@ draft_finish(const char *draft, size_t n, time_t now, const char *id,
     struct text *out)
 {
 	struct text t = { 0 }, type = { 0 };
+	const char *charset = nl_langinfo(CODESET);
 	char date[48];
 	size_t head, len, skip;
 
-	if (!utf8_valid(draft, n))
-		charset_decode(nl_langinfo(CODESET), draft, n, &t);
+	if (!utf8_valid(draft, n) && strstr(charset, "ASCII") == NULL)
+		charset_decode(charset, draft, n, &t);
 	if (!utf8_valid(t.s, t.n))
 		t.n = 0;	/* in no charset that is known: left as it is */
 	if (t.n == 0)
@@ -270,9 +270,8 @@ add_subject(const struct mime *m, const char *prefix, struct text *out)
 
 	mail_field(m->s, m->n, "Subject", &value);
 	field_decode(value.s, &subject);
-	text_add(&subject, "", 1);
 	text_str(out, "Subject: ");
-	if (strncasecmp(subject.s, prefix, strlen(prefix) - 1) != 0)
+	if (strncasecmp(text_string(&subject), prefix, strlen(prefix) - 1) != 0)
 		text_str(out, prefix);
 	text_str(out, subject.s);
 	text_str(out, "\n");
@@ -324,10 +323,10 @@ add_thread(const struct mime *m, struct text *out)
 	add_ids("In-Reply-To:", id.s, out);
 	if (!mail_field(m->s, m->n, "References", &refs))
 		mail_field(m->s, m->n, "In-Reply-To", &refs);
-	refs.n--;
-	text_add(&refs, " ", 1);
-	text_add(&refs, id.s, id.n);
-	add_ids("References:", text_blanks(refs.s), out);
+	refs.n--;		/* its '\0' */
+	text_str(&refs, " ");
+	text_str(&refs, id.s);
+	add_ids("References:", text_blanks(text_string(&refs)), out);
 	text_free(&id);
 	text_free(&refs);
 }

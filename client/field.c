@@ -290,7 +290,7 @@ field_param(const char *value, const char *name, struct text *out)
 
 	memset(&p, 0, sizeof(p));
 	read_params(value, name, &p);
-	text_add(&p.text, "", 1);
+	text_string(&p.text);
 	found = p.section[0].there || p.whole.there;
 	if (p.section[0].there)
 		join_sections(&p, out);
@@ -317,7 +317,7 @@ encode_word(const char *s, size_t n, const char *charset, struct text *out)
 	text_str(out, charset);
 	text_str(out, "?B?");
 	for (i = 0; i < n; i += 3) {
-		bits = (unsigned long)o[i] << 16 | o[i + 1] << 8 | o[i + 2];
+		bits = (o[i] * 256ul + o[i + 1]) * 256 + o[i + 2];
 		for (k = 0; k < 4; k++)
 			text_add(out, i + k > n ? "=" :
 			    &digits[bits >> (18 - 6 * k) & 63], 1);

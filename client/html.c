@@ -40,6 +40,7 @@ static const struct {
 /* The text that is made, and where it stands. */
 struct page {
 	struct text *out, links;
+	size_t start;			/* of this page in out */
 	struct text href;		/* of the link that is open */
 	size_t link;			/* where its text begins */
 	unsigned nlinks;
@@ -74,22 +75,32 @@ add_value(const char *s, size_t n, struct text *out)
 	}
 }
 
+/* The marks of a line in quotes. */
+static void
+put_marks(struct page *p, unsigned depth)
+{
+	unsigned i;
+
+	for (i = 0; i < depth && i < NEST; i++)
+		text_str(p->out, ">");
+}
+
 /* Append text to the page, after the line ends or the blank that are due. */
 static void
 emit(struct page *p, const char *s, size_t n)
 {
-	unsigned depth, i;
-
-	for (; p->lines > 0; p->lines--) {
-		text_str(p->out, "\n");
-		depth = p->lines > 1 && p->above < p->quote ? p->above :
-		    p->quote;
-		for (i = 0; i < depth && i < NEST; i++)
-			text_str(p->out, ">");
-		text_str(p->out, p->lines == 1 && i > 0 ? " " : "");
+	if (p->lines > 0 || p->out->n == p->start) {
+		for (; p->lines > 0; p->lines--) {
+			text_str(p->out, "\n");
+			if (p->lines > 1)	/* between two depths */
+				put_marks(p, p->above < p->quote ? p->above :
+				    p->quote);
+		}
+		put_marks(p, p->quote);
+		text_str(p->out, p->quote > 0 ? " " : "");
+		p->above = p->quote;
 		p->fresh = true;
 	}
-	p->above = p->quote;
 	if (p->blank && !p->fresh)
 		text_str(p->out, " ");
 	text_add(p->out, s, n);
@@ -161,7 +172,8 @@ begin_item(struct page *p)
 {
 	unsigned i;
 
-	p->fresh = false;	/* an empty item above ends all the same */
+	if (p->out->n > p->start)
+		p->fresh = false;	/* an empty item above ends, too */
 	end_line(p, 1);
 	emit(p, "", 0);
 	for (i = 1; i < p->lists && i < NEST; i++)
@@ -199,8 +211,7 @@ end_link(struct page *p)
 	size_t i;
 	bool known;
 
-	text_add(&p->href, "", 1);
-	p->href.n--;
+	text_string(&p->href);
 	for (i = 0, known = false; i < sizeof(schemes) / sizeof(schemes[0]);
 	    i++)
 		known = known || strncasecmp(p->href.s, schemes[i],
@@ -246,12 +257,20 @@ image_tag(struct page *p, const struct tag *t)
 		;
 	if (i < alt.n) {
 		emit(p, "[", 1);
-		for (; i < alt.n; i++)
-			text_add(p->out, isspace((unsigned char)alt.s[i]) ?
-			    " " : alt.s + i, 1);
+		field_plain(alt.s + i, alt.n - i, p->out);
 		text_str(p->out, "]");
 	}
 	text_free(&alt);
+}
+
+/* A depth after a tag. */
+static void
+nest(unsigned *depth, bool closing)
+{
+	if (!closing)
+		++*depth;
+	else if (*depth > 0)
+		--*depth;
 }
 
 static void
@@ -278,18 +297,18 @@ put_tag(struct page *p, const struct tag *t)
 		break;
 	case LIST:
 		end_line(p, p->lists > t->closing ? 1 : 2);
-		p->lists += !t->closing ? 1 : p->lists > 0 ? -1u : 0;
+		nest(&p->lists, t->closing);
 		break;
 	case CELL:
 		p->blank = true;
 		break;
 	case QUOTE:
 		end_line(p, 2);
-		p->quote += !t->closing ? 1 : p->quote > 0 ? -1u : 0;
+		nest(&p->quote, t->closing);
 		break;
 	case PRE:
 		end_line(p, 2);
-		p->pre += !t->closing ? 1 : p->pre > 0 ? -1u : 0;
+		nest(&p->pre, t->closing);
 		break;
 	case LINK:
 		link_tag(p, t);
@@ -302,7 +321,8 @@ put_tag(struct page *p, const struct tag *t)
 	}
 }
 
-/* The offset of a string, in any case, in n octets; n where it is missing. */
+/* The offset of a string, in any case but for its first octet, in n octets; n
+ * where it is missing. */
 static size_t
 find_string(const char *s, size_t n, const char *what)
 {
@@ -422,16 +442,17 @@ void
 html_text(const char *s, size_t n, struct text *out)
 {
 	struct page p;
-	size_t k, was;
+	size_t k;
 
 	memset(&p, 0, sizeof(p));
 	p.out = out;
+	p.start = out->n;
 	p.fresh = true;
-	for (was = out->n; n > 0; s += k, n -= k)
+	for (; n > 0; s += k, n -= k)
 		if (*s != '<' || (k = put_markup(&p, s, n)) == 0)
 			k = put_text(&p, s, n);
 	end_link(&p);
-	if (out->n > was)
+	if (out->n > p.start)
 		text_str(out, "\n");
 	if (p.links.n > 0)
 		text_str(out, "\n");

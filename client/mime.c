@@ -63,8 +63,7 @@ short_param(const char *value, const char *name, char *buf, size_t size)
 	buf[0] = '\0';
 	if (!field_param(value, name, &t))
 		return;
-	text_add(&t, "", 1);
-	n = strcspn(t.s, " (");
+	n = strcspn(text_string(&t), " (");
 	if (n < size) {
 		memcpy(buf, t.s, n);
 		buf[n] = '\0';
@@ -78,7 +77,7 @@ set_type(struct mime_part *p, const char *value)
 {
 	size_t i, n;
 
-	n = strcspn(value, "; \t(");
+	n = strcspn(value, ";, \t(");
 	n = n < sizeof(p->type) ? n : sizeof(p->type) - 1;
 	if (memchr(value, '/', n) == NULL)
 		return false;
@@ -137,8 +136,7 @@ read_header(struct mime *m, struct mime_part *p, bool digest, struct level *l)
 	p->attached = strncasecmp(value.s, "attachment", 10) == 0;
 	if (!field_param(value.s, "filename", &name))
 		field_param(type.s, "name", &name);
-	text_add(&name, "", 1);
-	p->name = name.s;
+	p->name = text_string(&name);
 	text_free(&type);
 	text_free(&value);
 }
@@ -160,6 +158,7 @@ begin_body(struct walk *w, size_t off)
 	bool digest;
 
 	w->header = false;
+	off = off > p->head ? off : p->head;	/* a boundary after another */
 	p->body = p->end = off;
 	digest = w->levels > 0 && is_type(&m->part[w->level[w->levels -
 	    1].part], "multipart/digest");
@@ -250,7 +249,8 @@ walk_line(struct walk *w, size_t off, size_t k, size_t len)
 			begin_body(w, off);	/* the empty line is missing */
 }
 
-/* A leaf that is shown in place: any text but what other programs read. */
+/* A leaf that is shown in place: any text but what other programs read, and a
+ * multipart whose parts cannot be found. */
 static bool
 is_text(const struct mime *m, size_t i)
 {
@@ -263,30 +263,35 @@ is_text(const struct mime *m, size_t i)
 		if (strcmp(p->type, data[k]) == 0)
 			return false;
 	return p->next == i + 1 && !p->attached && (is_type(p, "text/") ||
+	    is_type(p, "multipart/") ||
 	    strcmp(p->type, "message/delivery-status") == 0 ||
 	    strcmp(p->type, "message/disposition-notification") == 0);
 }
 
-/* Number the files: what is no text, and what has a name to be saved by. */
+/* What is no text, and what has a name to be saved by. */
+static bool
+is_file(const struct mime *m, size_t i)
+{
+	const struct mime_part *p = &m->part[i];
+	bool leaf = p->next == i + 1;
+
+	return (leaf || !is_type(p, "multipart/")) && (p->name[0] != '\0' ||
+	    p->attached || (leaf && !is_text(m, i)));
+}
+
 static void
 number_files(struct mime *m)
 {
-	struct mime_part *p;
 	struct text t = { 0 };
 	size_t i;
 
-	for (i = 0; i < m->parts; i++) {
-		p = &m->part[i];
-		if (p->name[0] == '\0' && !p->attached && (is_text(m, i) ||
-		    p->next > i + 1))
-			continue;
-		if (p->next > i + 1 && is_type(p, "multipart/"))
-			continue;
-		p->file = ++m->files;
-		mime_decode(m, p, &t);
-		p->size = t.n;
-		text_free(&t);
-	}
+	for (i = 0; i < m->parts; i++)
+		if (is_file(m, i)) {
+			m->part[i].file = ++m->files;
+			mime_decode(m, &m->part[i], &t);
+			m->part[i].size = t.n;
+			text_free(&t);
+		}
 }
 
 void
@@ -442,12 +447,14 @@ show_part(const struct mime *m, size_t i, struct text *out)
 {
 	const struct mime_part *p = &m->part[i];
 	const struct mime_part *in = p + 1;
-	size_t j;
+	size_t j, was;
 
 	if (is_text(m, i)) {
-		if (out->n > 0)
-			text_add(out, "\n", 1);
+		was = out->n;
+		text_str(out, was > 0 ? "\n" : "");
 		show_leaf(m, p, out);
+		if (out->n == was + 1)	/* it is empty */
+			out->n = was;
 	} else if (p->next == i + 1)
 		return;
 	else if (strcmp(p->type, "multipart/alternative") == 0)

@@ -29,7 +29,7 @@
 #include "text.h"
 
 enum {
-	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are files */
+	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are text */
 	MIME_PARTS = 1000,	/* of a message; the rest is left out */
 	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
 };

@@ -34,8 +34,8 @@ text_add(struct text *t, const char *s, size_t n)
 		n = TEXT_MAX - t->n;
 		t->cut = true;
 	}
-	if (n > t->room - t->n) {
-		for (room = t->room < 4096 ? 4096 : t->room; room < t->n + n;)
+	if (n >= t->room - t->n) {	/* with room for text_string() */
+		for (room = t->room < 4096 ? 4096 : t->room; room <= t->n + n;)
 			room *= 2;
 		t->s = must(realloc(t->s, room));
 		t->room = room;
@@ -49,6 +49,14 @@ void
 text_str(struct text *t, const char *s)
 {
 	text_add(t, s, strlen(s));
+}
+
+char *
+text_string(struct text *t)
+{
+	text_add(t, "", 0);
+	t->s[t->n] = '\0';
+	return t->s;
 }
 
 void

@@ -24,6 +24,7 @@ struct text {
  * must()		the pointer, or the end of the program where it is NULL
  * text_add()		append n octets; the memory comes from must()
  * text_str()		append a string without its '\0'
+ * text_string()	the text as a string, until something is added to it
  * text_free()		release the memory; the text is empty again
  * text_blanks()	past the blanks and tabs, any number, at s
  * text_number()	a decimal number up to max at *s, followed by a blank
@@ -32,6 +33,7 @@ struct text {
 void	*must(void *);
 void	text_add(struct text *, const char *, size_t n);
 void	text_str(struct text *, const char *);
+char	*text_string(struct text *);
 void	text_free(struct text *);
 const char *text_blanks(const char *s);
 bool	text_number(const char **s, unsigned long max, unsigned long *);
