@@ -205,23 +205,23 @@ fold(struct view *v, int cols)
 	}
 }
 
-static void
+static size_t
 draw_text(struct view *v, size_t rows)
 {
 	const char *p;
-	size_t i, len, n, off, next_off;
+	size_t first, i, len, n, off, next_off;
 
 	off = 0;
-	if (v->top < v->n) {
-		memcpy(&off, v->anchors.s + v->top / ANCHOR * sizeof(off),
+	if (v->shown < v->n) {
+		memcpy(&off, v->anchors.s + v->shown / ANCHOR * sizeof(off),
 		    sizeof(off));
-		for (i = v->top % ANCHOR; i > 0; i--)
+		for (i = v->shown % ANCHOR; i > 0; i--)
 			off = next_row(v, off);
 	}
-	v->off = off;
+	first = off;
 	for (i = 0; i < rows; i++) {
 		begin_row((int)i + 1, false);
-		if (v->top + i >= v->n)
+		if (v->shown + i >= v->n)
 			continue;
 		next_off = next_row(v, off);
 		p = text_at(v, off, &n);
@@ -231,33 +231,35 @@ draw_text(struct view *v, size_t rows)
 		put(p, len, v->cols);
 		off = next_off;
 	}
+	return first;
 }
 
-/* Draw the card; rows is its height without title, keys and status. */
-static void
+/* Draw the card; rows is its height without title, keys and status. The offset
+ * of the first row of a text. */
+static size_t
 draw(struct screen *s, struct view *v, const char *keys, size_t rows)
 {
-	size_t i, seen;
+	size_t i, off, seen;
 	int cols;
 
 	cols = term_cols();
 	begin_row(0, true);
 	print(cols > PERCENT ? cols - PERCENT : 0, " %s", s->title);
-	seen = v->top + rows < v->n ? v->top + rows : v->n;
+	seen = v->shown + rows < v->n ? v->shown + rows : v->n;
 	if (v->n > rows)
 		print(PERCENT, "%4zu%%", seen * 100 / v->n);
 	else
 		print(PERCENT, "%s", "");
-	if (v->row == NULL)
-		draw_text(v, rows);
+	off = v->row == NULL ? draw_text(v, rows) : 0;
 	for (i = 0; v->row != NULL && i < rows; i++) {
-		begin_row((int)i + 1, v->top + i == v->cur && v->n > 0);
-		if (v->top + i < v->n)
-			v->row(v->owner, v->top + i, v->top + i == v->cur,
-			    cols);
+		begin_row((int)i + 1, v->shown + i == v->cur && v->n > 0);
+		if (v->shown + i < v->n)
+			v->row(v->owner, v->shown + i,
+			    v->shown + i == v->cur, cols);
 	}
 	begin_row(term_rows() - 2, true);
 	print(cols, " %s", keys);
+	return off;
 }
 
 /* Fit the view into the terminal as it is now: its height; *end is the last
@@ -274,24 +276,30 @@ fit(struct view *v, size_t *end)
 	*end = v->n > page ? v->n - page : 0;
 	if (v->cur > *end)
 		v->cur = *end;
-	if (v->row == NULL || v->cur < v->top)
-		v->top = v->cur;
-	else if (v->cur >= v->top + rows)
-		v->top = v->cur - rows + 1;
-	if (v->row != NULL && v->top + rows > v->n)
-		v->top = v->n > rows ? v->n - rows : 0;
+	v->shown = v->top;
+	if (v->row == NULL || v->cur < v->shown)
+		v->shown = v->cur;
+	else if (v->cur >= v->shown + rows)
+		v->shown = v->cur - rows + 1;
+	if (v->row != NULL && v->shown + rows > v->n)
+		v->shown = v->n > rows ? v->n - rows : 0;
 	return rows;
 }
 
 int
 card(struct screen *s, struct view *v, const char *keys)
 {
-	size_t rows, end;
+	size_t rows, end, off;
 	int c;
 
-	for (;;) {
+	for (c = KEY_NONE;;) {
 		rows = fit(v, &end);
-		draw(s, v, keys, rows);
+		off = draw(s, v, keys, rows);
+		/* A terminal that gets its size back shows the same again. */
+		if (c != KEY_RESIZE) {
+			v->top = v->shown;
+			v->off = off;
+		}
 		status(s);
 		c = term_key(s->tick, s->arg);
 		if (c != KEY_RESIZE && c != KEY_NONE)

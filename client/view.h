@@ -21,14 +21,15 @@ struct screen {
 
 /* A list (row is set), or a text in two parts, shown one after the other. */
 struct view {
-	size_t n, cur, top;		/* rows, the current one, the first
-					   one shown */
+	size_t n, cur;			/* rows, the current one */
+	size_t shown;			/* the first one on the screen */
+	size_t top;			/* the same before it was resized */
 	/* Draw row i of a list by put() and print(), in cols columns. */
 	void (*row)(void *owner, size_t i, bool current, int cols);
 	void *owner;			/* for row */
 	const char *head, *body;
 	size_t headn, bodyn;
-	size_t off;			/* of the current row of a text */
+	size_t off;			/* the offset of row top of a text */
 	struct text anchors;		/* offsets of some of its rows */
 	int cols;			/* for which n and anchors hold */
 };
