@@ -17,6 +17,7 @@ struct reading {
 	struct text mail;		/* as it came */
 	struct mime mime;
 	struct text brief, text;	/* to be read, in locale's charset */
+	struct text header;		/* as it came, and an empty line */
 	enum { READ_TEXT, READ_HEADER, READ_RAW } mode;
 	struct view view;
 };
@@ -71,6 +72,8 @@ open_reading(struct reading *r)
 	add_shown(&utf8, &r->brief);
 	mime_text(&r->mime, &utf8);
 	add_shown(&utf8, &r->text);
+	text_add(&r->header, r->mail.s, mail_head(r->mail.s, r->mail.n));
+	text_add(&r->header, "\n", 1);
 }
 
 static void
@@ -79,6 +82,7 @@ close_reading(struct reading *r)
 	mime_close(&r->mime);
 	text_free(&r->mail);
 	text_free(&r->brief);
+	text_free(&r->header);
 	text_free(&r->text);
 	text_free(&r->view.anchors);
 }
@@ -88,15 +92,15 @@ static void
 set_mode(struct reading *r, int mode)
 {
 	struct view *v = &r->view;
-	const struct text *body;
+	const struct text *head, *body;
 
 	r->mode = mode == (int)r->mode ? READ_TEXT : mode;
+	head = r->mode == READ_HEADER ? &r->header : &r->brief;
 	body = r->mode == READ_RAW ? &r->mail : &r->text;
+	v->head = head->s;
+	v->headn = r->mode == READ_RAW ? 0 : head->n;
 	v->body = body->s;
 	v->bodyn = body->n;
-	v->head = r->mode == READ_TEXT ? r->brief.s : r->mail.s;
-	v->headn = r->mode == READ_TEXT ? r->brief.n :
-	    r->mode == READ_RAW ? 0 : mail_head(r->mail.s, r->mail.n);
 	v->cols = 0;
 	v->off = 0;
 }
@@ -167,10 +171,10 @@ read_one(struct session *s)
 		    s->board : s->pop.user, s->msg[s->cur].id, s->cur + 1,
 		    s->n, s->msg[s->cur].deleted ? ", to be deleted" : "");
 		c = card(&s->screen, &r.view, s->board[0] != '\0' ?
-		    "space n p next, previous  r reply  f forward  s save  "
+		    "space - n p move  r reply  f forward  s save  "
 		    "h header  q back  ? help" :
-		    "space n p next, previous  d u delete  r reply  "
-		    "f forward  s save  q back  ? help");
+		    "space - n p move  d u delete  r reply  f forward  "
+		    "s save  q back  ? help");
 		/* The message may be another one after a new login. */
 	} while (message_key(s, &r, c) && !s->reloaded);
 	close_reading(&r);

@@ -238,6 +238,7 @@ sub run {
 	my ($args, %env) = @_;
 	Service::write_file("$dir/run", <<"END");
 trap : INT QUIT
+cd $dir/tmp
 stty -g >$dir/before
 $popcard $args
 echo status=\$?
@@ -295,7 +296,8 @@ does not do; its port.  C<$popcard> is the client, C<$dir> a directory for
 files, and C<$locale> a UTF-8 locale if there is one.
 
 C<started(ENV)> runs popcard in a fresh terminal of 80x24 on alice's mail,
-C<run(ARGUMENTS, ENV)> on anything, C<terminal(ENV)> gives a shell.  C<keys_in>
+C<run(ARGUMENTS, ENV)> on anything, both in the directory
+F<$dir/tmp>, which is empty then; C<terminal(ENV)> gives a shell.  C<keys_in>
 presses keys by tmux's names, C<typed> types a line, C<tmux> is any other command
 of it.  C<screen> is what is shown, C<shows(REGEX, TITLE)> waits for it, C<raw>
 is all that was written.  C<ended(STATUS)> waits for the end of popcard.
