@@ -91,7 +91,9 @@ for my $title (sort keys %steering) {
 		}
 		keys_in('s');
 		shows(qr/^Save/m, 'saving');
-		keys_in('Enter', 'Escape', 'Escape', 'q');
+		keys_in('Enter');
+		shows(qr/^Saved?(?: as)?: /m, 'a name for a file');
+		keys_in('C-u', 'Enter', 'q');
 		shows(qr/messages, 0 flagged/, 'the list');
 		keys_in('/', 'z', 'Enter');
 		shows(qr/^Not found: z$/m, 'a search');
