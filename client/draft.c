@@ -15,7 +15,7 @@
 #include "mime.h"
 
 enum {
-	LINE = 78,		/* characters of a line of text: RFC 5322 2.1.1 */
+	LINE = 78,		/* characters of a line: RFC 5322 2.1.1 */
 	LINE_MOST = 998,	/* octets that a line may have at all */
 	QP_LINE = 76,		/* of quoted-printable: RFC 2045 6.7 */
 	REFERENCES = 20,	/* of a thread: its latest messages */
