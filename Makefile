@@ -45,8 +45,9 @@ HDR	= popper.h maildrop.h journal.h check.h
 OBJ	= $(SRC:.c=.o)
 UNITS	= scan plan journal md5 twin base64 child
 CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
-	  client/compose.c client/maildrop.c client/submit.c \
-	  client/account.c client/pop.c client/view.c client/safe.c \
+	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
+	  client/submit.c client/account.c client/pop.c client/dial.c \
+	  client/view.c client/safe.c \
 	  $(CARD_MIME) client/mail.c client/text.c client/term.c
 CARD_MIME = client/draft.c client/mime.c client/html.c client/entity.c \
 	  client/address.c client/field.c client/body.c client/date.c \

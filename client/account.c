@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -57,9 +58,10 @@ account_url(struct pop *p, const char *url)
 	const char *s, *at, *end, *semi;
 	unsigned long port;
 
-	if (strncasecmp(url, "pop://", 6) != 0)
-		return "it does not begin with pop://";
-	s = url + 6;
+	p->tls = strncasecmp(url, "pops://", 7) == 0;
+	if (!p->tls && strncasecmp(url, "pop://", 6) != 0)
+		return "it begins with neither pop:// nor pops://";
+	s = strchr(url, '/') + 2;
 	end = s + strcspn(s, "/");
 	if (*end != '\0' && end[1] != '\0')
 		return "it has a path";
@@ -81,8 +83,11 @@ account_url(struct pop *p, const char *url)
 	if (!url_part(s + (*s == '['), at, p->host, sizeof(p->host)))
 		return "the host is not valid";
 	at += *s == '[';
-	if (at == end)
+	if (at == end) {
+		if (p->tls)
+			snprintf(p->port, sizeof(p->port), "995");
 		return NULL;
+	}
 	if (*at++ != ':' || !url_part(at, end, p->port, sizeof(p->port)))
 		return "the port is not valid";
 	s = p->port;
@@ -134,6 +139,18 @@ account_secret(struct pop *p, int fd)
 		if (iscntrl((unsigned char)p->pass[n - 1]))
 			return "the password holds a control character";
 	return p->pass[0] == '\0' ? "there is no password" : NULL;
+}
+
+void
+account_helper(struct pop *p, const char *cmd)
+{
+	if (cmd == NULL)
+		cmd = getenv("POPCARD_HELPER");
+	if (cmd != NULL && *cmd != '\0')
+		p->helper = cmd;
+	else if (p->tls)
+		p->helper = "openssl s_client -quiet -verify_return_error "
+		    "-verify_hostname %h -connect %h:%p";
 }
 
 void

@@ -71,35 +71,27 @@ board_info(struct session *s, const struct board *b)
 }
 
 /*
- * Open a board or its archive. That closes what was open before, the user's
- * maildrop with its update too, so the marks are settled first.
+ * Enter a board or its archive. That closes what was open before, the user's
+ * maildrop with its update too, so the flags are settled first.
  */
 static bool
-open_board(struct session *s, const char *how, const struct board *b)
+enter_board(struct session *s, const char *how, const struct board *b)
 {
-	size_t marked;
 	int c;
 
 	c = 'n';
 	if (s->deleted > 0)
-		c = choice(&s->screen, "ync", "Leaving your maildrop. Delete the %zu "
-		    "marked messages? (y)es, (n)o, (c)ancel", s->deleted);
+		c = choice(&s->screen, "ync", "Leaving your maildrop. Delete "
+		    "the %zu flagged messages? (y)es, (n)o, (c)ancel",
+		    s->deleted);
 	if (c == 'c' || (c == 'y' && !send_flags(s)))
 		return false;
-	marked = s->deleted;
-	s->deleted = 0;		/* done, or dropped, when the board opens */
-	if (!ask(s, POP_WORK, "XTND %s %s", how, b->name)) {
-		s->deleted = marked;
-		say(&s->screen, "%s", s->pop.text);
-		if (c == 'y')
-			ask(s, POP_WAIT, "RSET");
-		return false;
-	}
-	while (next(s))
-		;
-	snprintf(s->board, sizeof(s->board), "%s", b->name);
-	load(s);
-	return true;
+	if (open_board(s, how, b->name))
+		return true;
+	say(&s->screen, "%s", s->pop.text);
+	if (c == 'y')
+		ask(s, POP_WAIT, "RSET");
+	return false;
 }
 
 void
@@ -119,16 +111,16 @@ boards_card(struct session *s)
 			v.n++;
 	v.owner = list;
 	do {
-		snprintf(s->screen.title, sizeof(s->screen.title), "boards at %s: %zu",
-		    s->pop.host, v.n);
-		c = card(&s->screen, &v, "Enter open  a archive  i information  "
-		    "? help  q back to your mail");
+		snprintf(s->screen.title, sizeof(s->screen.title),
+		    "boards at %s: %zu", s->pop.host, v.n);
+		c = card(&s->screen, &v, "Enter open  a archive  "
+		    "i information  ? help  q back to your mail");
 		if (c == '?')
-			help_card(s);
+			help_card(s, true);
 		else if (c == 'i' && v.cur < v.n)
 			board_info(s, &list[v.cur]);
 		else if ((c == '\r' || c == '\n' || c == 'a' ||
-		    c == KEY_RIGHT) && v.cur < v.n && open_board(s, c == 'a' ?
+		    c == KEY_RIGHT) && v.cur < v.n && enter_board(s, c == 'a' ?
 		    "ARCHIVE" : "BBOARDS", &list[v.cur]))
 			while (list_card(s) != 'q')
 				;

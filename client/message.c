@@ -5,144 +5,190 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cards.h"
 #include "compose.h"
 #include "mail.h"
+#include "mime.h"
+#include "save.h"
+
+/* A message that is read, and what is shown of it. */
+struct reading {
+	struct text mail;		/* as it came */
+	struct mime mime;
+	struct text brief, text;	/* to be read, in locale's charset */
+	enum { READ_TEXT, READ_HEADER, READ_RAW } mode;
+	struct view view;
+};
 
 void
-help_card(struct session *s)
+help_card(struct session *s, bool board)
 {
-	static const char help[] =
+	static const char moving[] =
 	    "Moving       up down, j k, space and -, PgUp PgDn, Home End\n"
 	    "Enter        read the message, open the board\n"
-	    "d  u         mark the message for deletion, take the mark off\n"
-	    "c  r         compose a letter, reply to the message shown\n"
-	    "n  p         the next, the previous message\n"
-	    "h            all of the header, or the four fields\n"
+	    "/  n         the list: search sender and subject, the next one\n"
+	    "n  p         a message: the next, the previous one\n"
+	    "c  r  f      write a message, reply, forward\n"
+	    "s            save the message or one of its files\n"
+	    "h  w         the header, the whole message, as they came\n";
+	static const char mail[] =
+	    "d  u         flag for deletion, remove the flag\n"
 	    "b            the bulletin boards\n"
-	    "a  i         a board's archive, what is known of the board\n"
 	    "q            back; from the list of messages: delete what is "
-	    "marked and quit\n"
+	    "flagged and quit\n"
 	    "x            quit and delete nothing\n\n"
-	    "Marks are kept here until you quit: a lost connection deletes "
-	    "nothing.\n";
+	    "The flags are kept here until you quit: a lost connection "
+	    "deletes nothing.\n";
+	static const char boards[] =
+	    "a  i         the boards: open the archive, what is known of it\n"
+	    "q            back\n";
+	struct text t = { 0 };
 
-	text_card(&s->screen, "popcard: the keys", help, sizeof(help) - 1);
+	text_str(&t, moving);
+	text_str(&t, board ? boards : mail);
+	text_card(&s->screen, "popcard: the keys", t.s, t.n);
+	text_free(&t);
 }
 
-/* The four fields that one reads first. */
+/* Append UTF-8 in the charset of the locale. */
 static void
-brief_head(const struct text *mail, struct text *head)
+add_shown(struct text *utf8, struct text *out)
 {
-	static const char *const names[] = { "From", "To", "Date", "Subject" };
-	struct text value = { 0 };
-	size_t i;
+	charset_encode(utf8->s, utf8->n, out);
+	text_free(utf8);
+}
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!mail_field(mail->s, mail->n, names[i], &value))
-			continue;
-		text_add(head, names[i], strlen(names[i]));
-		text_add(head, ": ", 2);
-		text_add(head, value.s, value.n - 1);
-		text_add(head, "\n", 1);
+static void
+open_reading(struct reading *r)
+{
+	struct text utf8 = { 0 };
+
+	mime_open(&r->mime, r->mail.s, r->mail.n);
+	mime_brief(r->mail.s, r->mail.n, &utf8);
+	mime_files(&r->mime, &utf8);
+	text_add(&utf8, "\n", 1);
+	add_shown(&utf8, &r->brief);
+	mime_text(&r->mime, &utf8);
+	add_shown(&utf8, &r->text);
+}
+
+static void
+close_reading(struct reading *r)
+{
+	mime_close(&r->mime);
+	text_free(&r->mail);
+	text_free(&r->brief);
+	text_free(&r->text);
+	text_free(&r->view.anchors);
+}
+
+/* Show the text, or by h the raw header above it, or by w the raw message. */
+static void
+set_mode(struct reading *r, int mode)
+{
+	struct view *v = &r->view;
+	const struct text *body;
+
+	r->mode = mode == (int)r->mode ? READ_TEXT : mode;
+	body = r->mode == READ_RAW ? &r->mail : &r->text;
+	v->body = body->s;
+	v->bodyn = body->n;
+	v->head = r->mode == READ_TEXT ? r->brief.s : r->mail.s;
+	v->headn = r->mode == READ_TEXT ? r->brief.n :
+	    r->mode == READ_RAW ? 0 : mail_head(r->mail.s, r->mail.n);
+	v->cols = 0;
+	v->off = 0;
+}
+
+static void
+write_to(struct session *s, struct reading *r,
+    void (*begin)(const struct mime *, struct text *))
+{
+	struct text draft = { 0 };
+
+	begin(&r->mime, &draft);
+	compose(s, &draft);
+	text_free(&draft);
+}
+
+/* One key on a message; false if it leaves the message. */
+static bool
+message_key(struct session *s, struct reading *r, int c)
+{
+	switch (c) {
+	case 'd':
+	case 'u':
+		if (s->board[0] == '\0')
+			flag(s, s->cur, c == 'd');
+		return true;
+	case 'r':
+		write_to(s, r, draft_reply);
+		return true;
+	case 'f':
+		write_to(s, r, draft_forward);
+		return true;
+	case 's':
+		save(&s->screen, &r->mime, s->msg[s->cur].id);
+		return true;
+	case 'h':
+		set_mode(r, READ_HEADER);
+		return true;
+	case 'w':
+		set_mode(r, READ_RAW);
+		return true;
+	case '?':
+		help_card(s, s->board[0] != '\0');
+		return true;
+	default:
+		return c != 'n' && c != 'p' && c != ' ' && c != 'q' &&
+		    c != KEY_LEFT && c != KEY_ESC;
 	}
-	text_add(head, "\n", 1);
-	text_free(&value);
 }
 
-static void
-reply_to(struct session *s, const struct text *mail)
+/* Read the current message; the key that leaves it. */
+static int
+read_one(struct session *s)
 {
-	struct text to = { 0 }, subject = { 0 };
-
-	if (!mail_field(mail->s, mail->n, "Reply-To", &to))
-		mail_field(mail->s, mail->n, "From", &to);
-	mail_field(mail->s, mail->n, "Subject", &subject);
-	compose(s, to.s, strncasecmp(subject.s, "Re:", 3) == 0 ? "" : "Re: ",
-	    subject.s);
-	text_free(&to);
-	text_free(&subject);
-}
-
-/* Read message *cur and, by n and p, its neighbours. */
-void
-read_card(struct session *s, size_t *cur)
-{
-	struct text mail, head;
-	struct view v;
-	char doing[64];
-	size_t body;
-	bool all;
+	struct reading r;
 	int c;
 
+	memset(&r, 0, sizeof(r));
+	if (!fetch(s, &r.mail)) {
+		text_free(&r.mail);
+		return 'q';
+	}
+	open_reading(&r);
+	set_mode(&r, READ_TEXT);
+	s->reloaded = false;
 	do {
-		memset(&mail, 0, sizeof(mail));
-		memset(&head, 0, sizeof(head));
-		memset(&v, 0, sizeof(v));
-		snprintf(doing, sizeof(doing), "receiving message %lu",
-		    s->msg[*cur].id);
-		s->doing = doing;
-		s->expected = s->msg[*cur].octets;
-		if (!ask(s, POP_WAIT, "RETR %zu", *cur + 1)) {
-			say(&s->screen, "%s", s->pop.text);
+		snprintf(s->screen.title, sizeof(s->screen.title),
+		    "%s: message %lu (%zu of %zu)%s", s->board[0] != '\0' ?
+		    s->board : s->pop.user, s->msg[s->cur].id, s->cur + 1,
+		    s->n, s->msg[s->cur].deleted ? ", to be deleted" : "");
+		c = card(&s->screen, &r.view, s->board[0] != '\0' ?
+		    "space n p next, previous  r reply  f forward  s save  "
+		    "h header  q back  ? help" :
+		    "space n p next, previous  d u delete  r reply  "
+		    "f forward  s save  q back  ? help");
+		/* The message may be another one after a new login. */
+	} while (message_key(s, &r, c) && !s->reloaded);
+	close_reading(&r);
+	return s->reloaded ? 'q' : c;
+}
+
+void
+read_card(struct session *s)
+{
+	int c;
+
+	for (;;) {
+		c = read_one(s);
+		if ((c == 'n' || c == ' ') && s->cur + 1 < s->n)
+			s->cur++;
+		else if (c == 'p' && s->cur > 0)
+			s->cur--;
+		else
 			return;
-		}
-		if (pop_text(&s->pop, &mail) == POP_LOST)
-			gone(s);
-		say(&s->screen, mail.cut ? "The message is too large: this is its "
-		    "beginning." : "%s", "");
-		body = mail_head(mail.s, mail.n);
-		brief_head(&mail, &head);
-		for (c = 'h', all = true; c != 'q' && c != 'n' && c != 'p';) {
-			if (c == 'h') {
-				all = !all;
-				v.head = all ? mail.s : head.s;
-				v.headn = all ? body : head.n;
-				v.body = mail.s + body;
-				v.bodyn = mail.n - body;
-				if (!all && v.bodyn > 0 && *v.body == '\n') {
-					v.body++;
-					v.bodyn--;
-				}
-				v.cols = 0;
-				v.n = v.cur = 0;
-			}
-			snprintf(s->screen.title, sizeof(s->screen.title),
-			    "%s: message %lu (%zu of %zu)%s",
-			    s->board[0] != '\0' ? s->board : s->pop.user,
-			    s->msg[*cur].id, *cur + 1, s->n,
-			    s->msg[*cur].deleted ? ", to be deleted" : "");
-			switch (c = card(&s->screen, &v, "space - page  n p next, "
-			    "previous  d u mark  r reply  h header  q back  "
-			    "? help")) {
-			case 'd':
-			case 'u':
-				flag(s, *cur, c == 'd');
-				break;
-			case 'r':
-				reply_to(s, &mail);
-				break;
-			case '?':
-				help_card(s);
-				break;
-			case ' ':
-				c = 'n';
-				break;
-			case KEY_LEFT:
-			case KEY_ESC:
-				c = 'q';
-				break;
-			default:
-				break;
-			}
-		}
-		text_free(&mail);
-		text_free(&head);
-		text_free(&v.anchors);
-		if ((c == 'n' && *cur + 1 == s->n) || (c == 'p' && *cur == 0))
-			break;
-		*cur += c == 'n' ? 1 : c == 'p' ? (size_t)-1 : 0;
-	} while (c != 'q');
+	}
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "dial.h"
 #include "text.h"
 
 enum {
@@ -29,7 +30,9 @@ enum { POP_OK, POP_NO, POP_LOST };
 /* One connection. */
 struct pop {
 	char user[POP_ARG + 1], pass[POP_ARG + 1], host[256], port[6];
-	int fd;				/* -1: not connected */
+	bool tls;			/* the URL is a pops:// one */
+	const char *helper;		/* speaks TLS; NULL: TCP is used */
+	struct dial dial;
 	long long deadline;		/* of the wait under way, in ms */
 	char in[POP_BLOCK];		/* read and not yet used: beg to end */
 	size_t beg, end;
@@ -46,14 +49,18 @@ struct pop {
 	size_t done;			/* octets of text moved so far */
 	void (*progress)(void *);	/* called after each block of text */
 	void *owner;			/* for progress */
+	bool (*cancel)(void);		/* asked when there are keys; NULL: not
+					   to be cancelled */
+	bool cancelled;			/* the last POP_LOST was the user's */
 };
 
 /*
  * Functions that return int return POP_OK, POP_NO (the server's words are in
  * text) or POP_LOST (the reason is in text, the connection is closed).
  *
- * pop_login()		connect and log in; waits a little while the maildrop
- *			is in use
+ * pop_connect()	connect, and read the greeting
+ * pop_login()		log in, and connect before if need be; waits a little
+ *			while the maildrop is in use
  * pop_command()	send one line and read the reply, within wait seconds
  * pop_next()		the next line of a multi-line reply, cut to fit, in
  *			line; POP_NO at its end, which must be reached
@@ -62,6 +69,7 @@ struct pop {
  *			end; only the end's POP_OK says that mail was taken
  * pop_quit()		QUIT; closes in any case
  */
+int	pop_connect(struct pop *);
 int	pop_login(struct pop *);
 int	pop_command(struct pop *, int wait, const char *, ...) PRINTF(3, 4);
 int	pop_next(struct pop *);

@@ -16,55 +16,143 @@
 
 #include "account.h"
 #include "cards.h"
+#include "compose.h"
 #include "safe.h"
 #include "submit.h"
-#include "term.h"
 
-static int
-usage(void)
+#define POPCARD_VERSION	"2.0"
+
+static const char usage[] =
+    "usage: popcard [-hV] [-e command] [-P fd] [-p port] [-u user]\n"
+    "               [host | pop-url]\n"
+    "       popcard -s [-P fd] [sendmail-option ...] [pop-url]\n"
+    "               [recipient ...]\n";
+
+/* End the session: DELE, QUIT. False if the user wants to stay, else *status
+ * is the program's exit status. */
+static bool
+leave(struct session *s, bool delete, int *status)
 {
-	fprintf(stderr, "usage: popcard [-P fd] [-p port] [-u user] "
-	    "[host | pop-url]\n"
-	    "       popcard -s [-P fd] [sendmail options] [pop-url] "
-	    "[recipient ...]\n");
-	return EX_USAGE;
+	size_t deleted;
+	int c, r;
+
+	deleted = delete ? s->deleted : 0;
+	if (deleted > 0) {
+		c = choice(&s->screen, "ync", "Delete the %zu flagged "
+		    "messages? (y)es, (n)o, (c)ancel", deleted);
+		if (c == 'c' || (c == 'y' && !send_flags(s)))
+			return false;
+		deleted = c == 'y' ? deleted : 0;
+	}
+	r = pop_quit(&s->pop);
+	term_stop();
+	*status = EX_OK;
+	if (r != POP_OK && deleted > 0) {
+		error("some of the flagged messages may not be deleted: %s",
+		    s->pop.text);
+		*status = s->pop.code;
+	} else if (deleted > 0)
+		printf("%zu deleted, %zu left\n", deleted, s->total - deleted);
+	return true;
 }
 
-/* The user's maildrop is the bottom of the stack; an exit status. */
 static int
 mail_card(struct session *s)
 {
-	size_t marked;
-	int c, r;
+	int c, status;
 
-	for (;;) {
-		c = list_card(s);
-		marked = s->deleted;
-		if (c == 'b') {
+	do {
+		while ((c = list_card(s)) == 'b')
 			boards_card(s);
+	} while (!leave(s, c == 'q', &status));
+	return status;
+}
+
+/* Copy an option's argument into a buffer of that size. */
+static bool
+set_option(char *to, size_t size, const char *value)
+{
+	return (size_t)snprintf(to, size, "%s", value) < size;
+}
+
+/* The options, and the server; false for wrong usage. */
+static bool
+parse_options(struct pop *p, int argc, char **argv, int *fd)
+{
+	const char *helper, *why;
+	char *end;
+	int c;
+
+	helper = NULL;
+	opterr = 0;		/* it would write what it was given */
+	while ((c = getopt(argc, argv, "e:hP:p:u:V")) != -1) {
+		switch (c) {
+		case 'e':
+			helper = optarg;
 			continue;
-		}
-		if (c == 'x')
-			marked = 0;
-		if (marked > 0) {
-			c = choice(&s->screen, "ync", "Delete the %zu marked messages? "
-			    "(y)es, (n)o, (c)ancel", marked);
-			if (c == 'c' || (c == 'y' && !send_flags(s)))
+		case 'h':
+			printf("%s", usage);
+			exit(EX_OK);
+		case 'P':
+			*fd = (int)strtol(optarg, &end, 10);
+			if (*optarg != '\0' && *end == '\0' && *fd >= 3)
 				continue;
-			marked = c == 'y' ? marked : 0;
+			break;
+		case 'p':
+			if (set_option(p->port, sizeof(p->port), optarg))
+				continue;
+			break;
+		case 'u':
+			if (set_option(p->user, sizeof(p->user), optarg))
+				continue;
+			break;
+		case 'V':
+			printf("popcard %s\n", POPCARD_VERSION);
+			exit(EX_OK);
+		default:
+			break;
 		}
-		r = pop_quit(&s->pop);
-		term_stop();
-		if (r != POP_OK && marked > 0) {
-			error("some of the marked messages may not be "
-			    "deleted: %s", s->pop.text);
-			return s->pop.code;
-		}
-		if (marked > 0)
-			printf("%zu deleted, %zu left\n", marked,
-			    s->total - marked);
-		return EX_OK;
+		return false;
 	}
+	if (argc - optind > 1)
+		return false;
+	if (optind < argc && strncasecmp(argv[optind], "pop", 3) == 0 &&
+	    strchr(argv[optind], ':') != NULL) {
+		if ((why = account_url(p, argv[optind])) != NULL) {
+			error("%s: %s", argv[optind], why);
+			exit(EX_USAGE);
+		}
+	} else if (optind < argc) {
+		snprintf(p->host, sizeof(p->host), "%s", argv[optind]);
+		p->tls = false;
+	}
+	account_helper(p, helper);
+	return true;
+}
+
+/* Connect, then find the password and log in. */
+static void
+log_in(struct session *s, int fd)
+{
+	struct pop *p = &s->pop;
+	const char *why;
+
+	why = account_secret(p, fd);
+	if (why != NULL && *why == '\0') {
+		/* No password is asked for in vain. */
+		if (pop_connect(p) != POP_OK) {
+			error("%s", p->text);
+			exit(p->code);
+		}
+		why = secret(p->pass, sizeof(p->pass), "Password of %s at %s: ",
+		    p->user, p->host) ? NULL :
+		    "there was none, or one that is too long";
+	}
+	if (why != NULL) {
+		error("the password: %s", why);
+		exit(EX_NOPERM);
+	}
+	enter(s);
 }
 
 int
@@ -74,14 +162,13 @@ main(int argc, char **argv)
 	struct pop *p = &s.pop;
 	struct passwd *pw;
 	const char *name, *url, *why;
-	char *end;
-	int c, fd;
+	int fd, status;
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* a draft that is too large */
-	p->fd = -1;
-	p->owner = s.screen.arg = &s;
+	p->dial.fd = p->dial.log = fd = -1;
+	s.screen.arg = &s;
 	s.screen.tick = idle;
 	snprintf(p->host, sizeof(p->host), "localhost");
 	snprintf(p->port, sizeof(p->port), "110");
@@ -92,59 +179,23 @@ main(int argc, char **argv)
 	if (strcmp(name, "sendmail") == 0 ||
 	    (argc > 1 && strcmp(argv[1], "-s") == 0))
 		return submit_main(p, argc, argv);
-	fd = -1;
 	url = getenv("POPCARD_URL");
 	if (url != NULL && (why = account_url(p, url)) != NULL) {
 		error("POPCARD_URL: %s", why);
 		return EX_USAGE;
 	}
-	opterr = 0;		/* it would write what it was given */
-	while ((c = getopt(argc, argv, "P:p:u:")) != -1)
-		switch (c) {
-		case 'P':
-			fd = (int)strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || fd < 3)
-				return usage();
-			break;
-		case 'p':
-			if (strlen(optarg) >= sizeof(p->port))
-				return usage();
-			snprintf(p->port, sizeof(p->port), "%s", optarg);
-			break;
-		case 'u':
-			if (strlen(optarg) >= sizeof(p->user))
-				return usage();
-			snprintf(p->user, sizeof(p->user), "%s", optarg);
-			break;
-		default:
-			return usage();
-		}
-	if (argc - optind > 1)
-		return usage();
-	if (optind < argc && strncasecmp(argv[optind], "pop:", 4) == 0) {
-		if ((why = account_url(p, argv[optind])) != NULL) {
-			error("%s: %s", argv[optind], why);
-			return EX_USAGE;
-		}
-	} else if (optind < argc)
-		snprintf(p->host, sizeof(p->host), "%s", argv[optind]);
-	why = account_secret(p, fd);
-	if (why != NULL && *why == '\0')
-		why = secret(p->pass, sizeof(p->pass), "Password of %s at %s: ",
-		    p->user, p->host) ? NULL :
-		    "none was given, or too long a one";
-	if (why != NULL) {
-		error("the password: %s", why);
-		return EX_NOPERM;
+	if (!parse_options(p, argc, argv, &fd)) {
+		fprintf(stderr, "%s", usage);
+		return EX_USAGE;
 	}
-	enter(&s);
+	log_in(&s, fd);
 	if (!term_start()) {
 		error("this needs a terminal with ANSI sequences");
 		return EX_UNAVAILABLE;
 	}
-	p->progress = progress;
 	load(&s);
-	c = mail_card(&s);
+	compose_kept(&s);
+	status = mail_card(&s);
 	account_wipe(p);
-	return c;
+	return status;
 }

@@ -141,7 +141,7 @@ post(struct pop *p, const char *s, size_t n, const struct text *bcc)
 }
 
 static int
-submit_usage(const char *why)
+misuse(const char *why)
 {
 	error("%s", why);
 	return EX_USAGE;
@@ -165,18 +165,19 @@ submit_main(struct pop *p, int argc, char **argv)
 		case 'P':
 			fd = (int)strtol(optarg, &end, 10);
 			if (*optarg == '\0' || *end != '\0' || fd < 3)
-				return submit_usage("-P wants a descriptor above 2");
+				return misuse("-P wants a descriptor above "
+				    "2");
 			break;
 		case 'b':
 			if (strcmp(optarg, "m") != 0)
-				return submit_usage("of -b only -bm is known");
+				return misuse("of -b only -bm is known");
 			break;
 		case 't':
 			header = true;
 			break;
 		case '?':
-			return submit_usage("an option is not known or lacks its "
-			    "argument");
+			return misuse("an option is not known or "
+			    "lacks its argument");
 		default:	/* sendmail's; the server decides */
 			break;
 		}
@@ -184,24 +185,28 @@ submit_main(struct pop *p, int argc, char **argv)
 	for (i = first = optind; i < argc; i++) {
 		for (s = argv[i]; *s != '\0'; s++)
 			if (iscntrl((unsigned char)*s))
-				return submit_usage("a recipient is not valid");
-		if (strncasecmp(argv[i], "pop://", 6) == 0)
+				return misuse("a recipient is not valid");
+		if (strncasecmp(argv[i], "pop://", 6) == 0 ||
+		    strncasecmp(argv[i], "pops://", 7) == 0)
 			url = argv[i];
 		else	/* the recipients move together */
 			argv[first++] = argv[i];
 	}
 	if (header && first > optind)
-		return submit_usage("recipients come with -t or as arguments, "
+		return misuse("recipients come with -t or as arguments, "
 		    "not both");
 	if (url == NULL)
-		return submit_usage("no account: give a POP URL or set POPCARD_URL");
+		return misuse("no account: give a POP URL or set "
+		    "POPCARD_URL");
 	if ((why = account_url(p, url)) != NULL) {
 		error("the URL: %s", why);
 		return EX_USAGE;
 	}
+	account_helper(p, NULL);
 	if ((why = account_secret(p, fd)) != NULL) {
 		if (*why == '\0')
-			return submit_usage("no password: use -P or POPCARD_PASSFILE");
+			return misuse("no password: use -P or "
+			    "POPCARD_PASSFILE");
 		error("the password: %s", why);
 		return EX_NOPERM;
 	}

@@ -5,6 +5,8 @@
 #ifndef TERM_H
 #define TERM_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -26,9 +28,12 @@ enum {
  * term_stop()		give it back; harmless at any time
  * term_rows(), term_cols()	its size now
  * term_key()		wait for a key; tick(arg) is called every KEEP_ALIVE s
+ * term_escape()	was Escape the last key so far? It is taken then, with
+ *			all keys before it; otherwise the keys stay
  * term_run()		let an editor have the terminal; its wait status, or -1
  * term_secret()	read a line from /dev/tty without echo; false if there
  *			is none, an empty one or one that is too long
+ * term_end_child()	the process that every exit ends by SIGTERM, 0 for none
  * term_last_words()	a line that every exit prints, "" for none
  * term_write()		write all of it; errors are ignored
  *
@@ -39,9 +44,11 @@ void	term_stop(void);
 int	term_rows(void);
 int	term_cols(void);
 int	term_key(void (*tick)(void *), void *arg);
+bool	term_escape(void);
 int	term_run(const char *cmd, const char *path, void (*tick)(void *),
 	    void *arg);
 bool	term_secret(const char *prompt, char *, size_t);
+void	term_end_child(pid_t);
 void	term_last_words(const char *);
 void	term_write(int fd, const char *, size_t);
 

@@ -15,7 +15,8 @@
 enum {
 	ANCHOR = 64,		/* every so many rows of a text have their
 				   offset kept: few for a text of any size */
-	MARGIN = 3		/* rows of a card that are not its list */
+	MARGIN = 3,		/* rows of a card that are not its list */
+	PERCENT = 6		/* columns that tell how far one has read */
 };
 
 static struct text frame;	/* the screen to come */
@@ -127,6 +128,43 @@ choice(struct screen *s, const char *keys, const char *fmt, ...)
 	return c;
 }
 
+/* Remove the last character of a line of n octets: what is left of it. */
+static size_t
+rub_out(const char *line, size_t n)
+{
+	while (n > 0 && ((unsigned char)line[--n] & 0xc0) == 0x80)
+		;
+	return n;
+}
+
+bool
+prompt(struct screen *s, const char *what, char *line, size_t size)
+{
+	size_t n, from;
+	int c, room;
+
+	for (n = strlen(line);;) {
+		room = term_cols() - (int)strlen(what) - 2;
+		from = room > 0 && n > (size_t)room ? n - (size_t)room : 0;
+		while (((unsigned char)line[from] & 0xc0) == 0x80 && from < n)
+			from++;
+		line[n] = '\0';
+		say(s, "%s%s_", what, line + from);
+		status(s);
+		c = term_key(s->tick, s->arg);
+		if (c == '\r' || c == '\n' || c == KEY_ESC)
+			break;
+		if (c == 0177 || c == '\b')
+			n = rub_out(line, n);
+		else if (c == ('u' & 037))
+			n = 0;
+		else if (c >= ' ' && c < KEY_UP && n + 1 < size)
+			line[n++] = (char)c;
+	}
+	s->say[0] = '\0';
+	return c != KEY_ESC && n > 0;
+}
+
 /* The text at an offset, up to the end of its part. */
 static const char *
 text_at(const struct view *v, size_t off, size_t *n)
@@ -153,36 +191,37 @@ next_row(const struct view *v, size_t off)
 static void
 fold(struct view *v, int cols)
 {
-	size_t off, was;
+	size_t off;
 
-	was = v->n;
 	v->cols = cols;
+	v->cur = 0;
 	v->anchors.n = 0;
 	for (off = v->n = 0; off < v->headn + v->bodyn; v->n++) {
 		if (v->n % ANCHOR == 0)
 			text_add(&v->anchors, (const char *)&off, sizeof(off));
+		if (off <= v->off)	/* stay where we were */
+			v->cur = v->n;
 		off = next_row(v, off);
 	}
-	if (was > 0)		/* stay about where we were */
-		v->cur = (size_t)((double)v->cur / (double)was * (double)v->n);
 }
 
-static void
+static size_t
 draw_text(struct view *v, size_t rows)
 {
 	const char *p;
-	size_t i, len, n, off, next_off;
+	size_t first, i, len, n, off, next_off;
 
 	off = 0;
-	if (v->top < v->n) {
-		memcpy(&off, v->anchors.s + v->top / ANCHOR * sizeof(off),
+	if (v->shown < v->n) {
+		memcpy(&off, v->anchors.s + v->shown / ANCHOR * sizeof(off),
 		    sizeof(off));
-		for (i = v->top % ANCHOR; i > 0; i--)
+		for (i = v->shown % ANCHOR; i > 0; i--)
 			off = next_row(v, off);
 	}
+	first = off;
 	for (i = 0; i < rows; i++) {
 		begin_row((int)i + 1, false);
-		if (v->top + i >= v->n)
+		if (v->shown + i >= v->n)
 			continue;
 		next_off = next_row(v, off);
 		p = text_at(v, off, &n);
@@ -192,44 +231,75 @@ draw_text(struct view *v, size_t rows)
 		put(p, len, v->cols);
 		off = next_off;
 	}
+	return first;
 }
 
-/*
- * Show a card and move about on it; the first key that means something else is
- * returned. Space at the end of a text is such a key.
- */
+/* Draw the card; rows is its height without title, keys and status. The offset
+ * of the first row of a text. */
+static size_t
+draw(struct screen *s, struct view *v, const char *keys, size_t rows)
+{
+	size_t i, off, seen;
+	int cols;
+
+	cols = term_cols();
+	begin_row(0, true);
+	print(cols > PERCENT ? cols - PERCENT : 0, " %s", s->title);
+	seen = v->shown + rows < v->n ? v->shown + rows : v->n;
+	if (v->n > rows)
+		print(PERCENT, "%4zu%%", seen * 100 / v->n);
+	else
+		print(PERCENT, "%s", "");
+	off = v->row == NULL ? draw_text(v, rows) : 0;
+	for (i = 0; v->row != NULL && i < rows; i++) {
+		begin_row((int)i + 1, v->shown + i == v->cur && v->n > 0);
+		if (v->shown + i < v->n)
+			v->row(v->owner, v->shown + i,
+			    v->shown + i == v->cur, cols);
+	}
+	begin_row(term_rows() - 2, true);
+	print(cols, " %s", keys);
+	return off;
+}
+
+/* Fit the view into the terminal as it is now: its height; *end is the last
+ * row that can be the current one. */
+static size_t
+fit(struct view *v, size_t *end)
+{
+	size_t rows, page;
+
+	rows = term_rows() > MARGIN ? (size_t)(term_rows() - MARGIN) : 1;
+	if (v->row == NULL && v->cols != term_cols())
+		fold(v, term_cols());
+	page = v->row == NULL ? rows : 1;
+	*end = v->n > page ? v->n - page : 0;
+	if (v->cur > *end)
+		v->cur = *end;
+	v->shown = v->top;
+	if (v->row == NULL || v->cur < v->shown)
+		v->shown = v->cur;
+	else if (v->cur >= v->shown + rows)
+		v->shown = v->cur - rows + 1;
+	if (v->row != NULL && v->shown + rows > v->n)
+		v->shown = v->n > rows ? v->n - rows : 0;
+	return rows;
+}
+
 int
 card(struct screen *s, struct view *v, const char *keys)
 {
-	size_t i, rows, end;
-	int c, cols;
+	size_t rows, end, off;
+	int c;
 
-	for (;;) {
-		cols = term_cols();
-		rows = term_rows() > MARGIN ?
-		    (size_t)(term_rows() - MARGIN) : 1;
-		if (v->row == NULL && v->cols != cols)
-			fold(v, cols);
-		end = v->n > (v->row == NULL ? rows : 1) ?
-		    v->n - (v->row == NULL ? rows : 1) : 0;
-		if (v->cur > end)
-			v->cur = end;
-		if (v->row == NULL || v->cur < v->top)
-			v->top = v->cur;
-		else if (v->cur >= v->top + rows)
-			v->top = v->cur - rows + 1;
-		begin_row(0, true);
-		print(cols, " %s", s->title);
-		if (v->row == NULL)
-			draw_text(v, rows);
-		for (i = 0; v->row != NULL && i < rows; i++) {
-			begin_row((int)i + 1, v->top + i == v->cur && v->n > 0);
-			if (v->top + i < v->n)
-				v->row(v->owner, v->top + i,
-				    v->top + i == v->cur, cols);
+	for (c = KEY_NONE;;) {
+		rows = fit(v, &end);
+		off = draw(s, v, keys, rows);
+		/* A terminal that gets its size back shows the same again. */
+		if (c != KEY_RESIZE) {
+			v->top = v->shown;
+			v->off = off;
 		}
-		begin_row(term_rows() - 2, true);
-		print(cols, " %s", keys);
 		status(s);
 		c = term_key(s->tick, s->arg);
 		if (c != KEY_RESIZE && c != KEY_NONE)

@@ -19,15 +19,17 @@ my @layers = (
     [qw(term)],			# the terminal
     [qw(text)],			# growing texts
     [qw(safe)],			# text made safe for the terminal
-    [qw(view pop mail)],	# cards; the wire; header fields
+    [qw(view dial mail)],	# cards; the connection; header fields
     [qw(charset date body)],	# the formats of mail
     [qw(field entity)],
     [qw(address html)],
     [qw(mime)],
     [qw(draft)],
+    [qw(pop)],			# the wire
     [qw(account)],		# URL and password
     [qw(maildrop submit)],	# what the server holds; popcard -s
-    [qw(compose)],		# a message that is written
+    [qw(fetch)],		# transfers
+    [qw(compose save)],		# messages to be sent, and to files
     [qw(message)],		# the cards
     [qw(list)],
     [qw(boards)],

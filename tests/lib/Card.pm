@@ -150,7 +150,8 @@ our @mail = map { join "\n", @$_, '' } (
 	'Date: Sat, 3 Jan 1996 01:05:34 +0000', 'Subject: one', '',
 	'line1', '.dot', ''],
     ['From carol@example.org Sun Jan  4 01:06:00 1996',
-	'Received: from nowhere', 'Subject: colours', ' in many',
+	'Received: from nowhere',
+	'Content-Type: text/plain; charset=utf-8', 'Subject: colours', ' in many',
 	" lines \e[31mred\e]0;owned\a", 'From: Carol', '',
 	"esc \e[2J\e]0;owned\a csi \x9b31m end",
 	"bidi \xe2\x80\xae umlaut \xc3\xa4 cjk \xe4\xb8\xad\xe6\x96\x87 nul \0 end",
@@ -250,7 +251,7 @@ END
 # The same, with alice's mail, until the list is there.
 sub started {
 	run("-P 3 '$url' 3<$dir/pass", @_);
-	shows(qr/messages, 0 marked/, 'the list is there');
+	shows(qr/messages, 0 flagged/, 'the list is there');
 }
 
 # It ends by itself, or has ended, and the terminal is as it was.
