@@ -14,6 +14,11 @@
 
 #include "mime.h"
 
+/* GCC's analyzer takes (iconv_t)-1 for memory. */
+#if defined(__GNUC__) && __GNUC__ >= 10 && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* 0x80 to 0x9f in windows-1252; 0: nothing is there. */
 static const unsigned short windows[] = { 0x20ac, 0, 0x201a, 0x192, 0x201e,
     0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0, 0x17d, 0,
@@ -128,21 +133,33 @@ convert(iconv_t cd, const char *s, size_t n, struct text *out)
 	}
 }
 
-/* A converter from a charset that mail names; libc sees no odd names. */
-static iconv_t
-open_charset(const char *charset)
+/* Convert by libc; false where it does not know the charset. */
+static bool
+convert_from(const char *charset, const char *s, size_t n, struct text *out)
 {
 	iconv_t cd;
+
+	if ((cd = iconv_open("UTF-8", charset)) == (iconv_t)-1)
+		return false;
+	convert(cd, s, n, out);
+	iconv_close(cd);
+	return true;
+}
+
+/* Convert from a charset that mail names; libc sees no odd names. */
+static bool
+convert_named(const char *charset, const char *s, size_t n, struct text *out)
+{
 	size_t i;
 
 	if (charset[strspn(charset, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")] != '\0')
-		return (iconv_t)-1;
+		return false;
 	for (i = 0; i < sizeof(meant) / sizeof(meant[0]); i++)
 		if (strcasecmp(charset, meant[i][0]) == 0 &&
-		    (cd = iconv_open("UTF-8", meant[i][1])) != (iconv_t)-1)
-			return cd;
-	return iconv_open("UTF-8", charset);
+		    convert_from(meant[i][1], s, n, out))
+			return true;
+	return convert_from(charset, s, n, out);
 }
 
 void
@@ -150,18 +167,14 @@ charset_decode(const char *charset, const char *s, size_t n,
     struct text *out)
 {
 	enum kind kind;
-	iconv_t cd;
 	size_t i;
 
 	kind = OTHER;
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcasecmp(charset, known[i].name) == 0)
 			kind = known[i].kind;
-	if (kind == OTHER && (cd = open_charset(charset)) != (iconv_t)-1) {
-		convert(cd, s, n, out);
-		iconv_close(cd);
+	if (kind == OTHER && convert_named(charset, s, n, out))
 		return;
-	}
 	if (kind == UTF8 || (kind != LATIN1 && kind != LATIN9 &&
 	    utf8_valid(s, n)))
 		text_add(out, s, n);
@@ -170,39 +183,48 @@ charset_decode(const char *charset, const char *s, size_t n,
 			add_octet((unsigned char)s[i], kind, out);
 }
 
+/* Append a character of k octets by libc; false where the charset lacks it, or
+ * where there is no converter. */
+static bool
+encode_character(iconv_t cd, const char *s, size_t k, struct text *out)
+{
+	char buf[32], *in = (char *)s, *to = buf;
+	size_t room = sizeof(buf);
+
+	if (cd == (iconv_t)-1 || iconv(cd, &in, &k, &to, &room) != 0)
+		return false;
+	text_add(out, buf, sizeof(buf) - room);
+	return true;
+}
+
 bool
 charset_encode(const char *s, size_t n, struct text *out)
 {
-	char buf[32], *in, *to;
+	const char *charset = nl_langinfo(CODESET);
+	char spelt[32];
 	unsigned long c;
-	size_t k, left, room;
+	size_t k;
 	iconv_t cd;
 	bool all;
 
-	if (strcasecmp(nl_langinfo(CODESET), "UTF-8") == 0) {
+	if (strcasecmp(charset, "UTF-8") == 0) {
 		text_add(out, s, n);
 		return utf8_valid(s, n);
 	}
-	cd = iconv_open(nl_langinfo(CODESET), "UTF-8");
-	for (all = true; n > 0; s += k, n -= k) {
-		if ((k = utf8_next(s, n, &c)) == 0 || c < 0x80) {
-			all = all && k == 1;
+	cd = iconv_open(charset, "UTF-8");
+	all = cd != (iconv_t)-1;
+	for (; n > 0; s += k, n -= k)
+		if ((k = utf8_next(s, n, &c)) == 0) {
+			all = false;
 			k = 1;
 			text_add(out, s, 1);
-			continue;
-		}
-		in = (char *)s;
-		to = buf;
-		left = k;
-		room = sizeof(buf);
-		if (cd == (iconv_t)-1 ||
-		    iconv(cd, &in, &left, &to, &room) != 0) {
+		} else if (c < 0x80)
+			text_add(out, s, 1);
+		else if (!encode_character(cd, s, k, out)) {
 			all = false;
-			room = sizeof(buf) - (size_t)snprintf(buf, sizeof(buf),
-			    "<U+%04lX>", c);
+			snprintf(spelt, sizeof(spelt), "<U+%04lX>", c);
+			text_str(out, spelt);
 		}
-		text_add(out, buf, sizeof(buf) - room);
-	}
 	if (cd != (iconv_t)-1)
 		iconv_close(cd);
 	return all;

@@ -25,9 +25,11 @@ plain_date(const char *s, char *buf, size_t size)
 	for (depth = n = 0; *s != '\0' && n < size - 1; s++) {
 		depth += *s == '(';
 		if (depth == 0)
-			buf[n++] = *s == ',' ? ' ' : *s;
+			buf[n++] = *s;
 		else if (*s == ')' && --depth == 0)
 			buf[n++] = ' ';
+		if (n > 0 && buf[n - 1] == ',')
+			buf[n - 1] = ' ';
 	}
 	buf[n] = '\0';
 }

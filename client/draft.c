@@ -15,7 +15,7 @@
 #include "mime.h"
 
 enum {
-	LINE = 78,		/* characters of a line of text: RFC 5322 2.1.1 */
+	LINE = 78,		/* characters of a line: RFC 5322 2.1.1 */
 	LINE_MOST = 998,	/* octets that a line may have at all */
 	QP_LINE = 76,		/* of quoted-printable: RFC 2045 6.7 */
 	REFERENCES = 20,	/* of a thread: its latest messages */
@@ -29,9 +29,12 @@ wrap_line(const char *s, size_t n, size_t quote, struct text *out)
 {
 	const char *p = s + quote;
 	size_t i, blank, chars;
+	bool stuff;
 
 	for (n -= quote;; p += blank, n -= blank) {
-		chars = quote;
+		stuff = quote == 0 && n > 0 && (*p == ' ' || *p == '>' ||
+		    (n >= 5 && memcmp(p, "From ", 5) == 0));
+		chars = quote + stuff;
 		for (i = blank = 0; i < n && (chars < LINE || blank == 0);
 		    i++) {
 			chars += ((unsigned char)p[i] & 0xc0) != 0x80;
@@ -41,9 +44,7 @@ wrap_line(const char *s, size_t n, size_t quote, struct text *out)
 		if (i == n)
 			blank = n;
 		text_add(out, s, quote);
-		if (quote == 0 && (*p == ' ' || *p == '>' ||
-		    (n >= 5 && memcmp(p, "From ", 5) == 0)))
-			text_add(out, " ", 1);
+		text_str(out, stuff ? " " : "");
 		text_add(out, p, blank);
 		text_add(out, "\n", 1);
 		if (blank == n)

@@ -37,8 +37,10 @@ add_hex(const char *s, size_t n, char mark, struct text *out)
 	char c;
 
 	for (; n > 0; s++, n--) {
-		c = mark == '=' && *s == '_' ? ' ' : *s;
-		if (c == mark && n > 2 && hex_digit(s[1]) != -1 &&
+		c = *s;
+		if (mark == '=' && c == '_')
+			c = ' ';
+		else if (c == mark && n > 2 && hex_digit(s[1]) != -1 &&
 		    hex_digit(s[2]) != -1) {
 			c = (char)(hex_digit(s[1]) << 4 | hex_digit(s[2]));
 			s += 2;
@@ -154,10 +156,10 @@ field_decode(const char *value, struct text *out)
 const char *
 field_enclosed(const char *s, struct text *out)
 {
-	char open, shut;
 	size_t depth;
+	int open, shut;
 
-	open = *s++;
+	open = (unsigned char)*s++;
 	shut = open == '"' ? '"' : open == '(' ? ')' : '>';
 	for (depth = 1; *s != '\0'; s++) {
 		if (*s == '\\' && s[1] != '\0' && open != '<')

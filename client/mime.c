@@ -134,7 +134,7 @@ read_header(struct mime *m, struct mime_part *p, bool digest, struct level *l)
 	    MIME_PLAIN;
 	mail_field(head, n, "Content-Disposition", &value);
 	p->attached = strncasecmp(value.s, "attachment", 10) == 0;
-	if (!field_param(value.s, "filename", &name))
+	if (!field_param(value.s, "filename", &name) || name.n == 0)
 		field_param(type.s, "name", &name);
 	p->name = text_string(&name);
 	text_free(&type);

@@ -3,10 +3,12 @@
  * with what others make of it.
  * usage: mime text	what a person is shown
  *	  mime parts	each field and leaf decoded
+ *	  mime send	the message to be sent, of a draft
  */
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client/mail.h"
@@ -68,6 +70,7 @@ main(int argc, char **argv)
 {
 	struct text in = { 0 }, out = { 0 };
 	struct mime m;
+	char id[160];
 
 	setlocale(LC_CTYPE, "");
 	if (argc != 2 || !read_all(STDIN_FILENO, &in))
@@ -75,8 +78,12 @@ main(int argc, char **argv)
 	mime_open(&m, in.s, in.n);
 	if (strcmp(argv[1], "text") == 0)
 		show_text(&m, &out);
-	else
+	else if (strcmp(argv[1], "parts") == 0)
 		show_parts(&m, &out);
+	else {
+		draft_id(time(NULL), id);
+		draft_finish(in.s, in.n, time(NULL), id, &out);
+	}
 	fwrite(out.s, 1, out.n, stdout);
 	mime_close(&m);
 	text_free(&in);
