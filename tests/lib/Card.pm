@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep);
 
 our @EXPORT = qw($dir $popcard $locale @mail $pop $port $url
     terminal_needed terminal tmux keys_in typed screen shows case eventually
-    raw children popcard_pid run started ended server);
+    capture_pane raw children popcard_pid run started ended server);
 my $here = dirname(abs_path(__FILE__));
 
 my $PATIENCE = $ENV{POPPER_PATIENCE} // 30;	# seconds a screen may take
@@ -85,8 +85,11 @@ sub terminal {
 sub keys_in { tmux('send-keys', @_); }
 sub typed { keys_in('-l', @_); keys_in('Enter') }
 
+# What is shown, in UTF-8; with -e its attributes as well.
+sub capture_pane { return scalar `@tmux capture-pane -p @_` }
+
 sub screen {
-	my $text = `@tmux capture-pane -p`;
+	my $text = capture_pane();
 	utf8::decode($text);
 	return $text;
 }
@@ -299,7 +302,8 @@ C<started(ENV)> runs popcard in a fresh terminal of 80x24 on alice's mail,
 C<run(ARGUMENTS, ENV)> on anything, both in the directory
 F<$dir/tmp>, which is empty then; C<terminal(ENV)> gives a shell.  C<keys_in>
 presses keys by tmux's names, C<typed> types a line, C<tmux> is any other command
-of it.  C<screen> is what is shown, C<shows(REGEX, TITLE)> waits for it, C<raw>
+of it.  C<screen> is what is shown (C<capture_pane> what
+tmux says of it), C<shows(REGEX, TITLE)> waits for it, C<raw>
 is all that was written.  C<ended(STATUS)> waits for the end of popcard.
 
 =cut
