@@ -73,14 +73,12 @@ flow_text(const char *s, size_t n, struct text *out)
 	}
 }
 
-/* Has the text lines that only an encoding gets through: RFC 5322 2.3? */
+/* Is there a line that is longer than RFC 5322 2.1.1 allows? */
 static bool
-needs_qp(const char *s, size_t n)
+has_long_line(const char *s, size_t n)
 {
 	size_t k, len;
 
-	if (memchr(s, '\r', n) != NULL || memchr(s, '\0', n) != NULL)
-		return true;
 	for (; n > 0; s += k, n -= k) {
 		k = body_line(s, n, &len);
 		if (len > LINE_MOST)
@@ -110,9 +108,9 @@ qp_encode(const char *s, size_t n, struct text *out)
 	}
 }
 
-/* The fields for a text, the empty line, and the text. 8bit is for lines that
- * every server takes: one whose next server takes only ASCII encodes them
- * (RFC 6152 3). */
+/* The fields for a text, the empty line, and the text. It is sent as 8bit where
+ * its lines allow that: it stays readable for every program, and a server whose
+ * next one takes only ASCII encodes it (RFC 6152 3). */
 static void
 add_body(const char *s, size_t n, struct text *out)
 {
@@ -120,7 +118,10 @@ add_body(const char *s, size_t n, struct text *out)
 	bool qp;
 
 	flow_text(s, n, &body);
-	qp = body.n > 0 && needs_qp(body.s, body.n);
+	/* RFC 5322 2.3: lines of at most 998 octets, no CR and no NUL. */
+	qp = body.n > 0 && (has_long_line(body.s, body.n) ||
+	    memchr(body.s, '\r', body.n) != NULL ||
+	    memchr(body.s, '\0', body.n) != NULL);
 	text_str(out, "MIME-Version: 1.0\nContent-Type: text/plain; charset=");
 	text_str(out, !mail_8bit(s, n) ? "us-ascii" : utf8_valid(s, n) ?
 	    "utf-8" : "unknown-8bit");
@@ -144,7 +145,7 @@ add_field(const char *s, size_t n, struct text *out)
 	size_t i, len;
 	bool list;
 
-	if (!mail_8bit(s, n) && n <= LINE_MOST) {
+	if (!mail_8bit(s, n) && !has_long_line(s, n)) {
 		text_add(out, s, n);
 		if (s[n - 1] != '\n')
 			text_add(out, "\n", 1);
@@ -161,9 +162,9 @@ add_field(const char *s, size_t n, struct text *out)
 		if (s[i] != '\r' && s[i] != '\n' && (value.n > 0 ||
 		    (s[i] != ' ' && s[i] != '\t')))
 			text_add(&value, s + i, 1);
-	if (list) {
+	if (list)
 		address_encode(text_string(&value), out);
-	} else
+	else
 		field_encode(value.s, value.n, out);
 	text_add(out, "\n", 1);
 	text_free(&value);

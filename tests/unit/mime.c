@@ -355,7 +355,35 @@ drafts(void)
 	text_free(&t);
 }
 
-/* The text is the answer to a message. */
+/* The Message-IDs of a long thread: the last 20, a line each, and left as they
+ * are when the answer is sent. */
+static void
+thread(void)
+{
+	struct text mail = { 0 }, want = { 0 }, t = { 0 }, sent = { 0 };
+	struct mime m;
+	char id[80];
+	int i;
+
+	text_str(&mail, "From: a@b\nReferences: <no id> <>");
+	text_str(&want, "To: a@b\nSubject: Re: \nReferences:");
+	for (i = 0; i < 30; i++) {
+		snprintf(id, sizeof(id), "\n <%d.%050d@example.org>", i, i);
+		text_str(&mail, id);
+		text_str(&want, i < 10 ? "" : id);
+	}
+	text_str(&mail, "\n\n");
+	text_str(&want, "\n" STAMP MIME("us-ascii", "7bit") "a@b wrote:\n");
+	mime_open(&m, mail.s, mail.n);
+	draft_reply(&m, &t);
+	draft_finish(t.s, t.n, 1795784700, "<id@host>", &sent);
+	is_made(&sent, text_string(&want), "a long thread");
+	mime_close(&m);
+	text_free(&mail);
+	text_free(&want);
+	text_free(&t);
+}
+
 static void
 answers(void)
 {
@@ -497,6 +525,7 @@ main(void)
 	dates();
 	drafts();
 	answers();
+	thread();
 	parts();
 	bombs();
 	return tap_end();
