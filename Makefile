@@ -63,9 +63,18 @@ OBJ	= $(SRC:.c=.o)
 # all but main(), for the unit tests
 MODULES	= $(OBJ:popper.o=)
 UNITS	= scan plan journal md5 twin base64 child
-CARD	= client/popcard.c client/cards.c client/mail.c client/maildrop.c \
-	  client/pop.c client/term.c client/view.c
+CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
+	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
+	  client/submit.c client/account.c client/pop.c client/dial.c \
+	  client/view.c client/safe.c \
+	  $(CARD_MIME) client/mail.c client/text.c client/term.c
+CARD_MIME = client/draft.c client/mime.c client/html.c client/entity.c \
+	  client/address.c client/field.c client/body.c client/date.c \
+	  client/charset.c
+CARDHDR	= client/*.h
 CARDOBJ	= $(CARD:.c=.o)
+CARD_UNITS = mime
+CARD_UNDER = $(CARD_MIME) client/mail.c client/text.c client/term.c
 
 all: popper client/popcard
 
@@ -82,7 +91,7 @@ $(TOP:.c=.o) $(XTND:.c=.o) $(CHECK:.c=.o): $(HDR)
 client/popcard: $(CARDOBJ)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $(CARDOBJ)
 
-$(CARDOBJ): client/popcard.h
+$(CARDOBJ): $(CARDHDR)
 
 .SUFFIXES: .c .o
 .c.o:
@@ -105,16 +114,20 @@ sources:
 
 # ---- tests ----------------------------------------------------------------
 
-units: $(OBJ)
+units: $(OBJ) $(CARDOBJ)
 	mkdir -p build/unit
 	for u in $(UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) \
 	    -o build/unit/$$u tests/unit/$$u.c $(MODULES) $(LIBCRYPT) || \
+	    exit 1; done
+	for u in $(CARD_UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) \
+	    -I. -o build/unit/$$u tests/unit/$$u.c $(CARD_UNDER:.c=.o) || \
 	    exit 1; done
 
 PROVE	= prove -j4 -I tests/lib
 TESTS	= tests/*.t
 check: all units
-	POPPER=./popper $(PROVE) $(UNITS:%=build/unit/%) $(TESTS)
+	POPPER=./popper $(PROVE) $(UNITS:%=build/unit/%) \
+	    $(CARD_UNITS:%=build/unit/%) $(TESTS)
 
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 # Not those about the order of system calls, about time, other programs and the
@@ -131,8 +144,11 @@ check-san:
 	for u in $(SAN_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) \
 	    -o build/san/unit/$$u tests/unit/$$u.c $(MODULES:%=build/san/%) \
 	    $(LIBCRYPT) || exit 1; done
+	for u in $(CARD_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) -I. \
+	    -o build/san/unit/$$u tests/unit/$$u.c $(CARD_UNDER) || exit 1; done
 	ASAN_OPTIONS=detect_leaks=0 POPPER=build/san/popper $(PROVE) \
-	    $(SAN_UNITS:%=build/san/unit/%) $(SAN_TESTS)
+	    $(SAN_UNITS:%=build/san/unit/%) $(CARD_UNITS:%=build/san/unit/%) \
+	    $(SAN_TESTS)
 
 # The ways for systems without Linux's extras, of files and of accounts; another
 # C library; and a compiler that knows C and no more.

@@ -1,6 +1,6 @@
 /*
  * What the server holds: the open maildrop or board and its messages, and the
- * marks on them. A lost connection ends the program here.
+ * flags on them. A lost connection ends the program here.
  */
 #define _XOPEN_SOURCE 700
 
@@ -12,11 +12,14 @@
 #include <strings.h>
 #include <sysexits.h>
 
-#include "popcard.h"
+#include "mail.h"
+#include "maildrop.h"
+#include "mime.h"
+#include "safe.h"
 
 enum {
 	MAX_MESSAGES = 99999	/* in a list: its numbers have five columns,
-				   and 40 MB whatever the server claims */
+				   and 50 MB whatever the server claims */
 };
 
 /* The fields in the list, and how many octets of each are kept: as many as a
@@ -26,17 +29,15 @@ static const struct {
 	size_t most;
 } fields[FIELDS] = { { "From", 64 }, { "Subject", 200 }, { "Date", 40 } };
 
-/* The connection is lost, and with it the session. */
 _Noreturn void
 gone(struct session *s)
 {
 	error("%s", s->pop.text);
-	if (s->marked > 0)
+	if (s->deleted > 0)
 		error("nothing was deleted");
 	exit(s->pop.code);
 }
 
-/* One command; a lost connection does not come back from here. */
 bool
 ask(struct session *s, int wait, const char *fmt, ...)
 {
@@ -52,7 +53,6 @@ ask(struct session *s, int wait, const char *fmt, ...)
 	return r == POP_OK;
 }
 
-/* The next line of a listing; false at its end. */
 bool
 next(struct session *s)
 {
@@ -69,13 +69,13 @@ idle(void *arg)
 	ask(arg, POP_WAIT, "NOOP");
 }
 
-/* While an editor runs: if the session is lost, the letter is not. */
+/* While an editor runs: if the session is lost, the message is not. */
 void
 idle_editing(void *arg)
 {
 	struct session *s = arg;
 
-	if (s->pop.fd != -1)
+	if (s->pop.dial.fd != -1)
 		pop_command(&s->pop, POP_WAIT, "NOOP");
 }
 
@@ -89,71 +89,111 @@ enter(struct session *s)
 	}
 }
 
-/* Keep one field of a message. */
+/* Keep one field of a message, decoded, in the locale's charset. */
 static void
 set_field(struct message *m, int f, const char *value)
 {
+	struct text utf8 = { 0 }, own = { 0 };
+
+	if (f == FROM)
+		address_sender(value, &utf8);
+	else
+		field_decode(value, &utf8);
+	charset_encode(utf8.s, utf8.n, &own);
+	text_add(&own, "", 1);
 	free(m->field[f]);
-	m->field[f] = must(strndup(pop_blanks(value), fields[f].most));
+	m->field[f] = must(strndup(text_blanks(own.s), fields[f].most));
+	text_free(&utf8);
+	text_free(&own);
 }
 
-/* One field of all messages by XTND XLST; false where it is not to be had. */
+/* The line of a listing that tells of message *i; NULL if it makes no sense. */
+static const char *
+listed(struct session *s, unsigned long *i)
+{
+	const char *p;
+
+	p = text_blanks(s->pop.line);
+	return text_number(&p, s->n, i) && *i > 0 ? p : NULL;
+}
+
+/* The next line of XTND XLST: the value of the field in message *i. */
+static const char *
+next_field(struct session *s, const char *name, unsigned long *i)
+{
+	const char *p;
+	size_t len;
+
+	len = strlen(name);
+	while (next(s))
+		if ((p = listed(s, i)) != NULL &&
+		    strncasecmp(p, name, len) == 0 && p[len] == ':')
+			return p + len + 1;
+	return NULL;
+}
+
+/* One field of all messages by XTND XLST; false if it is not to be had. */
 static bool
 list_field(struct session *s, int f)
 {
-	const char *p;
+	const char *value;
 	unsigned long i;
-	size_t len;
 
 	if (!ask(s, POP_WAIT, "XTND XLST %s", fields[f].name))
 		return false;
-	len = strlen(fields[f].name);
-	while (next(s)) {
-		p = pop_blanks(s->pop.line);
-		if (!pop_number(&p, s->n, &i) || i == 0 ||
-		    strncasecmp(p, fields[f].name, len) != 0 || p[len] != ':')
-			continue;
-		set_field(&s->msg[i - 1], f, p + len + 1);
+	while ((value = next_field(s, fields[f].name, &i)) != NULL) {
+		set_field(&s->msg[i - 1], f, value);
 		s->msg[i - 1].known = true;
 	}
 	return true;
 }
 
-/* The fields of one message by TOP, for servers without XLST. */
+/*
+ * Which messages are unread: those whose Status field lacks an R, if there are
+ * such fields at all, else those above LAST. A server may know neither.
+ */
+static void
+list_unread(struct session *s)
+{
+	const char *p;
+	unsigned long i, last;
+	bool any;
+
+	any = false;
+	if (ask(s, POP_WAIT, "XTND XLST Status")) {
+		for (i = 0; i < s->n; i++)
+			s->msg[i].unread = true;
+		while ((p = next_field(s, "Status", &i)) != NULL) {
+			any = any || *text_blanks(p) != '\0';
+			s->msg[i - 1].unread = strchr(p, 'R') == NULL;
+		}
+	}
+	if (any)
+		return;
+	last = ask(s, POP_WAIT, "LAST") && (p = s->pop.text,
+	    text_number(&p, LONG_MAX, &i)) ? i : s->n;
+	for (i = 0; i < s->n; i++)
+		s->msg[i].unread = i >= last;
+}
+
 void
 top_fields(struct session *s, size_t i)
 {
 	struct text t = { 0 }, value = { 0 };
-	void (*tell)(struct pop *) = s->pop.progress;
-	int f, r;
+	int f;
 
 	s->msg[i].known = true;
 	if (!ask(s, POP_WAIT, "TOP %zu 0", i + 1))
 		return;
-	s->pop.progress = NULL;		/* a list is being drawn */
-	r = pop_text(&s->pop, &t);
-	s->pop.progress = tell;
-	if (r == POP_LOST)
+	if (pop_text(&s->pop, &t) == POP_LOST)
 		gone(s);
 	for (f = 0; f < FIELDS; f++)
 		if (mail_field(t.s, t.n, fields[f].name, &value))
 			set_field(&s->msg[i], f, value.s);
+	if (mail_field(t.s, t.n, "Status", &value))
+		s->msg[i].unread = strchr(value.s, 'R') == NULL;
 	text_free(&t);
 	text_free(&value);
-}
-
-static void
-forget(struct session *s)
-{
-	size_t i;
-	int f;
-
-	for (i = 0; i < s->n; i++)
-		for (f = 0; f < FIELDS; f++)
-			free(s->msg[i].field[f]);
-	free(s->msg);
-	s->msg = NULL;
-	s->n = s->marked = s->total = 0;
 }
 
 /* How many messages there are; of more than MAX_MESSAGES only the first. */
@@ -164,77 +204,116 @@ count(struct session *s)
 	const char *p;
 
 	if (!ask(s, POP_WAIT, "STAT") || (p = s->pop.text,
-	    !pop_number(&p, LONG_MAX, &n))) {
+	    !text_number(&p, LONG_MAX, &n))) {
 		error("%s: STAT is not answered: %s", s->pop.host,
 		    s->pop.text);
 		exit(EX_PROTOCOL);
 	}
-	say(s, "%s", "");
+	say(&s->screen, "%s", "");
 	s->total = n;
 	if (n <= MAX_MESSAGES)
 		return n;
-	say(s, "There are %lu messages: these are the first %d.", n,
+	say(&s->screen, "There are %lu messages: these are the first %d.", n,
 	    (int)MAX_MESSAGES);
 	return MAX_MESSAGES;
 }
 
-/* Learn what the open maildrop or board holds. */
+/* The sizes, a board's own numbers, and the unique names. */
+static void
+list_sizes(struct session *s)
+{
+	const char *p;
+	unsigned long i;
+
+	if (ask(s, POP_WAIT, "LIST"))
+		while (next(s)) {
+			if ((p = listed(s, &i)) == NULL || !text_number(&p,
+			    LONG_MAX, &s->msg[i - 1].octets))
+				continue;
+			if (*p != '\0')		/* RFC 1082: a third column */
+				text_number(&p, LONG_MAX, &s->msg[i - 1].id);
+		}
+	if (ask(s, POP_WAIT, "UIDL"))
+		while (next(s))
+			if ((p = listed(s, &i)) != NULL && *p != '\0') {
+				free(s->msg[i - 1].uid);
+				s->msg[i - 1].uid = must(strndup(p, UID_MAX));
+			}
+}
+
+void
+forget(struct message *msg, size_t n)
+{
+	size_t i;
+	int f;
+
+	for (i = 0; i < n; i++) {
+		free(msg[i].uid);
+		for (f = 0; f < FIELDS; f++)
+			free(msg[i].field[f]);
+	}
+	free(msg);
+}
+
 void
 load(struct session *s)
 {
-	unsigned long i;
-	const char *p;
-	size_t n;
+	size_t i;
 	int f;
 
-	forget(s);
-	say(s, "reading the list");
-	status(s);
-	if ((n = count(s)) == 0)
+	forget(s->msg, s->n);
+	s->msg = NULL;
+	s->n = s->deleted = s->cur = 0;
+	say(&s->screen, "reading the list");
+	status(&s->screen);
+	if ((i = count(s)) == 0)
 		return;
-	s->msg = must(calloc(n, sizeof(*s->msg)));
-	s->n = n;
-	for (i = 0; i < n; i++)
-		s->msg[i].id = i + 1;
-	if (ask(s, POP_WAIT, "LIST"))
-		while (next(s)) {
-			p = pop_blanks(s->pop.line);
-			if (!pop_number(&p, s->n, &i) || i == 0 ||
-			    !pop_number(&p, LONG_MAX, &s->msg[i - 1].octets))
-				continue;
-			if (*p != '\0')		/* RFC 1082: a third column */
-				pop_number(&p, LONG_MAX, &s->msg[i - 1].id);
-		}
+	s->msg = must(calloc(i, sizeof(*s->msg)));
+	for (s->n = i; i > 0; i--)
+		s->msg[i - 1].id = i;
+	list_sizes(s);
 	for (f = 0; f < FIELDS && list_field(s, f); f++)
 		;
 	for (i = 0; f < FIELDS && i < s->n; i++)
 		s->msg[i].known = false;
+	if (s->board[0] == '\0')
+		list_unread(s);
+}
+
+bool
+open_board(struct session *s, const char *how, const char *name)
+{
+	if (!ask(s, POP_WORK, "XTND %s %s", how, name))
+		return false;
+	while (next(s))
+		;
+	s->open = how;
+	snprintf(s->board, sizeof(s->board), "%s", name);
+	load(s);
+	return true;
 }
 
 /*
- * DELE could be taken back only by RSET, for all messages at once. So the marks
+ * DELE could be taken back only by RSET, for all messages at once. So the flags
  * are kept here, and DELE is sent when the user has decided.
  */
 void
-mark(struct session *s, size_t i, bool on)
+flag(struct session *s, size_t i, bool on)
 {
-	if (s->board[0] != '\0')
-		say(s, "A board is read-only.");
-	else if (i < s->n && s->msg[i].marked != on) {
-		s->msg[i].marked = on;
-		s->marked += on ? 1 : (size_t)-1;
+	if (i < s->n && s->msg[i].deleted != on) {
+		s->msg[i].deleted = on;
+		s->deleted += on ? 1 : (size_t)-1;
 	}
 }
 
-/* DELE what is marked; where one fails all are taken back. */
 bool
-send_marks(struct session *s)
+send_flags(struct session *s)
 {
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->msg[i].marked && !ask(s, POP_WAIT, "DELE %zu", i + 1)) {
-			say(s, "Nothing deleted: %s", s->pop.text);
+		if (s->msg[i].deleted && !ask(s, POP_WAIT, "DELE %zu", i + 1)) {
+			say(&s->screen, "Nothing deleted: %s", s->pop.text);
 			ask(s, POP_WAIT, "RSET");
 			return false;
 		}

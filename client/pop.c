@@ -4,14 +4,7 @@
  */
 #define _XOPEN_SOURCE 700
 
-#include <sys/socket.h>
-
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,74 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "pop.h"
 
 enum {
 	TRIES = 3		/* logins while the maildrop is in use: the
 				   session before may just be ending */
 };
-
-void *
-must(void *p)
-{
-	if (p == NULL) {
-		error("no memory left");
-		exit(EX_OSERR);
-	}
-	return p;
-}
-
-void
-text_add(struct text *t, const char *s, size_t n)
-{
-	size_t room;
-
-	if (n > TEXT_MAX - t->n) {
-		n = TEXT_MAX - t->n;
-		t->cut = true;
-	}
-	if (n > t->room - t->n) {
-		for (room = t->room < 4096 ? 4096 : t->room; room < t->n + n;)
-			room *= 2;
-		t->s = must(realloc(t->s, room));
-		t->room = room;
-	}
-	if (n > 0)
-		memcpy(t->s + t->n, s, n);
-	t->n += n;
-}
-
-void
-text_free(struct text *t)
-{
-	free(t->s);
-	memset(t, 0, sizeof(*t));
-}
-
-const char *
-pop_blanks(const char *s)
-{
-	return s + strspn(s, " \t");
-}
-
-bool
-pop_number(const char **s, unsigned long max, unsigned long *out)
-{
-	unsigned long n, d;
-	const char *q;
-
-	for (n = 0, q = *s; isdigit((unsigned char)*q); q++) {
-		d = (unsigned long)(*q - '0');
-		if (d > max || n > (max - d) / 10)
-			return false;
-		n = n * 10 + d;
-	}
-	if (q == *s || (*q != '\0' && pop_blanks(q) == q))
-		return false;
-	*s = pop_blanks(q);
-	*out = n;
-	return true;
-}
 
 static long long
 now(void)
@@ -109,9 +40,7 @@ set_wait(struct pop *p, int seconds)
 void
 pop_close(struct pop *p)
 {
-	if (p->fd != -1)
-		close(p->fd);
-	p->fd = -1;
+	dial_close(&p->dial);
 	p->beg = p->end = p->outn = 0;
 }
 
@@ -119,38 +48,53 @@ pop_close(struct pop *p)
 static int
 lost(struct pop *p, int code, const char *why)
 {
-	snprintf(p->text, sizeof(p->text), "%s: %s", p->host, why);
-	p->code = code;
+	char helper[POP_LINE / 2];
+
 	pop_close(p);
+	snprintf(helper, sizeof(helper), "%s", why);
+	if (!p->cancelled)
+		dial_reason(&p->dial, helper, sizeof(helper));
+	snprintf(p->text, sizeof(p->text), "%s: %s", p->host, helper);
+	p->code = code;
 	return POP_LOST;
 }
 
-/* Wait until the descriptor is ready; false with errno at the deadline. */
+/*
+ * Wait until the descriptor is ready; false with errno at the deadline, or if
+ * the user cancels what is under way.
+ */
 static bool
-ready(const struct pop *p, short events)
+ready(struct pop *p, short events)
 {
-	struct pollfd pfd;
+	struct pollfd pfd[2];
 	long long left;
 	int r;
 
-	pfd.fd = p->fd;
-	pfd.events = events;
+	pfd[0].fd = p->dial.fd;
+	pfd[0].events = events;
+	pfd[1].fd = p->cancel != NULL ? STDIN_FILENO : -1;
+	pfd[1].events = POLLIN;
 	do {
 		left = p->deadline - now();
-		r = left <= 0 ? 0 : poll(&pfd, 1, (int)left);
-	} while (r == -1 && errno == EINTR);
+		r = left <= 0 ? 0 : poll(pfd, 2, (int)left);
+		if (r > 0 && pfd[1].revents != 0 && p->cancel()) {
+			p->cancelled = true;
+			errno = ECANCELED;
+			return false;
+		}
+	} while ((r == -1 && errno == EINTR) || (r > 0 && pfd[0].revents == 0));
 	if (r == 0)
 		errno = ETIMEDOUT;
 	return r > 0;
 }
 
-/* Read more behind what is there. */
+/* Read more after what is there. */
 static int
 fill(struct pop *p)
 {
 	ssize_t n;
 
-	if (p->fd == -1)
+	if (p->dial.fd == -1)
 		return POP_LOST;
 	if (p->beg > 0) {
 		memmove(p->in, p->in + p->beg, p->end - p->beg);
@@ -160,7 +104,7 @@ fill(struct pop *p)
 	do {
 		if (!ready(p, POLLIN))
 			return lost(p, EX_TEMPFAIL, strerror(errno));
-		n = read(p->fd, p->in + p->end, sizeof(p->in) - p->end);
+		n = read(p->dial.fd, p->in + p->end, sizeof(p->in) - p->end);
 	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
 	if (n <= 0)
 		return lost(p, EX_TEMPFAIL, n == -1 ? strerror(errno) :
@@ -174,13 +118,13 @@ send_all(struct pop *p, const char *s, size_t len)
 {
 	ssize_t n;
 
-	if (p->fd == -1)
+	if (p->dial.fd == -1)
 		return POP_LOST;
 	while (len > 0) {
 		set_wait(p, POP_WAIT);
 		if (!ready(p, POLLOUT))
 			return lost(p, EX_TEMPFAIL, strerror(errno));
-		n = write(p->fd, s, len);
+		n = write(p->dial.fd, s, len);
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			return lost(p, EX_TEMPFAIL, strerror(errno));
 		if (n > 0) {
@@ -262,72 +206,59 @@ pop_command(struct pop *p, int wait, const char *fmt, ...)
 }
 
 /* Connect to the first address that answers, and read the greeting. */
-static int
-connect_to(struct pop *p)
+int
+pop_connect(struct pop *p)
 {
-	struct addrinfo hints, *list, *ai;
-	int err, on;
-	socklen_t len;
+	char why[POP_LINE / 2];
+	int code, r;
 
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_socktype = SOCK_STREAM;
-	if ((err = getaddrinfo(p->host, p->port, &hints, &list)) != 0)
-		return lost(p, err == EAI_AGAIN || err == EAI_MEMORY ||
-		    err == EAI_SYSTEM ? EX_TEMPFAIL : EX_NOHOST,
-		    gai_strerror(err));
-	err = EADDRNOTAVAIL;
-	for (ai = list; ai != NULL && err != 0; ai = ai->ai_next) {
+	p->beg = p->end = p->outn = 0;
+	p->cancelled = false;
+	code = dial_open(&p->dial, p->helper, p->host, p->port, POP_WAIT, why,
+	    sizeof(why));
+	if (code != EX_OK)
+		return lost(p, code, why);
+	if ((r = reply(p, POP_WAIT)) == POP_NO) {
+		p->code = EX_TEMPFAIL;
 		pop_close(p);
-		p->fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
-		if (p->fd == -1 ||
-		    fcntl(p->fd, F_SETFD, FD_CLOEXEC) == -1 ||
-		    fcntl(p->fd, F_SETFL, O_NONBLOCK) == -1) {
-			err = errno;
-			continue;
-		}
-		set_wait(p, POP_WAIT);
-		err = connect(p->fd, ai->ai_addr, ai->ai_addrlen) == 0 ? 0 :
-		    errno;
-		if (err != EINPROGRESS)
-			continue;
-		len = sizeof(err);
-		if (!ready(p, POLLOUT) || getsockopt(p->fd, SOL_SOCKET,
-		    SO_ERROR, &err, &len) == -1)
-			err = errno;
 	}
-	freeaddrinfo(list);
-	if (err != 0)
-		return lost(p, EX_TEMPFAIL, strerror(err));
-	/* A parcel's last, short segment must not wait for an acknowledgement
-	 * that the other side is holding back. */
-	on = 1;
-	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return reply(p, POP_WAIT);
+	return r;
+}
+
+/* USER and PASS on a connection that may be old; *fresh says whether not. */
+static int
+authenticate(struct pop *p, bool *fresh)
+{
+	int r;
+
+	*fresh = p->dial.fd == -1;
+	if (*fresh && (r = pop_connect(p)) != POP_OK)
+		return r;
+	if ((r = pop_command(p, POP_WAIT, "USER %s", p->user)) == POP_OK)
+		r = pop_command(p, POP_WAIT, "PASS %s", p->pass);
+	if (r != POP_NO)
+		return r;
+	if (p->code == EX_UNAVAILABLE && !has_code(p, "SYS/PERM"))
+		p->code = EX_NOPERM;	/* a plain -ERR */
+	pop_close(p);
+	return r;
 }
 
 int
 pop_login(struct pop *p)
 {
+	bool fresh;
 	int r, try;
 
 	for (try = 1;; try++) {
-		if ((r = connect_to(p)) == POP_NO) {
-			p->code = EX_TEMPFAIL;
-			pop_close(p);
-		}
-		if (r != POP_OK)
+		r = authenticate(p, &fresh);
+		if (r == POP_OK || (r == POP_LOST && fresh) ||
+		    try == TRIES)
 			return r;
-		if ((r = pop_command(p, POP_WAIT, "USER %s", p->user)) ==
-		    POP_OK)
-			r = pop_command(p, POP_WAIT, "PASS %s", p->pass);
-		if (r != POP_NO)
+		if (r == POP_NO && !has_code(p, "IN-USE"))
 			return r;
-		if (p->code == EX_UNAVAILABLE && !has_code(p, "SYS/PERM"))
-			p->code = EX_NOPERM;	/* a plain -ERR */
-		pop_close(p);
-		if (!has_code(p, "IN-USE") || try == TRIES)
-			return r;
-		sleep(1);
+		if (r == POP_NO)
+			sleep(1);
 	}
 }
 
@@ -416,14 +347,14 @@ pop_text(struct pop *p, struct text *t)
 		}
 		if (p->done - told >= POP_BLOCK && p->progress != NULL) {
 			told = p->done;
-			p->progress(p);
+			p->progress(p->owner);
 		}
 	}
 	return r == POP_NO ? POP_OK : r;
 }
 
 int
-pop_parcel(struct pop *p)
+pop_xmit(struct pop *p)
 {
 	p->outn = 0;
 	p->last = '\n';
@@ -431,7 +362,7 @@ pop_parcel(struct pop *p)
 }
 
 static int
-parcel_flush(struct pop *p)
+xmit_flush(struct pop *p)
 {
 	size_t n;
 
@@ -441,15 +372,15 @@ parcel_flush(struct pop *p)
 	if (send_all(p, p->out, n) != POP_OK)
 		return POP_LOST;
 	if (p->progress != NULL && p->done > POP_BLOCK)
-		p->progress(p);
+		p->progress(p->owner);
 	return POP_OK;
 }
 
 int
-pop_parcel_add(struct pop *p, const char *s, size_t n)
+pop_xmit_add(struct pop *p, const char *s, size_t n)
 {
 	for (; n > 0; s++, n--) {
-		if (p->outn + 2 > sizeof(p->out) && parcel_flush(p) != POP_OK)
+		if (p->outn + 2 > sizeof(p->out) && xmit_flush(p) != POP_OK)
 			return POP_LOST;
 		if (*s == '.' && p->last == '\n')
 			p->out[p->outn++] = '.';
@@ -462,14 +393,14 @@ pop_parcel_add(struct pop *p, const char *s, size_t n)
 }
 
 int
-pop_parcel_end(struct pop *p)
+pop_xmit_end(struct pop *p)
 {
 	size_t len;
 	int r;
 
-	if (p->last != '\n' && pop_parcel_add(p, "\n", 1) != POP_OK)
+	if (p->last != '\n' && pop_xmit_add(p, "\n", 1) != POP_OK)
 		return POP_LOST;
-	if (parcel_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
+	if (xmit_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
 		return POP_LOST;
 	if ((r = reply(p, POP_WORK)) == POP_LOST && p->code == EX_TEMPFAIL) {
 		/* Nobody knows; another try could send it twice, so that is

@@ -17,7 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "popcard.h"
+#include "term.h"
 
 enum {
 	ESC_WAIT = 50		/* ms in which the rest of a key's sequence
@@ -34,6 +34,7 @@ static struct {
 	volatile sig_atomic_t fd;	/* whose modes are changed, -1: none */
 	volatile sig_atomic_t cards;	/* the screen is ours */
 	volatile sig_atomic_t resized;
+	volatile pid_t child;		/* see term_end_child(); 0: none */
 	int note[2];			/* wakes poll(): a signal came */
 	int rows, cols;
 	unsigned char key[64];
@@ -69,6 +70,14 @@ restore(void)
 }
 
 static void
+end_child(void)
+{
+	if (t.child > 0)
+		kill(t.child, SIGTERM);
+	t.child = 0;
+}
+
+static void
 set_modes(int fd, bool cards)
 {
 	struct termios tio;
@@ -101,6 +110,7 @@ on_deadly(int sig)
 {
 	signal(SIGTTOU, SIG_IGN);	/* also from the background */
 	restore();
+	end_child();
 	write_words();
 	raise(sig);
 }
@@ -156,6 +166,7 @@ static void
 at_exit(void)
 {
 	term_stop();
+	end_child();
 	write_words();
 }
 
@@ -329,6 +340,23 @@ term_key(void (*tick)(void *), void *arg)
 	}
 }
 
+bool
+term_escape(void)
+{
+	size_t i;
+
+	if (t.keys == sizeof(t.key))
+		t.keys = 0;		/* more than a type-ahead */
+	more_keys(0);
+	for (i = 0; i < t.keys && t.key[i] != 033; i++)
+		;
+	/* What follows at once makes it another key. */
+	if (i == t.keys || i + 1 < t.keys || more_keys(ESC_WAIT))
+		return false;
+	t.keys = 0;
+	return true;
+}
+
 int
 term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 {
@@ -392,6 +420,12 @@ term_secret(const char *prompt, char *buf, size_t size)
 	term_stop();
 	close(fd);
 	return r == 1 && n > 0;
+}
+
+void
+term_end_child(pid_t pid)
+{
+	t.child = pid;
 }
 
 void

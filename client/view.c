@@ -1,7 +1,5 @@
 /*
- * What is shown: text from outside made safe, and the two kinds of cards, lists
- * and texts. Such text reaches the terminal through glyph() alone, on the cards
- * and outside of them, so none of it can steer it.
+ * What is shown: the two kinds of cards, lists and texts.
  */
 #define _XOPEN_SOURCE 700
 
@@ -10,92 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wchar.h>
-#include <wctype.h>
 
-#include "popcard.h"
+#include "safe.h"
+#include "view.h"
 
 enum {
-	TAB_STOP = 8,
-	MARKS = 2,		/* accents over one letter; more are spelt
-				   out */
-	GLYPH = 32,		/* the longest form of one character */
-	SAFE = 8 * POP_LINE,	/* a line in which each one may get longer */
 	ANCHOR = 64,		/* every so many rows of a text have their
 				   offset kept: few for a text of any size */
-	MARGIN = 3		/* rows of a card that are not its list */
+	MARGIN = 3,		/* rows of a card that are not its list */
+	PERCENT = 6		/* columns that tell how far one has read */
 };
 
 static struct text frame;	/* the screen to come */
 static int left;		/* columns left in its row */
-
-/* Characters that show nothing and could mislead: writing directions, joiners
- * and the like. */
-static bool
-unseen(wchar_t wc)
-{
-	long c;
-
-	c = (long)wc;
-	return c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
-	    c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
-}
-
-/*
- * The first character of s, n > 0, as it is shown from column col on: its form
- * in out, its columns in *width; *marks counts accents in a row. Returns the
- * octets it took.
- */
-static size_t
-glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
-{
-	mbstate_t state;
-	wchar_t wc;
-	size_t k;
-	unsigned char c;
-	int w;
-
-	c = (unsigned char)*s;
-	if (c >= ' ' && c < 0x7f) {
-		*marks = 0;
-		out[0] = (char)c;
-		out[1] = '\0';
-		*width = 1;
-		return 1;
-	}
-	if (c == '\t') {
-		*marks = 0;
-		*width = TAB_STOP - col % TAB_STOP;
-		snprintf(out, GLYPH, "%*s", *width, "");
-		return 1;
-	}
-	if (c < ' ' || c == 0x7f) {
-		*marks = 0;
-		snprintf(out, GLYPH, "^%c", c ^ 0x40);
-		*width = 2;
-		return 1;
-	}
-	memset(&state, 0, sizeof(state));
-	k = mbrtowc(&wc, s, n, &state);
-	if (k != 0 && k < GLYPH && iswprint((wint_t)wc) && !unseen(wc) &&
-	    (w = wcwidth(wc)) >= 0) {
-		*marks = w == 0 ? *marks + 1 : 0;
-		if (*marks <= MARKS) {
-			memcpy(out, s, k);
-			out[k] = '\0';
-			*width = w;
-			return k;
-		}
-	}
-	if (k == 0 || k >= GLYPH) {
-		k = 1;
-		snprintf(out, GLYPH, "\\x%02X", c);
-	} else
-		snprintf(out, GLYPH, "<U+%04lX>", (unsigned long)wc);
-	*width = (int)strlen(out);
-	return k;
-}
 
 static void
 begin_row(int row, bool reverse)
@@ -133,7 +58,7 @@ put(const char *s, size_t n, int cols)
 void
 print(int cols, const char *fmt, ...)
 {
-	char s[2 * POP_LINE];
+	char s[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -163,67 +88,8 @@ fold_row(const char *s, size_t n, int cols)
 	return i < n ? i + 1 : i;
 }
 
-/* A line made safe, for what is shown outside of the cards. */
-static void PRINTF(2, 0)
-safe_line(char out[SAFE], const char *fmt, va_list ap)
-{
-	char s[2 * POP_LINE], g[GLYPH];
-	size_t i, k, len, n;
-	int marks, w;
-
-	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
-		s[0] = '\0';
-	len = strlen(s);
-	marks = 0;
-	for (i = n = 0; i < len && n + GLYPH < SAFE; i += k) {
-		k = glyph(s + i, len - i, 0, &marks, g, &w);
-		memcpy(out + n, g, strlen(g));
-		n += strlen(g);
-	}
-	out[n] = '\0';
-}
-
 void
-error(const char *fmt, ...)
-{
-	char s[SAFE];
-	va_list ap;
-
-	va_start(ap, fmt);
-	safe_line(s, fmt, ap);
-	va_end(ap);
-	term_stop();
-	term_write(STDERR_FILENO, "popcard: ", 9);
-	term_write(STDERR_FILENO, s, strlen(s));
-	term_write(STDERR_FILENO, "\n", 1);
-}
-
-bool
-secret(char *buf, size_t size, const char *prompt, ...)
-{
-	char s[SAFE];
-	va_list ap;
-
-	va_start(ap, prompt);
-	safe_line(s, prompt, ap);
-	va_end(ap);
-	return term_secret(s, buf, size);
-}
-
-void
-last_words(const char *fmt, ...)
-{
-	char s[SAFE];
-	va_list ap;
-
-	va_start(ap, fmt);
-	safe_line(s, fmt, ap);
-	va_end(ap);
-	term_last_words(s);
-}
-
-void
-say(struct session *s, const char *fmt, ...)
+say(struct screen *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -233,7 +99,7 @@ say(struct session *s, const char *fmt, ...)
 }
 
 void
-status(struct session *s)
+status(struct screen *s)
 {
 	begin_row(term_rows() - 1, false);
 	print(term_cols(), "%s", s->say);
@@ -243,7 +109,7 @@ status(struct session *s)
 
 /* Ask for one key of a choice; the last one is also what ESC means. */
 int
-choice(struct session *s, const char *keys, const char *fmt, ...)
+choice(struct screen *s, const char *keys, const char *fmt, ...)
 {
 	char text[sizeof(s->say)];	/* s->say may be an argument */
 	va_list ap;
@@ -255,11 +121,48 @@ choice(struct session *s, const char *keys, const char *fmt, ...)
 	memcpy(s->say, text, sizeof(text));
 	do {
 		status(s);
-		if ((c = term_key(idle, s)) == KEY_ESC)
+		if ((c = term_key(s->tick, s->arg)) == KEY_ESC)
 			c = (unsigned char)keys[strlen(keys) - 1];
 	} while (c <= 0 || c >= KEY_UP || strchr(keys, c) == NULL);
 	s->say[0] = '\0';
 	return c;
+}
+
+/* Remove the last character of a line of n octets: what is left of it. */
+static size_t
+rub_out(const char *line, size_t n)
+{
+	while (n > 0 && ((unsigned char)line[--n] & 0xc0) == 0x80)
+		;
+	return n;
+}
+
+bool
+prompt(struct screen *s, const char *what, char *line, size_t size)
+{
+	size_t n, from;
+	int c, room;
+
+	for (n = strlen(line);;) {
+		room = term_cols() - (int)strlen(what) - 2;
+		from = room > 0 && n > (size_t)room ? n - (size_t)room : 0;
+		while (((unsigned char)line[from] & 0xc0) == 0x80 && from < n)
+			from++;
+		line[n] = '\0';
+		say(s, "%s%s_", what, line + from);
+		status(s);
+		c = term_key(s->tick, s->arg);
+		if (c == '\r' || c == '\n' || c == KEY_ESC)
+			break;
+		if (c == 0177 || c == '\b')
+			n = rub_out(line, n);
+		else if (c == ('u' & 037))
+			n = 0;
+		else if (c >= ' ' && c < KEY_UP && n + 1 < size)
+			line[n++] = (char)c;
+	}
+	s->say[0] = '\0';
+	return c != KEY_ESC && n > 0;
 }
 
 /* The text at an offset, up to the end of its part. */
@@ -288,36 +191,37 @@ next_row(const struct view *v, size_t off)
 static void
 fold(struct view *v, int cols)
 {
-	size_t off, was;
+	size_t off;
 
-	was = v->n;
 	v->cols = cols;
+	v->cur = 0;
 	v->anchors.n = 0;
 	for (off = v->n = 0; off < v->headn + v->bodyn; v->n++) {
 		if (v->n % ANCHOR == 0)
 			text_add(&v->anchors, (const char *)&off, sizeof(off));
+		if (off <= v->off)	/* stay where we were */
+			v->cur = v->n;
 		off = next_row(v, off);
 	}
-	if (was > 0)		/* stay about where we were */
-		v->cur = (size_t)((double)v->cur / (double)was * (double)v->n);
 }
 
-static void
+static size_t
 draw_text(struct view *v, size_t rows)
 {
 	const char *p;
-	size_t i, len, n, off, next_off;
+	size_t first, i, len, n, off, next_off;
 
 	off = 0;
-	if (v->top < v->n) {
-		memcpy(&off, v->anchors.s + v->top / ANCHOR * sizeof(off),
+	if (v->shown < v->n) {
+		memcpy(&off, v->anchors.s + v->shown / ANCHOR * sizeof(off),
 		    sizeof(off));
-		for (i = v->top % ANCHOR; i > 0; i--)
+		for (i = v->shown % ANCHOR; i > 0; i--)
 			off = next_row(v, off);
 	}
+	first = off;
 	for (i = 0; i < rows; i++) {
 		begin_row((int)i + 1, false);
-		if (v->top + i >= v->n)
+		if (v->shown + i >= v->n)
 			continue;
 		next_off = next_row(v, off);
 		p = text_at(v, off, &n);
@@ -327,45 +231,77 @@ draw_text(struct view *v, size_t rows)
 		put(p, len, v->cols);
 		off = next_off;
 	}
+	return first;
 }
 
-/*
- * Show a card and move about on it; the first key that means something else is
- * returned. Space at the end of a text is such a key.
- */
-int
-card(struct session *s, struct view *v, const char *keys)
+/* Draw the card; rows is its height without title, keys and status. The offset
+ * of the first row of a text. */
+static size_t
+draw(struct screen *s, struct view *v, const char *keys, size_t rows)
 {
-	size_t i, rows, end;
-	int c, cols;
+	size_t i, off, seen;
+	int cols;
 
-	for (;;) {
-		cols = term_cols();
-		rows = term_rows() > MARGIN ?
-		    (size_t)(term_rows() - MARGIN) : 1;
-		if (v->row == NULL && v->cols != cols)
-			fold(v, cols);
-		end = v->n > (v->row == NULL ? rows : 1) ?
-		    v->n - (v->row == NULL ? rows : 1) : 0;
-		if (v->cur > end)
-			v->cur = end;
-		if (v->row == NULL || v->cur < v->top)
-			v->top = v->cur;
-		else if (v->cur >= v->top + rows)
-			v->top = v->cur - rows + 1;
-		begin_row(0, true);
-		print(cols, " %s", s->title);
-		if (v->row == NULL)
-			draw_text(v, rows);
-		for (i = 0; v->row != NULL && i < rows; i++) {
-			begin_row((int)i + 1, v->top + i == v->cur && v->n > 0);
-			if (v->top + i < v->n)
-				v->row(s, v, v->top + i, cols);
+	cols = term_cols();
+	begin_row(0, true);
+	print(cols > PERCENT ? cols - PERCENT : 0, " %s", s->title);
+	seen = v->shown + rows < v->n ? v->shown + rows : v->n;
+	if (v->n > rows)
+		print(PERCENT, "%4zu%%", seen * 100 / v->n);
+	else
+		print(PERCENT, "%s", "");
+	off = v->row == NULL ? draw_text(v, rows) : 0;
+	for (i = 0; v->row != NULL && i < rows; i++) {
+		begin_row((int)i + 1, v->shown + i == v->cur && v->n > 0);
+		if (v->shown + i < v->n)
+			v->row(v->owner, v->shown + i,
+			    v->shown + i == v->cur, cols);
+	}
+	begin_row(term_rows() - 2, true);
+	print(cols, " %s", keys);
+	return off;
+}
+
+/* Fit the view into the terminal as it is now: its height; *end is the last
+ * row that can be the current one. */
+static size_t
+fit(struct view *v, size_t *end)
+{
+	size_t rows, page;
+
+	rows = term_rows() > MARGIN ? (size_t)(term_rows() - MARGIN) : 1;
+	if (v->row == NULL && v->cols != term_cols())
+		fold(v, term_cols());
+	page = v->row == NULL ? rows : 1;
+	*end = v->n > page ? v->n - page : 0;
+	if (v->cur > *end)
+		v->cur = *end;
+	v->shown = v->top;
+	if (v->row == NULL || v->cur < v->shown)
+		v->shown = v->cur;
+	else if (v->cur >= v->shown + rows)
+		v->shown = v->cur - rows + 1;
+	if (v->row != NULL && v->shown + rows > v->n)
+		v->shown = v->n > rows ? v->n - rows : 0;
+	return rows;
+}
+
+int
+card(struct screen *s, struct view *v, const char *keys)
+{
+	size_t rows, end, off;
+	int c;
+
+	for (c = KEY_NONE;;) {
+		rows = fit(v, &end);
+		off = draw(s, v, keys, rows);
+		/* A terminal that gets its size back shows the same again. */
+		if (c != KEY_RESIZE) {
+			v->top = v->shown;
+			v->off = off;
 		}
-		begin_row(term_rows() - 2, true);
-		print(cols, " %s", keys);
 		status(s);
-		c = term_key(idle, s);
+		c = term_key(s->tick, s->arg);
 		if (c != KEY_RESIZE && c != KEY_NONE)
 			s->say[0] = '\0';
 		switch (c) {
@@ -406,7 +342,7 @@ card(struct session *s, struct view *v, const char *keys)
 
 /* A card with a text that is read and left again. */
 void
-text_card(struct session *s, const char *title, const char *p, size_t n)
+text_card(struct screen *s, const char *title, const char *p, size_t n)
 {
 	struct view v = { .body = p, .bodyn = n };
 	int c;

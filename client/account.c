@@ -1,0 +1,163 @@
+/*
+ * The account: a POP URL, and where its password comes from.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <sys/stat.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "account.h"
+
+/* One %XX or plain octet at *s; -1 for a malformed or a control octet. */
+static int
+url_octet(const char **s)
+{
+	char hex[3];
+	int c;
+
+	c = (unsigned char)*(*s)++;
+	if (c == '%') {
+		if (!isxdigit((unsigned char)(*s)[0]) ||
+		    !isxdigit((unsigned char)(*s)[1]))
+			return -1;
+		memcpy(hex, *s, 2);
+		hex[2] = '\0';
+		c = (int)strtol(hex, NULL, 16);
+		*s += 2;
+	}
+	return c <= ' ' || c == 0x7f ? -1 : c;
+}
+
+/* Decode s up to end into a buffer of that size; false if it is no good. */
+static bool
+url_part(const char *s, const char *end, char *buf, size_t size)
+{
+	size_t n;
+	int c;
+
+	for (n = 0; s < end; n++) {
+		if (n + 1 >= size || (c = url_octet(&s)) == -1 || s > end)
+			return false;
+		buf[n] = (char)c;
+	}
+	buf[n] = '\0';
+	return n > 0;
+}
+
+const char *
+account_url(struct pop *p, const char *url)
+{
+	const char *s, *at, *end, *semi;
+	unsigned long port;
+
+	p->tls = strncasecmp(url, "pops://", 7) == 0;
+	if (!p->tls && strncasecmp(url, "pop://", 6) != 0)
+		return "it begins with neither pop:// nor pops://";
+	s = strchr(url, '/') + 2;
+	end = s + strcspn(s, "/");
+	if (*end != '\0' && end[1] != '\0')
+		return "it has a path";
+	if ((at = memchr(s, '@', (size_t)(end - s))) != NULL) {
+		if ((semi = memchr(s, ';', (size_t)(at - s))) == NULL)
+			semi = at;
+		else if (strncasecmp(semi, ";AUTH=*@", 8) != 0)
+			return "only ;AUTH=* (USER and PASS) may follow the "
+			    "user's name";
+		if (memchr(s, ':', (size_t)(semi - s)) != NULL)
+			return "it holds a password, which it must not";
+		if (semi > s && !url_part(s, semi, p->user, sizeof(p->user)))
+			return "the user's name is not valid";
+		s = at + 1;
+	}
+	at = s + strcspn(s, *s == '[' ? "]/" : ":/");
+	if (*s == '[' && *at != ']')
+		return "the ] behind the address is missing";
+	if (!url_part(s + (*s == '['), at, p->host, sizeof(p->host)))
+		return "the host is not valid";
+	at += *s == '[';
+	if (at == end) {
+		if (p->tls)
+			snprintf(p->port, sizeof(p->port), "995");
+		return NULL;
+	}
+	if (*at++ != ':' || !url_part(at, end, p->port, sizeof(p->port)))
+		return "the port is not valid";
+	s = p->port;
+	return text_number(&s, 65535, &port) && *s == '\0' && port > 0 ? NULL :
+	    "the port is not valid";
+}
+
+const char *
+account_secret(struct pop *p, int fd)
+{
+	const char *path;
+	struct stat st;
+	size_t n;
+	ssize_t r;
+	char c;
+
+	if (fd == -1) {
+		if ((path = getenv("POPCARD_PASSFILE")) == NULL)
+			return "";
+		fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd == -1)
+			return strerror(errno);
+		/* A password that others can read or change is none. */
+		if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+		    st.st_uid != geteuid() ||
+		    (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+			close(fd);
+			return "the file must be yours alone (mode 0600)";
+		}
+	}
+	c = '\0';
+	for (n = 0; (r = read(fd, &c, 1)) != 0 && c != '\n';) {
+		if (r == -1 && errno != EINTR)
+			break;
+		if (r == 1 && n < sizeof(p->pass) - 1)
+			p->pass[n++] = c;
+		else if (r == 1)
+			n = sizeof(p->pass);
+		if (n == sizeof(p->pass))
+			break;
+	}
+	close(fd);		/* nothing for an editor to inherit */
+	if (n == sizeof(p->pass))
+		return "the password is too long";
+	if (n > 0 && p->pass[n - 1] == '\r')
+		n--;
+	p->pass[n] = '\0';
+	for (; n > 0; n--)
+		if (iscntrl((unsigned char)p->pass[n - 1]))
+			return "the password holds a control character";
+	return p->pass[0] == '\0' ? "there is no password" : NULL;
+}
+
+void
+account_helper(struct pop *p, const char *cmd)
+{
+	if (cmd == NULL)
+		cmd = getenv("POPCARD_HELPER");
+	if (cmd != NULL && *cmd != '\0')
+		p->helper = cmd;
+	else if (p->tls)
+		p->helper = "openssl s_client -quiet -verify_return_error "
+		    "-verify_hostname %h -connect %h:%p";
+}
+
+void
+account_wipe(struct pop *p)
+{
+	volatile char *s;
+
+	for (s = p->pass; s < p->pass + sizeof(p->pass); s++)
+		*s = '\0';
+}

@@ -1,0 +1,136 @@
+/*
+ * The bulletin boards, RFC 1082.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cards.h"
+
+enum {
+	MAX_BOARDS = 10000
+};
+
+struct board {
+	char name[64];
+	unsigned long maxima;
+};
+
+static void
+board_row(void *owner, size_t i, bool current, int cols)
+{
+	struct board *list = owner;
+
+	print(cols, "%c %-40s %10lu", current ? '>' : ' ', list[i].name,
+	    list[i].maxima);
+}
+
+/* One line of a listing of boards: a name as RFC 1082 has them, its maxima. */
+static bool
+parse_board(const char *p, struct board *b)
+{
+	size_t n;
+
+	p = text_blanks(p);
+	n = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789-");
+	if (n == 0 || n >= sizeof(b->name) || text_blanks(p + n) == p + n)
+		return false;
+	memcpy(b->name, p, n);
+	b->name[n] = '\0';
+	p = text_blanks(p + n);
+	return text_number(&p, LONG_MAX, &b->maxima);
+}
+
+/* What XTND X-BBOARDS tells of a board. */
+static void
+board_info(struct session *s, const struct board *b)
+{
+	static const char *const names[] = { "name", "aliases", "maildrop",
+	    "archive", "information", "map", "", "leaders", "address",
+	    "requests to", "comes from", "goes to", "flags, maxima", "date" };
+	struct text t = { 0 };
+	char line[POP_LINE + 32];
+	size_t i;
+
+	if (!ask(s, POP_WAIT, "XTND X-BBOARDS %s", b->name)) {
+		say(&s->screen, "%s", s->pop.text);
+		return;
+	}
+	for (i = 0; next(s); i++)
+		if (i < sizeof(names) / sizeof(names[0]) && *names[i] != '\0') {
+			snprintf(line, sizeof(line), "%-14s %s\n", names[i],
+			    s->pop.line);
+			text_add(&t, line, strlen(line));
+		}
+	text_card(&s->screen, b->name, t.s, t.n);
+	text_free(&t);
+}
+
+/*
+ * Enter a board or its archive. That closes what was open before, the user's
+ * maildrop with its update too, so the flags are settled first.
+ */
+static bool
+enter_board(struct session *s, const char *how, const struct board *b)
+{
+	int c;
+
+	c = 'n';
+	if (s->deleted > 0)
+		c = choice(&s->screen, "ync", "Leaving your maildrop. Delete "
+		    "the %zu flagged messages? (y)es, (n)o, (c)ancel",
+		    s->deleted);
+	if (c == 'c' || (c == 'y' && !send_flags(s)))
+		return false;
+	if (open_board(s, how, b->name))
+		return true;
+	say(&s->screen, "%s", s->pop.text);
+	if (c == 'y')
+		ask(s, POP_WAIT, "RSET");
+	return false;
+}
+
+void
+boards_card(struct session *s)
+{
+	struct board *list;
+	struct view v = { .row = board_row };
+	int c;
+
+	if (!ask(s, POP_WAIT, "XTND BBOARDS")) {
+		say(&s->screen, "%s", s->pop.text);
+		return;
+	}
+	list = must(calloc(MAX_BOARDS, sizeof(*list)));
+	while (next(s))
+		if (v.n < MAX_BOARDS && parse_board(s->pop.line, &list[v.n]))
+			v.n++;
+	v.owner = list;
+	do {
+		snprintf(s->screen.title, sizeof(s->screen.title),
+		    "boards at %s: %zu", s->pop.host, v.n);
+		c = card(&s->screen, &v, "Enter open  a archive  "
+		    "i information  ? help  q back to your mail");
+		if (c == '?')
+			help_card(s, true);
+		else if (c == 'i' && v.cur < v.n)
+			board_info(s, &list[v.cur]);
+		else if ((c == '\r' || c == '\n' || c == 'a' ||
+		    c == KEY_RIGHT) && v.cur < v.n && enter_board(s, c == 'a' ?
+		    "ARCHIVE" : "BBOARDS", &list[v.cur]))
+			while (list_card(s) != 'q')
+				;
+	} while (c != 'q' && c != KEY_ESC && c != KEY_LEFT);
+	free(list);
+	if (s->board[0] == '\0')
+		return;
+	/* RFC 1082 has no way back to the user's maildrop but a new session. */
+	s->board[0] = '\0';
+	pop_quit(&s->pop);
+	enter(s);
+	load(s);
+}

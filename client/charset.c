@@ -1,0 +1,231 @@
+/*
+ * Charsets, to and from UTF-8: those of most Western mail by tables, so that
+ * they are read with any libc, and all others by iconv(3).
+ */
+#define _XOPEN_SOURCE 700
+
+#include <ctype.h>
+#include <errno.h>
+#include <iconv.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "mime.h"
+
+/* GCC's analyzer takes (iconv_t)-1 for memory. */
+#if defined(__GNUC__) && __GNUC__ >= 10 && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
+/* 0x80 to 0x9f in windows-1252; 0: nothing is there. */
+static const unsigned short windows[] = { 0x20ac, 0, 0x201a, 0x192, 0x201e,
+    0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0, 0x17d, 0,
+    0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122,
+    0x161, 0x203a, 0x153, 0, 0x17e, 0x178 };
+
+/* Where ISO-8859-15 is not ISO-8859-1. */
+static const unsigned short latin9[][2] = { { 0xa4, 0x20ac }, { 0xa6, 0x160 },
+    { 0xa8, 0x161 }, { 0xb4, 0x17d }, { 0xb8, 0x17e }, { 0xbc, 0x152 },
+    { 0xbd, 0x153 }, { 0xbe, 0x178 } };
+
+enum kind { GUESS, UTF8, LATIN1, LATIN9, OTHER };
+
+static const struct {
+	const char *name;
+	enum kind kind;
+} known[] = { { "", GUESS }, { "us-ascii", GUESS }, { "ascii", GUESS },
+    { "unknown-8bit", GUESS }, { "utf-8", UTF8 }, { "utf8", UTF8 },
+    { "iso-8859-1", LATIN1 }, { "iso8859-1", LATIN1 }, { "latin1", LATIN1 },
+    { "windows-1252", LATIN1 }, { "cp1252", LATIN1 },
+    { "iso-8859-15", LATIN9 }, { "iso8859-15", LATIN9 } };
+
+/* Names that stand for more in mail than they promise, and what is meant. */
+static const char *const meant[][2] = { { "gb2312", "gb18030" },
+    { "gbk", "gb18030" }, { "ks_c_5601-1987", "cp949" },
+    { "euc-kr", "cp949" }, { "shift_jis", "cp932" }, { "x-sjis", "cp932" },
+    { "iso-8859-8-i", "iso-8859-8" }, { "iso-8859-9", "windows-1254" } };
+
+size_t
+utf8_next(const char *s, size_t n, unsigned long *c)
+{
+	static const unsigned long least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *p = (const unsigned char *)s;
+	size_t i, len;
+
+	len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 :
+	    *p < 0xf5 ? 4 : 0;
+	if (len == 0 || len > n)
+		return 0;
+	*c = len == 1 ? *p : *p & (0x7fu >> len);
+	for (i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		*c = *c << 6 | (p[i] & 0x3f);
+	}
+	return *c < least[len] || *c > 0x10ffff ||
+	    (*c >= 0xd800 && *c < 0xe000) ? 0 : len;
+}
+
+bool
+utf8_valid(const char *s, size_t n)
+{
+	unsigned long c;
+	size_t k;
+
+	for (; n > 0; s += k, n -= k)
+		if ((k = utf8_next(s, n, &c)) == 0)
+			return false;
+	return true;
+}
+
+void
+utf8_add(struct text *out, unsigned long c)
+{
+	char s[4];
+	size_t i, n;
+
+	n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	for (i = n - 1; i > 0; i--, c >>= 6)
+		s[i] = (char)(0x80 | (c & 0x3f));
+	s[0] = (char)(n == 1 ? c : c | (0xf00 >> n & 0xff));
+	text_add(out, s, n);
+}
+
+/* An octet of one of the two tables; ISO-8859-1 in mail is windows-1252. */
+static void
+add_octet(unsigned char o, enum kind kind, struct text *out)
+{
+	unsigned long c;
+	size_t i;
+
+	c = o >= 0x80 && o < 0xa0 ? windows[o - 0x80] : o;
+	for (i = 0; kind == LATIN9 && i < sizeof(latin9) / sizeof(latin9[0]);
+	    i++)
+		if (latin9[i][0] == o)
+			c = latin9[i][1];
+	if (c == 0 && o != 0)
+		text_add(out, (const char *)&o, 1);
+	else
+		utf8_add(out, c);
+}
+
+/* By iconv; an octet that it refuses is passed on, and it goes on behind. */
+static void
+convert(iconv_t cd, const char *s, size_t n, struct text *out)
+{
+	char buf[4096], *in, *to;
+	size_t r, room;
+	bool end;
+
+	in = (char *)s;
+	for (end = false; !end;) {
+		end = n == 0;	/* the last call is for what cd holds back */
+		to = buf;
+		room = sizeof(buf);
+		r = iconv(cd, end ? NULL : &in, end ? NULL : &n, &to, &room);
+		text_add(out, buf, sizeof(buf) - room);
+		if (r == (size_t)-1 && errno != E2BIG && n > 0) {
+			text_add(out, in++, 1);
+			n--;
+		}
+	}
+}
+
+/* Convert by libc; false where it does not know the charset. */
+static bool
+convert_from(const char *charset, const char *s, size_t n, struct text *out)
+{
+	iconv_t cd;
+
+	if ((cd = iconv_open("UTF-8", charset)) == (iconv_t)-1)
+		return false;
+	convert(cd, s, n, out);
+	iconv_close(cd);
+	return true;
+}
+
+/* Convert from a charset that mail names; libc sees no odd names. */
+static bool
+convert_named(const char *charset, const char *s, size_t n, struct text *out)
+{
+	size_t i;
+
+	if (charset[strspn(charset, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")] != '\0')
+		return false;
+	for (i = 0; i < sizeof(meant) / sizeof(meant[0]); i++)
+		if (strcasecmp(charset, meant[i][0]) == 0 &&
+		    convert_from(meant[i][1], s, n, out))
+			return true;
+	return convert_from(charset, s, n, out);
+}
+
+void
+charset_decode(const char *charset, const char *s, size_t n,
+    struct text *out)
+{
+	enum kind kind;
+	size_t i;
+
+	kind = OTHER;
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcasecmp(charset, known[i].name) == 0)
+			kind = known[i].kind;
+	if (kind == OTHER && convert_named(charset, s, n, out))
+		return;
+	if (kind == UTF8 || (kind != LATIN1 && kind != LATIN9 &&
+	    utf8_valid(s, n)))
+		text_add(out, s, n);
+	else
+		for (i = 0; i < n; i++)
+			add_octet((unsigned char)s[i], kind, out);
+}
+
+/* Append a character of k octets by libc; false where the charset lacks it, or
+ * where there is no converter. */
+static bool
+encode_character(iconv_t cd, const char *s, size_t k, struct text *out)
+{
+	char buf[32], *in = (char *)s, *to = buf;
+	size_t room = sizeof(buf);
+
+	if (cd == (iconv_t)-1 || iconv(cd, &in, &k, &to, &room) != 0)
+		return false;
+	text_add(out, buf, sizeof(buf) - room);
+	return true;
+}
+
+bool
+charset_encode(const char *s, size_t n, struct text *out)
+{
+	const char *charset = nl_langinfo(CODESET);
+	char spelt[32];
+	unsigned long c;
+	size_t k;
+	iconv_t cd;
+	bool all;
+
+	if (strcasecmp(charset, "UTF-8") == 0) {
+		text_add(out, s, n);
+		return utf8_valid(s, n);
+	}
+	cd = iconv_open(charset, "UTF-8");
+	all = cd != (iconv_t)-1;
+	for (; n > 0; s += k, n -= k)
+		if ((k = utf8_next(s, n, &c)) == 0) {
+			all = false;
+			k = 1;
+			text_add(out, s, 1);
+		} else if (c < 0x80)
+			text_add(out, s, 1);
+		else if (!encode_character(cd, s, k, out)) {
+			all = false;
+			snprintf(spelt, sizeof(spelt), "<U+%04lX>", c);
+			text_str(out, spelt);
+		}
+	if (cd != (iconv_t)-1)
+		iconv_close(cd);
+	return all;
+}

@@ -1,0 +1,170 @@
+/*
+ * A message fetched: progress, and Escape, which cancels it. In POP3 only the end
+ * of the session ends a long reply early; so there is a new session then, in
+ * which the flags follow their messages.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maildrop.h"
+
+const char *
+human(size_t n, char buf[8])
+{
+	static const char units[] = "KMGT";
+	const char *u;
+	double d;
+
+	if (n < 1000) {
+		snprintf(buf, 8, "%zu", n);
+		return buf;
+	}
+	for (d = (double)n / 1000, u = units; d >= 999.5 && u[1] != '\0'; u++)
+		d /= 1000;
+	snprintf(buf, 8, d < 9.95 ? "%.1f%c" : "%.0f%c", d, *u);
+	return buf;
+}
+
+static void
+progress(void *arg)
+{
+	struct session *s = arg;
+	char done[8], all[8];
+
+	say(&s->screen, "%s: %s of %s  (Escape: cancel)", s->doing,
+	    human(s->pop.done, done), human(s->expected, all));
+	status(&s->screen);
+}
+
+void
+transfer(struct session *s, const char *doing, size_t expected)
+{
+	s->doing = doing;
+	s->expected = expected;
+	s->pop.owner = s;
+	s->pop.done = 0;
+	s->pop.progress = *doing != '\0' ? progress : NULL;
+	s->pop.cancel = *doing != '\0' ? term_escape : NULL;
+	if (*doing != '\0')
+		progress(s);
+	else
+		say(&s->screen, "%s", "");
+}
+
+bool
+fetch(struct session *s, struct text *mail)
+{
+	char doing[64];
+	int r;
+
+	snprintf(doing, sizeof(doing), "receiving message %lu",
+	    s->msg[s->cur].id);
+	transfer(s, doing, s->msg[s->cur].octets);
+	r = pop_command(&s->pop, POP_WAIT, "RETR %zu", s->cur + 1);
+	if (r == POP_OK)
+		r = pop_text(&s->pop, mail);
+	transfer(s, "", 0);
+	if (r == POP_OK) {
+		s->msg[s->cur].unread = false;
+		if (mail->cut)
+			say(&s->screen, "The message is too large: this is "
+			    "its beginning.");
+		return true;
+	}
+	if (r == POP_NO)
+		say(&s->screen, "%s", s->pop.text);
+	else if (s->pop.cancelled)
+		reload(s);
+	else
+		gone(s);
+	return false;
+}
+
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct message *const *x = a, *const *y = b;
+
+	return strcmp((*x)->uid, (*y)->uid);
+}
+
+/* The messages that have a UID which no other one has, in its order. */
+static const struct message **
+unique(const struct message *msg, size_t n, size_t *found)
+{
+	const struct message **list;
+	size_t i, j, k;
+
+	list = must(calloc(n + 1, sizeof(*list)));
+	for (i = k = 0; i < n; i++)
+		if (msg[i].uid != NULL)
+			list[k++] = &msg[i];
+	qsort(list, k, sizeof(*list), by_uid);
+	for (i = *found = 0; i < k; i = j) {
+		for (j = i + 1; j < k && by_uid(&list[i], &list[j]) == 0; j++)
+			;
+		if (j == i + 1)
+			list[(*found)++] = list[i];
+	}
+	return list;
+}
+
+/* Give the messages of this session what those of the one before had. */
+static void
+carry_over(struct session *s, const struct message *old, size_t n, size_t cur)
+{
+	const struct message **list, **now, **m;
+	size_t i, found, count;
+
+	list = unique(old, n, &found);
+	now = unique(s->msg, s->n, &count);
+	for (i = 0; i < count; i++) {
+		m = bsearch(&now[i], list, found, sizeof(*list), by_uid);
+		if (m == NULL)
+			continue;
+		flag(s, (size_t)(now[i] - s->msg), (*m)->deleted);
+		s->msg[now[i] - s->msg].unread &= (*m)->unread;
+		if (*m == &old[cur])
+			s->cur = (size_t)(now[i] - s->msg);
+	}
+	free(list);
+	free(now);
+}
+
+void
+reload(struct session *s)
+{
+	struct message *old;
+	size_t cur, n, deleted;
+	char name[sizeof(s->board)];
+
+	old = s->msg;
+	n = s->n;
+	cur = s->cur;
+	deleted = s->deleted;
+	s->msg = NULL;
+	s->n = 0;
+	say(&s->screen, "Cancelled; logging in again");
+	status(&s->screen);
+	if (pop_login(&s->pop) != POP_OK)
+		gone(s);
+	snprintf(name, sizeof(name), "%s", s->board);
+	s->board[0] = '\0';
+	if (*name == '\0' || !open_board(s, s->open, name))
+		load(s);
+	s->cur = cur;
+	carry_over(s, old, n, cur);
+	forget(old, n);
+	if (s->cur >= s->n)
+		s->cur = s->n > 0 ? s->n - 1 : 0;
+	s->reloaded = true;
+	if (s->deleted < deleted)
+		say(&s->screen, "Cancelled. %zu flags are lost: the server "
+		    "does not tell which messages they were on.",
+		    deleted - s->deleted);
+	else
+		say(&s->screen, "Cancelled.");
+}

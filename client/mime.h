@@ -1,0 +1,203 @@
+/*
+ * From the octets of a message to what a person reads, and back. These files
+ * know formats and no terminal; calls go down only, in this order:
+ *
+ * draft.c	a reply, a forwarded message, a draft made ready to be sent
+ * mime.c	the parts of a message, and the text of them to be shown
+ * html.c	text/html as plain text; entity.c, its entities
+ * address.c	address lists
+ * field.c	header fields: encoded words, parameters
+ * body.c	base64, quoted-printable, format=flowed
+ * date.c	dates of header fields
+ * charset.c	charsets, to and from UTF-8
+ * text.c	growing texts
+ *
+ * All text that comes out of here is UTF-8. Octets that no charset explains
+ * are passed on as they are, for the view to show as such. Nothing is made
+ * safe for a terminal, and names of files are as the sender wrote them.
+ *
+ * Time is linear in the size of the message, and memory is at most a few times
+ * TEXT_MAX, whatever the message holds.
+ */
+#ifndef MIME_H
+#define MIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "text.h"
+
+enum {
+	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are text */
+	MIME_PARTS = 1000,	/* of a message; the rest is left out */
+	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
+};
+
+/*
+ * charset.c
+ *
+ * utf8_next()		the octets, 1 to 4, of the character at s, n > 0, and
+ *			its number in *c; 0 where that is not valid UTF-8
+ * utf8_valid()		are all of them valid?
+ * utf8_add()		append the character of that number
+ * charset_decode()	append n octets of a charset as UTF-8; where there is
+ *			no name, or one that libc does not know, as UTF-8 if
+ *			they are valid, else as windows-1252. musl's iconv(3)
+ *			knows fewer charsets than glibc's: the same holds there
+ * charset_encode()	append n octets of UTF-8 in the charset of the locale;
+ *			false where that lacks one of the characters: it is
+ *			then spelt <U+XXXX>
+ */
+size_t	utf8_next(const char *s, size_t n, unsigned long *c);
+bool	utf8_valid(const char *s, size_t n);
+void	utf8_add(struct text *, unsigned long c);
+void	charset_decode(const char *charset, const char *s, size_t n,
+	    struct text *);
+bool	charset_encode(const char *s, size_t n, struct text *);
+
+/*
+ * date.c
+ *
+ * date_parse()		a Date field's value (RFC 5322 3.3, with the obsolete
+ *			forms) as a time; false where it is none
+ * date_short()		a date in six columns, local time: "14:05" on the day
+ *			of `now', "27 Nov" in its year, else "2024"
+ * date_rfc5322()	"Fri, 27 Nov 2026 14:05:00 +0100", local time
+ */
+bool	date_parse(const char *s, time_t *);
+void	date_short(time_t, time_t now, char buf[8]);
+void	date_rfc5322(time_t, char buf[48]);
+
+/*
+ * field.c and address.c. A value is a string without line ends, as mail_field()
+ * gives it; what is appended to `out' has no '\0' behind it.
+ *
+ * field_decode()	append a value with its encoded words (RFC 2047)
+ *			decoded; control characters become blanks
+ * field_plain()	the same for n octets that are no encoded word
+ * field_encode()	append n octets of UTF-8 as encoded words, folded; what
+ *			is not valid is labelled as of an unknown charset
+ * field_param()	append a parameter of a Content-Type or -Disposition,
+ *			decoded (RFC 2231, and RFC 2047 as many senders have
+ *			it); false where there is none
+ * field_enclosed()	append what stands in quotes, in a comment or in angle
+ *			brackets at s, without these and its backslashes;
+ *			returns what follows
+ * address_decode()	append an address list decoded; names that need it are
+ *			in quotes, so that no name can pass for an address
+ * address_encode()	append an address list folded, its names encoded
+ * address_sender()	append the name of the first address, or else itself
+ */
+void	field_decode(const char *value, struct text *out);
+void	field_plain(const char *s, size_t n, struct text *out);
+void	field_encode(const char *s, size_t n, struct text *out);
+bool	field_param(const char *value, const char *name, struct text *out);
+const char *field_enclosed(const char *s, struct text *out);
+void	address_decode(const char *value, struct text *out);
+void	address_encode(const char *value, struct text *out);
+void	address_sender(const char *value, struct text *out);
+
+/*
+ * body.c
+ *
+ * base64_decode()	append what n octets of base64 stand for; other octets
+ *			are skipped, and padding ends it
+ * qp_decode()		the same for quoted-printable; what is no encoding
+ *			stays as it is
+ * flowed_join()	append a text/plain; format=flowed (RFC 3676) with one
+ *			line for each paragraph; delsp as the parameter says
+ * body_line()		the octets of the line at s, n > 0, with its end, and
+ *			without it in *len
+ * hex_digit()		0 to 15, or -1 for any other character
+ */
+void	base64_decode(const char *, size_t n, struct text *out);
+void	qp_decode(const char *, size_t n, struct text *out);
+void	flowed_join(const char *, size_t n, bool delsp, struct text *out);
+size_t	body_line(const char *s, size_t n, size_t *len);
+int	hex_digit(char);
+
+/*
+ * html.c and entity.c
+ *
+ * html_text()		append n octets of text/html, in UTF-8, as plain text,
+ *			with a list of the links at its end
+ * html_charset()	the charset that HTML says it has, "" for none
+ * html_entity()	append the character of the entity at s, n > 0; its
+ *			octets, 0 where it is none
+ */
+void	html_text(const char *, size_t n, struct text *out);
+void	html_charset(const char *, size_t n, char charset[MIME_NAME]);
+size_t	html_entity(const char *s, size_t n, struct text *out);
+
+enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QP };
+
+/* One part: a leaf, or a multipart or message with its parts behind it. */
+struct mime_part {
+	size_t head, body, end;		/* offsets in the message */
+	size_t next;			/* the part after all parts in it */
+	size_t size;			/* of a file: its octets, decoded */
+	unsigned file;			/* its number, 1 to files; 0: no file */
+	enum mime_encoding encoding;
+	bool attached;			/* Content-Disposition says so */
+	bool flowed, delsp;		/* of text/plain: RFC 3676 */
+	char type[MIME_NAME];		/* "text/plain", in small letters */
+	char charset[MIME_NAME];	/* "" where none is named */
+	char *name;			/* file name, UTF-8; "" for none */
+};
+
+/* A message; part[0] is the message itself. */
+struct mime {
+	const char *s;
+	size_t n;
+	struct mime_part *part;
+	size_t parts;
+	unsigned files;
+	bool cut;			/* it had more parts than MIME_PARTS */
+};
+
+/*
+ * mime.c
+ *
+ * mime_open()		find the parts of n octets, lines ending in LF or
+ *			CRLF; they must stay where they are until mime_close()
+ * mime_brief()		append the fields that one reads first, a line each:
+ *			From, To, Cc, Date, Subject
+ * mime_text()		append the text to be read: of alternatives the plain
+ *			one, else HTML as text; attached messages with their
+ *			mime_brief()
+ * mime_files()		append the list of files, a line each: its number,
+ *			name, type and size
+ * mime_file()		the part that is file number `file', NULL for none
+ * mime_decode()	append the octets of a part as they are to be saved
+ */
+void	mime_open(struct mime *, const char *s, size_t n);
+void	mime_close(struct mime *);
+void	mime_brief(const char *s, size_t n, struct text *out);
+void	mime_text(const struct mime *, struct text *out);
+void	mime_files(const struct mime *, struct text *out);
+const struct mime_part *mime_file(const struct mime *, unsigned file);
+void	mime_decode(const struct mime *, const struct mime_part *,
+	    struct text *out);
+
+/*
+ * draft.c. A draft is a header, an empty line and a text, as a person edits
+ * it: nothing is encoded, in the locale's charset, or in UTF-8 where that
+ * charset lacks a character.
+ *
+ * draft_reply()	a draft that answers a message: To from Reply-To or
+ *			From, In-Reply-To, References, the text quoted
+ * draft_forward()	a draft with a message's mime_brief() and mime_text();
+ *			its files are listed there, but not sent
+ * draft_finish()	the message to be sent: encoded words where they are
+ *			needed, Date, Message-ID and the MIME fields unless
+ *			the draft has its own, text as format=flowed
+ * draft_id()		a new Message-ID, with its angle brackets
+ */
+void	draft_reply(const struct mime *, struct text *draft);
+void	draft_forward(const struct mime *, struct text *draft);
+void	draft_finish(const char *draft, size_t n, time_t now, const char *id,
+	    struct text *out);
+void	draft_id(time_t now, char id[160]);
+
+#endif
