@@ -79,7 +79,6 @@ scan_spool(struct pop *p, struct spool *sp)
 	struct drop *d = &p->drop;
 
 	msgs_free(&d->all);
-	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	d->loaded = false;
 	if (lock_undisturbed(sp, scan_table(p, sp)) == -1) {
@@ -88,7 +87,7 @@ scan_spool(struct pop *p, struct spool *sp)
 	}
 	d->loaded = true;
 	index_sum(&d->all, &d->sum);
-	if (index_write(d->box.state, &d->stamp, &d->all, &d->pages) == -1 ||
+	if (index_write(d->box.state, &d->stamp, &d->all, &d->index) == -1 ||
 	    (p->opt.xuidl && xuidl_write(d->box.state, &d->names) == -1))
 		log_error(&p->env, "index: cannot save it");
 	d->settled = index_settled(d->box.state, &d->stamp);
@@ -191,7 +190,6 @@ void
 drop_close(struct drop *d)
 {
 	msgs_free(&d->all);
-	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	free(d->maxima);
 	d->maxima = NULL;
@@ -222,7 +220,7 @@ scan_again(struct pop *p)
 	size_t i;
 
 	memset(&d->all, 0, sizeof(d->all));
-	memset(&d->pages, 0, sizeof(d->pages));
+	memset(&d->index, 0, sizeof(d->index));
 	memset(&d->names, 0, sizeof(d->names));
 	if (index_void(d->box.state) == 0 && load_maildrop(p) == 0) {
 		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
@@ -236,25 +234,23 @@ scan_again(struct pop *p)
 				msgs_free(&d->all);
 				d->all = was.all;
 			}
-			pages_free(&was.pages);
 			xuidl_free(&was.names);
 			return 0;
 		}
 		errno = ESTALE;
 	}
 	msgs_free(&d->all);
-	pages_free(&d->pages);
 	xuidl_free(&d->names);
 	*d = was;
 	return -1;
 }
 
 static bool
-have_pages(struct drop *d)
+have_table(struct drop *d)
 {
 	if (!d->loaded)
 		d->loaded = index_open(d->box.state, &d->sum, &d->all,
-		    &d->pages) == 0;
+		    &d->index) == 0;
 	return d->loaded;
 }
 
@@ -263,7 +259,7 @@ drop_load(struct pop *p)
 {
 	struct drop *d = &p->drop;
 
-	if (have_pages(d) && index_rest(d->box.state, &d->all, &d->pages) == 0)
+	if (have_table(d) && index_rest(d->box.state, &d->all, &d->index) == 0)
 		return 0;
 	return scan_again(p);
 }
@@ -273,8 +269,8 @@ drop_entry(struct pop *p, size_t i)
 {
 	struct drop *d = &p->drop;
 
-	if (have_pages(d) &&
-	    index_entry(d->box.state, &d->all, &d->pages, i) == 0)
+	if (have_table(d) &&
+	    index_entry(d->box.state, &d->all, &d->index, i) == 0)
 		return 0;
 	return scan_again(p);
 }
@@ -408,7 +404,7 @@ relocate_messages(struct pop *p, struct spool *sp)
 	size_t *to, i;
 	int r = -1;
 
-	if (index_rest(d->box.state, &d->all, &d->pages) == -1) {
+	if (index_rest(d->box.state, &d->all, &d->index) == -1) {
 		errno = ESTALE;		/* nobody can tell what was there */
 		return -1;
 	}

@@ -290,13 +290,12 @@ keep_index(struct pop *p, struct spool *sp, struct change *c)
 {
 	struct summary sum;
 	struct stamp st;
-	struct pages pg = { .n = 0 };
+	struct index ix;
 
 	index_sum(&c->then, &sum);
 	finish_update(p, sp, c, &sum, &st);
-	if (index_write(p->drop.box.state, &st, &c->then, &pg) == -1)
+	if (index_write(p->drop.box.state, &st, &c->then, &ix) == -1)
 		log_error(&p->env, "index: cannot save it");
-	pages_free(&pg);
 }
 
 /* ---- where only the newest go ------------------------------------------- */
@@ -318,10 +317,11 @@ first_change(const struct change *c, const struct drop *d)
  * lacks its end: then *sum is what will be left.
  */
 static bool
-can_cut(const struct drop *d, size_t first, struct summary *sum)
+can_cut(struct drop *d, size_t first, struct summary *sum)
 {
-	return d->pages.n > 0 && first + d->ndeleted == d->all.n &&
-	    index_part(d->box.state, &d->all, &d->pages, first, sum) == 0 &&
+	*sum = d->sum;
+	return first + d->ndeleted == d->all.n &&
+	    index_can_cut(d->box.state, &d->all, &d->index, first, sum) &&
 	    sum->abutting == 0;
 }
 
@@ -345,7 +345,7 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	if ((r = journal_cut(sp, &c->plan, begun)) != 0)
 		return r;
 	finish_update(p, sp, c, sum, &st);
-	if (index_cut(d->box.state, &st, &d->all, &d->pages, first) == -1)
+	if (index_cut(d->box.state, &st, sum) == -1)
 		log_error(&p->env, "index: cannot save it");
 	return 0;
 }
@@ -362,7 +362,7 @@ rescan_spool(struct pop *p, struct spool *sp, struct change *c)
 	struct drop *d = &p->drop;
 
 	c->now = &c->fresh;
-	if (index_rest(d->box.state, &d->all, &d->pages) == -1 ||
+	if (index_rest(d->box.state, &d->all, &d->index) == -1 ||
 	    scan_file(sp->fd, (uint64_t)sp->st.st_size, c->now, &d->all) ==
 	    -1 ||
 	    carry_marks(d, c) == -1)
@@ -410,7 +410,7 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	if (known == 1 && left != NULL) {
 		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
 			return r;
-		r = index_rest(d->box.state, &d->all, &d->pages);
+		r = index_rest(d->box.state, &d->all, &d->index);
 	}
 	if (r == 0)
 		r = apply_change(p, sp, c, begun);

@@ -53,9 +53,9 @@ struct drop {
 	struct stamp stamp;	/* the spool that the table describes */
 	struct summary sum;
 	struct msgs all;	/* hidden one included; see drop_load() */
-	struct pages pages;	/* n is 0 where the index is not of it */
+	struct index index;	/* of that table */
 	struct names names;	/* with -U */
-	bool loaded;		/* there is a table, of which pages tells */
+	bool loaded;		/* there is a table, as far as index says */
 	bool settled;		/* the stamp would show any change since the scan */
 	bool moved;		/* another program rewrote the spool: the table
 				   now gives places in the copy */

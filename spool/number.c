@@ -1,33 +1,36 @@
 /*
- * The numbers of duplicates, kept through the times in which the state file has
- * no index: a list after all that is written meanwhile, and a locator that
- * says where it is.  The locator has the second half of the first sector,
- * whatever the first half says, and a sector is written whole or not at all.
- * So a session that dies loses no number, and no unique-id comes to mean
- * another message.
+ * The numbers of duplicates, kept while the state file has no index: a list of
+ * them after everything else that is written meanwhile, and a locator that says
+ * where it is.  The locator is in the second half of the first sector, whatever
+ * the first half holds, and a sector is written whole or not at all.  So a
+ * session that dies loses no number, and no unique-id comes to name another
+ * message.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "spool/spool.h"
 
 static const char numbers_magic[32] = "popper numbers 1\n";
 
-enum { PLACE = SECTOR / 2, SEED = 4 };
+enum { LOCATOR_AT = SECTOR / 2, NUMBERS_SEED = 4 };
 
 static uint64_t
 numbers_sum(const struct numbers *l)
 {
-	return file_sum(l, offsetof(struct numbers, sum), SEED);
+	return file_sum(l, offsetof(struct numbers, sum), NUMBERS_SEED);
 }
+
+/* ---- the locator --------------------------------------------------------- */
 
 int
 numbers_write(int state, const void *head, size_t n, struct numbers *l)
 {
 	char sector[SECTOR] = { 0 };
 
-	if (n > PLACE) {
+	if (n > LOCATOR_AT) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -35,24 +38,18 @@ numbers_write(int state, const void *head, size_t n, struct numbers *l)
 	if (numbers_end(l) > 0) {
 		memcpy(l->magic, numbers_magic, sizeof(l->magic));
 		l->sum = numbers_sum(l);
-		memcpy(sector + PLACE, l, sizeof(*l));
+		memcpy(sector + LOCATOR_AT, l, sizeof(*l));
 	}
 	return file_write(state, sector, sizeof(sector), 0);
-}
-
-/* A list that is not within the file is none. */
-static void
-bound_list(struct place *p, uint64_t size)
-{
-	if (p->at > size || p->n > (size - p->at) / sizeof(struct msg))
-		memset(p, 0, sizeof(*p));
 }
 
 int
 numbers_locate(int state, struct numbers *l)
 {
+	ssize_t n = file_some(state, l, sizeof(*l), LOCATOR_AT);
+	struct place *p;
 	struct stat sb;
-	ssize_t n = file_some(state, l, sizeof(*l), PLACE);
+	uint64_t size;
 
 	if (n == -1 || fstat(state, &sb) == -1)
 		return -1;
@@ -60,8 +57,10 @@ numbers_locate(int state, struct numbers *l)
 	    memcmp(l->magic, numbers_magic, sizeof(l->magic)) != 0 ||
 	    l->sum != numbers_sum(l))
 		memset(l, 0, sizeof(*l));
-	bound_list(&l->list[0], (uint64_t)sb.st_size);
-	bound_list(&l->list[1], (uint64_t)sb.st_size);
+	size = (uint64_t)sb.st_size;
+	for (p = l->list; p < l->list + NUMBERS_LISTS; p++)
+		if (p->at > size || p->n > (size - p->at) / sizeof(struct msg))
+			memset(p, 0, sizeof(*p));	/* beyond the end */
 	return 0;
 }
 
@@ -74,30 +73,6 @@ numbers_settle(int state, bool done)
 		return -1;
 	l.done = done;
 	return numbers_write(state, "", 0, &l);
-}
-
-/* The duplicates of a table, with what is known of them and no more. */
-static int
-list_of(const struct msgs *t, struct msgs *list)
-{
-	struct msg m;
-	size_t i;
-
-	memset(list, 0, sizeof(*list));
-	for (i = 0; i < t->n; i++) {
-		if (!(t->v[i].flags & MSG_DUPLICATE))
-			continue;
-		memset(&m, 0, sizeof(m));
-		memcpy(m.uid, t->v[i].uid, UID_LEN);
-		m.check = t->v[i].check;
-		m.number = t->v[i].number;
-		m.flags = t->v[i].flags & (MSG_DUPLICATE | MSG_DELETED);
-		if (msgs_add(list, &m) == -1) {
-			msgs_free(list);
-			return -1;
-		}
-	}
-	return 0;
 }
 
 static uint64_t
@@ -114,19 +89,49 @@ numbers_end(const struct numbers *l)
 	return a > b ? a : b;
 }
 
-/* A place from at on for so many bytes that leaves the lists alone. */
-static uint64_t
-free_place(const struct numbers *l, uint64_t at, size_t bytes)
-{
-	uint64_t end = numbers_end(l);
-	bool over = false;
-	size_t i;
+/* ---- the lists ----------------------------------------------------------- */
 
-	at = (at + SECTOR - 1) / SECTOR * SECTOR;
-	for (i = 0; i < 2; i++)
-		over = over || (at < list_end(&l->list[i]) &&
-		    at + bytes > l->list[i].at);
-	return over ? (end + SECTOR - 1) / SECTOR * SECTOR : at;
+/* The duplicates of a table, with their identities and numbers alone. */
+static int
+list_of(const struct msgs *t, struct msgs *list)
+{
+	const struct msg *from;
+	struct msg m;
+
+	memset(list, 0, sizeof(*list));
+	for (from = t->v; from < t->v + t->n; from++) {
+		if (!(from->flags & MSG_DUPLICATE))
+			continue;
+		memset(&m, 0, sizeof(m));
+		memcpy(m.uid, from->uid, UID_LEN);
+		m.check = from->check;
+		m.number = from->number;
+		m.flags = from->flags & (MSG_DUPLICATE | MSG_DELETED);
+		if (msgs_add(list, &m) == -1) {
+			msgs_free(list);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static uint64_t
+next_sector(uint64_t at)
+{
+	return (at + SECTOR - 1) / SECTOR * SECTOR;
+}
+
+/* The first place from at on where so many bytes overwrite no list. */
+static uint64_t
+place_for(const struct numbers *l, uint64_t at, size_t bytes)
+{
+	const struct place *p;
+
+	at = next_sector(at);
+	for (p = l->list; p < l->list + NUMBERS_LISTS; p++)
+		if (at < list_end(p) && at + bytes > p->at)
+			return next_sector(numbers_end(l));
+	return at;
 }
 
 int
@@ -135,16 +140,15 @@ numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers *l)
 	struct msgs list;
 	struct place to;
 	size_t bytes;
-	int r = 0;
+	int r;
 
 	if (list_of(t, &list) == -1)
 		return -1;
 	bytes = list.n * sizeof(*list.v);
 	to.n = list.n;
-	to.at = free_place(l, at, bytes);
-	to.sum = file_sum(list.v, bytes, SEED);
-	if (bytes > 0)
-		r = file_write(state, list.v, bytes, to.at);
+	to.at = place_for(l, at, bytes);
+	to.sum = file_sum(list.v, bytes, NUMBERS_SEED);
+	r = file_write(state, list.v, bytes, to.at);
 	msgs_free(&list);
 	if (r == -1)
 		return -1;
@@ -154,7 +158,20 @@ numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers *l)
 	return 0;
 }
 
-/* Reads one of the two lists.  0, or -1: it is not there as it was written. */
+int
+numbers_keep(int state, const struct msgs *t, uint64_t at, struct numbers *l)
+{
+	if (numbers_locate(state, l) == -1 ||
+	    numbers_add(state, t, at, l) == -1 ||
+	    (l->list[0].n > 0 && file_sync(state) == -1))
+		return -1;
+	memset(&l->list[1], 0, sizeof(l->list[1]));
+	if (numbers_write(state, "", 0, l) == -1)
+		return -1;
+	return l->list[0].n > 0 ? file_sync(state) : 0;
+}
+
+/* Reads a list.  0, or -1 if it is not there as it was written. */
 static int
 read_list(int state, const struct place *from, struct msgs *t)
 {
@@ -164,7 +181,7 @@ read_list(int state, const struct place *from, struct msgs *t)
 		return -1;
 	t->n = t->room = (size_t)from->n;
 	if (file_read(state, t->v, bytes, from->at) == 0 &&
-	    file_sum(t->v, bytes, SEED) == from->sum)
+	    file_sum(t->v, bytes, NUMBERS_SEED) == from->sum)
 		return 0;
 	msgs_free(t);
 	return -1;
@@ -189,4 +206,54 @@ numbers_read(int state, struct msgs *t)
 	}
 	t->n = n;
 	return 0;
+}
+
+/* ---- wiping around them -------------------------------------------------- */
+
+/* Overwrites the bytes from..end. */
+static int
+wipe_range(int state, uint64_t from, uint64_t end)
+{
+	static const char zeros[PAGE];
+	size_t n;
+
+	for (; from < end; from += n) {
+		n = end - from < PAGE ? (size_t)(end - from) : PAGE;
+		if (file_write(state, zeros, n, from) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* The same, but for the lists from the i-th on. */
+static int
+wipe_around(int state, const struct numbers *l, size_t i, uint64_t from,
+    uint64_t end)
+{
+	const struct place *p = &l->list[i];
+
+	if (i == NUMBERS_LISTS)
+		return wipe_range(state, from, end);
+	if (p->n == 0 || p->at < from || p->at >= end)
+		return wipe_around(state, l, i + 1, from, end);
+	if (wipe_around(state, l, i + 1, from, p->at) == -1)
+		return -1;
+	return wipe_around(state, l, i + 1, list_end(p), end);
+}
+
+int
+numbers_wipe(int state, const struct numbers *l, uint64_t from, uint64_t room)
+{
+	uint64_t size, keep = from + room;
+	struct stat sb;
+
+	if (fstat(state, &sb) == -1)
+		return -1;
+	if (keep < numbers_end(l))
+		keep = numbers_end(l);
+	keep = (keep + PAGE - 1) / PAGE * PAGE;
+	size = (uint64_t)sb.st_size;
+	if (size > keep && ftruncate(state, (off_t)keep) == 0)
+		size = keep;
+	return wipe_around(state, l, 0, from, size);
 }

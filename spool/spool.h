@@ -28,7 +28,7 @@ struct stamp {
 	int64_t mtime, ctime;	/* nanoseconds since the epoch */
 };
 
-/* What STAT and LAST need to know of a maildrop. */
+/* The totals of a maildrop: what STAT and LAST need to know of it. */
 struct summary {
 	uint64_t count;		/* messages, without a hidden one */
 	uint64_t octets;
@@ -38,13 +38,10 @@ struct summary {
 	uint64_t abutting;	/* entries with MSG_ABUTS */
 };
 
-/* Which entries of a table have been read from the index. */
-struct pages {
-	uint64_t *sum;		/* checksums of the pages */
-	bool *there;
-	size_t n, missing;	/* all pages, and those that are not there */
-	uint64_t at;		/* where they are in the state file */
-	uint64_t size;		/* of the spool, bytes */
+/* The index of a table. */
+struct index {
+	uint64_t serial;	/* no other index has it; 0: there is none */
+	bool partial;		/* not all entries have been read */
 };
 
 enum { UIDL_MOST = 70 };	/* RFC 1939, 7: a unique-id has no more */
@@ -224,111 +221,144 @@ int scan_begins(int fd);
 
 /* ---- index.c ------------------------------------------------------------- */
 
-/* Whether the index describes exactly this spool; if so, what it adds up to. */
+/*
+ * Whether the state file has the index of the spool that now describes, and it
+ * was written late enough: see index_settled().  Then *sum is set.
+ */
 bool index_head(int state, const struct stamp *now, struct summary *sum);
 
 /*
- * Makes a table with room for the entries of an index that adds up to *sum
- * (NULL: to anything), and none of them in it yet: *pg tells.  index_entry()
- * reads that of one message (and those around it), index_rest() all.  0, or -1
- * with errno: EILSEQ for what is no index, or not that of the table any more.
+ * Makes *t the table of the index that adds up to *sum (NULL: of any index),
+ * without its entries.  index_entry() reads entry i if the table does not have
+ * it, index_rest() all that it does not have.  0, or -1 with errno: EILSEQ if
+ * there is no such index, or it is damaged.  After -1 from index_open() the
+ * table is empty.
  */
 int index_open(int state, const struct summary *sum, struct msgs *t,
-    struct pages *pg);
-int index_entry(int state, struct msgs *t, struct pages *pg, size_t i);
-int index_rest(int state, struct msgs *t, struct pages *pg);
-void pages_free(struct pages *pg);
-
-/* Reads all entries, whatever spool they describe.  0, or -1. */
-int index_read(int state, struct msgs *table);
+    struct index *ix);
+int index_entry(int state, struct msgs *t, const struct index *ix, size_t i);
+int index_rest(int state, struct msgs *t, struct index *ix);
 
 /*
- * Writes head and pages: *pg tells of a table that is all there.  A failure
- * costs the next session a scan, no more.
+ * Makes *t the table of whatever index there is, of any spool.  0, or -1 with
+ * errno and an empty table.
  */
-int index_write(int state, const struct stamp *st, const struct msgs *table,
-    struct pages *pg);
+int index_read(int state, struct msgs *t);
 
 /*
- * The same where the table has lost all messages from entry n on, and that
- * entry has been read: only what changes is read and written.  index_part()
- * adds up what is left of it.
+ * Writes the index of a complete table, and wipes the rest of the state file
+ * but for the numbers of duplicates.  0 with *ix, or -1 with errno: then there
+ * is no index, and the next session scans the spool.
  */
-int index_cut(int state, const struct stamp *st, const struct msgs *t,
-    struct pages *pg, size_t n);
-int index_part(int state, const struct msgs *t, const struct pages *pg, size_t
-    n, struct summary *all);
+int index_write(int state, const struct stamp *st, const struct msgs *t,
+    struct index *ix);
 
 /*
- * Where more may stand that belongs to the index that is there, and a number
- * that no other index has.  0, or -1: there is none.
+ * Whether the index is still the table's, so that it can be cut off after its
+ * first n entries.  The table must have all others.  Then *sum, the totals of
+ * the table, becomes those of the first n.
  */
-int index_behind(int state, uint64_t *of, uint64_t *at);
+bool index_can_cut(int state, struct msgs *t, struct index *ix, size_t n,
+    struct summary *sum);
 
-/* Makes the state file say nothing but the numbers of duplicates. */
+/*
+ * Cuts it off so that it adds up to *sum.  st: the spool without the other
+ * messages.  0, or -1 with errno, as index_write().
+ */
+int index_cut(int state, const struct stamp *st, const struct summary *sum);
+
+/*
+ * Sets *at to the offset after the index, where more can be stored that is valid
+ * as long as the index is, and *of to a number that tells it from any other.
+ * 0, or -1 with errno: EILSEQ if there is none.
+ */
+int index_end(int state, uint64_t *of, uint64_t *at);
+
+/* Makes the state file hold nothing but the numbers of duplicates. */
 int index_void(int state);
 
 /*
- * Whether a change after a scan of the spool would show in its stamp: the state
- * file was written later than the clock's grain after it.
+ * Whether any change of the spool after the scan that st is from would show in
+ * its stamp: the state file was written more than the clock's grain later.
  */
 bool index_settled(int state, const struct stamp *st);
 
 /*
- * Overwrites what the state file holds from an offset on: the mail there is not
- * needed any more, and its user may have deleted it.  Some room stays for the
- * next UPDATE, which may have to do with it, and so do the lists of duplicates.  0, or -1 with errno.
+ * Overwrites the state file from an offset on: the mail there is not needed any
+ * more, and its user may have deleted it.  From offset 0 the numbers of
+ * duplicates stay.  Some room stays for the next UPDATE, which may find no
+ * other.  0, or -1 with errno.
  */
 int index_wipe(int state, uint64_t from);
 
-/* Fills *st from a stat; adds up a table. */
+/* Fills *st from a stat; compares two; adds up a complete table. */
 void index_stamp(struct stamp *st, const struct stat *sb);
 bool index_same(const struct stamp *a, const struct stamp *b);
-void index_sum(const struct msgs *table, struct summary *sum);
+void index_sum(const struct msgs *t, struct summary *sum);
 
 /* ---- number.c ------------------------------------------------------------ */
+
+enum { NUMBERS_LISTS = 2 };
 
 /* Where the lists of duplicates are: the newer one, and the one before it. */
 struct numbers {
 	char magic[32];
 	struct place {
-		uint64_t at, n, sum;
-	} list[2];
+		uint64_t at;	/* offset in the state file */
+		uint64_t n;	/* struct msg; 0: there is no list */
+		uint64_t sum;
+	} list[NUMBERS_LISTS];
 	uint64_t done;		/* the messages marked as deleted are gone */
 	uint64_t sum;		/* of all the above; last */
 };
 
 /*
  * Writes the first sector of the state file: n bytes, half a sector at most, and
- * the locator, if it is of any list.  0, or -1 with errno.
+ * the locator if it has a list.  0, or -1 with errno.
  */
 int numbers_write(int state, const void *head, size_t n, struct numbers *l);
 
-/* Reads the locator; one of no list if there is none.  0, or -1 with errno. */
+/* Reads the locator; it has no list if there is none.  0, or -1 with errno. */
 int numbers_locate(int state, struct numbers *l);
 
 /*
- * Makes the first sector say nothing but what its locator does.  done: the
- * messages that were marked as deleted are gone.  0, or -1 with errno.
+ * Makes the first sector hold its locator alone.  done: the messages that were
+ * marked as deleted are gone.  0, or -1 with errno.
  */
 int numbers_settle(int state, bool done);
 
 /*
- * Writes a list of t's duplicates to an offset that nothing else needs until
- * the next index, or after the lists that are there, and notes it as the newer
- * one.  0, or -1 with errno and *l as it was.
+ * Writes a list of t's duplicates and makes it the newer one of *l: to an offset
+ * that nothing else needs until the next index, or, if the lists of *l are
+ * there, after them.  0, or -1 with errno and *l as it was.
  */
 int numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers
     *l);
 
-/* Where the last of the lists ends, or 0. */
+/*
+ * Makes the state file hold one list of t's duplicates alone, from at on, and
+ * *l its locator.  If there are any, that is durable, so that everything before
+ * the list may be overwritten.  0, or -1 with errno.
+ */
+int numbers_keep(int state, const struct msgs *t, uint64_t at, struct numbers
+    *l);
+
+/* The offset after the lists, or 0 if there is none. */
 uint64_t numbers_end(const struct numbers *l);
 
 /*
- * Reads the newest list that is there as a table that has nothing else in it.
- * 0, or -1.
+ * Makes *t a table of the newest list that can be read, with identities and
+ * numbers and nothing else.  0, or -1 and an empty table: there is none.
  */
 int numbers_read(int state, struct msgs *t);
+
+/*
+ * Overwrites the state file from an offset on, without the lists of *l, and cuts
+ * it off room bytes later, or after the lists; never within its last page, since
+ * an UPDATE on a full disk needs some room to begin.  0, or -1 with errno.
+ */
+int numbers_wipe(int state, const struct numbers *l, uint64_t from,
+    uint64_t room);
 
 /* ---- xuidl.c ------------------------------------------------------------- */
 

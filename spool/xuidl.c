@@ -138,7 +138,7 @@ xuidl_free(struct names *x)
 /* ---- between sessions, behind the index ---------------------------------- */
 
 struct names_head {
-	uint64_t of;		/* what index_behind() says */
+	uint64_t of;		/* what index_end() says */
 	uint64_t n, sum;
 };
 
@@ -162,7 +162,7 @@ xuidl_write(int state, const struct names *x)
 	size_t bytes = x->n * sizeof(*x->v);
 	uint64_t at;
 
-	if (index_behind(state, &h.of, &at) == -1)
+	if (index_end(state, &h.of, &at) == -1)
 		return -1;
 	h.n = x->n;
 	h.sum = file_sum(x->v, bytes, 3);
@@ -178,7 +178,7 @@ xuidl_read(int state, struct names *x)
 	uint64_t of, at;
 
 	memset(x, 0, sizeof(*x));
-	if (index_behind(state, &of, &at) == -1 ||
+	if (index_end(state, &of, &at) == -1 ||
 	    file_read(state, &h, sizeof(h), at) == -1)
 		return -1;
 	if (h.of != of || h.n > UINT32_MAX) {

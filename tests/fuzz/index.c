@@ -1,7 +1,7 @@
 /*
  * An index of the owner's making: any bytes with right sums.  What it gives
  * lies within the spool that it speaks of, whether it is read whole or by
- * single pages, and cutting it short leaves one that can be read as well.
+ * single entries, and cutting it short leaves one that can be read as well.
  */
 #include <sys/mman.h>
 
@@ -17,58 +17,44 @@ within(const struct msg *m, uint64_t size)
 		abort();
 }
 
-enum { FORGED_AT = 2 * SECTOR };	/* the pages, 64 of them at most */
-
 /* The sums of a careful forger; as many entries as there are bytes for. */
 static void
 forge(int fd, struct index_head *h, size_t rest)
 {
-	uint64_t sum[(FORGED_AT - SECTOR) / sizeof(uint64_t)];
-	struct page one;
-	size_t k, bytes;
+	struct index_entry e;
+	size_t i, n = rest / sizeof(e);
 
-	memcpy(h->magic, magic, sizeof(magic));
-	h->entry_size = sizeof(struct msg);
-	h->pages_at = FORGED_AT;
-	h->entries = rest / PAGE * ENTRIES;
-	if (rest % PAGE > page_bytes(0))
-		h->entries += (rest % PAGE - page_bytes(0)) /
-		    sizeof(struct msg);
-	h->sum.hidden &= 1;
-	if (h->sum.hidden > h->entries)
-		h->sum.hidden = 0;
-	h->sum.count = h->entries - h->sum.hidden;
+	memcpy(h->magic, index_magic, sizeof(h->magic));
+	h->sum.hidden &= n > 0;
+	h->sum.count = n - h->sum.hidden;
 	h->sum.last %= h->sum.count + 1;
-	for (k = 0; k < pages_of(h->entries); k++) {
-		bytes = page_bytes(in_page(k, (size_t)h->entries));
-		if (file_read(fd, &one, bytes, FORGED_AT + k * PAGE) == -1)
+	for (i = 0; i < n; i++) {
+		if (file_read(fd, &e, sizeof(e), entry_place(i)) == -1)
 			abort();
-		sum[k] = file_sum(&one, bytes, 2);
+		e.sum = entry_sum(&e, h->serial, i);
+		if (file_write(fd, &e, sizeof(e), entry_place(i)) == -1)
+			abort();
 	}
-	if (file_write(fd, sum, k * sizeof(*sum), SECTOR) == -1)
-		abort();
-	h->sums_sum = file_sum(sum, k * sizeof(*sum), 2);
-	h->head_sum = head_sum(h);
+	h->head_sum = index_head_sum(h);
 }
 
 /* Its last message alone, then without it. */
 static void
-by_pages(int fd, const struct index_head *h)
+by_entries(int fd, const struct index_head *h)
 {
-	struct summary all;
-	struct pages pg;
+	struct summary all = h->sum;
+	struct index ix;
 	struct msgs t;
 	size_t last;
 
-	if (index_open(fd, &h->sum, &t, &pg) == -1)
+	if (index_open(fd, &h->sum, &t, &ix) == -1)
 		return;
-	if (t.n > 0 && index_entry(fd, &t, &pg, last = t.n - 1) == 0) {
+	if (t.n > 0 && index_entry(fd, &t, &ix, last = t.n - 1) == 0) {
 		within(&t.v[last], h->stamp.size);
-		if (index_part(fd, &t, &pg, last, &all) == 0)
-			(void)index_cut(fd, &h->stamp, &t, &pg, last);
+		if (index_can_cut(fd, &t, &ix, last, &all))
+			(void)index_cut(fd, &h->stamp, &all);
 	}
 	msgs_free(&t);
-	pages_free(&pg);
 }
 
 /* The lists of duplicates where the second half of the first sector says. */
@@ -100,11 +86,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (fd == -1)
 		fd = memfd_create("index", 0);
-	if (n < sizeof(h) || rest >= 64 * PAGE || fd == -1 ||
+	if (n < sizeof(h) || rest >= 4 * PAGE || fd == -1 ||
 	    ftruncate(fd, 0) == -1)
 		return 0;
 	memcpy(&h, data, sizeof(h));
-	if (file_write(fd, data + sizeof(h), rest, FORGED_AT) == -1)
+	if (file_write(fd, data + sizeof(h), rest, SECTOR) == -1)
 		abort();
 	if (h.stamp.dev & 1)
 		forge(fd, &h, rest);
@@ -118,6 +104,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		msgs_free(&t);
 	}
 	numbers(fd, data);
-	by_pages(fd, &h);
+	by_entries(fd, &h);
 	return 0;
 }

@@ -530,7 +530,7 @@ static void
 make_disk(struct disk *d)
 {
 	struct msgs t;
-	struct pages pg;
+	struct index ix;
 	struct stamp st;
 	size_t i;
 	int fd;
@@ -548,11 +548,10 @@ make_disk(struct disk *d)
 	fd = openat(pop.drop.box.dir, "alice", O_RDONLY);
 	memset(&st, 0, sizeof(st));
 	if (fd == -1 || scan_file(fd, UINT64_MAX, &t, NULL) == -1 ||
-	    index_write(pop.drop.box.state, &st, &t, &pg) == -1)
+	    index_write(pop.drop.box.state, &st, &t, &ix) == -1)
 		abort();
 	(void)close(fd);
 	msgs_free(&t);
-	pages_free(&pg);
 	end_session();
 	get_disk(d);
 }
