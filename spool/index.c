@@ -366,13 +366,18 @@ int
 index_end(int state, uint64_t *of, uint64_t *at)
 {
 	struct index_head h;
+	struct numbers numbers;
 
 	if (!index_head_read(state, &h)) {
 		errno = EILSEQ;
 		return -1;
 	}
+	if (numbers_locate(state, &numbers) == -1)
+		return -1;
 	*of = h.head_sum;
 	*at = entry_place(index_entries(&h.sum));
+	if (*at < numbers_end(&numbers))
+		*at = numbers_end(&numbers);
 	return 0;
 }
 

@@ -268,9 +268,9 @@ bool index_can_cut(int state, struct msgs *t, struct index *ix, size_t n,
 int index_cut(int state, const struct stamp *st, const struct summary *sum);
 
 /*
- * Sets *at to the offset after the index, where more can be stored that is valid
- * as long as the index is, and *of to a number that tells it from any other.
- * 0, or -1 with errno: EILSEQ if there is none.
+ * Sets *at to the offset after the index and the numbers of duplicates, where
+ * more can be stored that is valid as long as the index is, and *of to a number
+ * that tells it from any other.  0, or -1 with errno: EILSEQ if there is none.
  */
 int index_end(int state, uint64_t *of, uint64_t *at);
 

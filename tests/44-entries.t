@@ -153,7 +153,7 @@ for my $what (['an older version', sub { $_[0] =~ s/\Apopper index \d+/popper in
     ['none', sub { "\0" x 256 . substr $_[0], 256 }]) {
 	my ($name, $change) = @$what;
 
-	for my $args (['-s']) {
+	for my $args (['-s'], ['-s', '-U']) {
 		case "the index becomes $name (@$args): duplicates keep their numbers" => sub {
 			my $box = box(spool => join '', (letter(1)) x 3,
 			    map { letter($_, header => ["X-UIDL: name$_"]) } 2 .. 20);
