@@ -1,6 +1,6 @@
 /*
- * Which entries of two tables are the same message, and the numbers of those
- * that share a unique-id (mbox/duplicate.c).
+ * Which entries of two tables are the same message, and the numbers of messages
+ * that share a unique-id: mbox/duplicate.c.
  */
 #include <string.h>
 
@@ -47,7 +47,7 @@ show(const struct msgs *t, char *to, size_t room)
 		    t->v[i].number));
 }
 
-/* Numbers one table, then another that the first is the past of. */
+/* Numbers a table, then a later one of the same file. */
 static void
 numbers(const char *then, const char *now, const char *want, const char *what)
 {
@@ -69,7 +69,7 @@ fresh(const char *word, const char *want)
 	numbers("", word, want, word);
 }
 
-/* Which messages of t are duplicates, t alone and beside another table. */
+/* Which messages of a table are duplicates, alone or next to another table. */
 static void
 ambiguous(const char *word, const char *other, const char *want)
 {
@@ -84,8 +84,8 @@ ambiguous(const char *word, const char *other, const char *want)
 		marked += text[i] == '+';
 	}
 	text[i] = '\0';
-	ok(strcmp(text, want) == 0 && n == marked, "duplicates of %s beside "
-	    "'%s': %s", word, other, text);
+	ok(strcmp(text, want) == 0 && n == marked, "duplicates of %s next "
+	    "to '%s': %s", word, other, text);
 	msgs_free(&t);
 	msgs_free(&x);
 }
@@ -178,12 +178,12 @@ main(void)
 	pairs("aAaB", "aBaA", true, "10", "bodies tell them apart");
 	pairs("aAaB", "aB", true, "-0", "one is gone: the other is not it");
 	pairs("aAaA", "aA", true, "--", "equal ones: which is gone?");
-	pairs("aAaA", "aA", false, "0-", "or that does not matter");
+	pairs("aAaA", "aA", false, "0-", "unless that does not matter");
 	pairs("aAaA", "aAaAaA", true, "01", "equal ones, and one more");
 	pairs("aA", "aB", true, "-", "the same header, another body");
 	pairs("a", "aAaB", true, "-",
-	    "nothing known of its body: which is it?");
-	pairs("aa", "aAaB", true, "--", "nor of two");
+	    "an unknown body: it could be either");
+	pairs("aa", "aAaB", true, "--", "two unknown bodies");
 	random_pairs();
 
 	fresh("", "");
@@ -192,15 +192,15 @@ main(void)
 	fresh("aAbAaBaAbBaC", "aba2a3b2a4");
 	numbers("aAaBb", "aBb", "a2b", "one is removed, the other keeps its "
 	    "number");
-	numbers("aAaBaC", "aAaC", "aa3", "so do those around a removed one");
+	numbers("aAaBaC", "aAaC", "aa3", "so do the others around a removed one");
 	numbers("aAaB", "aBaA", "a2a", "they changed places");
 	numbers("aAaBb", "aAaBbaC", "aa2ba3", "a new one takes no number that "
 	    "is another's");
-	numbers("aAaB", "aBaC", "a2a3", "nor one that was");
-	numbers("aAaA", "aA", "a3", "nobody knows which is gone");
-	numbers("ab", "ba", "ba", "one that is there once has the number it "
-	    "had");
-	numbers("a", "aAaB", "a2a3", "which of them was the only one?");
+	numbers("aAaB", "aBaC", "a2a3", "nor one that was used before");
+	numbers("aAaA", "aA", "a3", "equal ones: a new number");
+	numbers("ab", "ba", "ba", "a uid that is there once keeps its "
+	    "number");
+	numbers("a", "aAaB", "a2a3", "either could be the one that was alone");
 
 	memset(&m, 0, sizeof(m));
 	m.uid[0] = 0xab;
@@ -211,6 +211,6 @@ main(void)
 	m.number = UINT32_MAX;
 	mbox_uid(&m, text);
 	ok(strcmp(text, "ab000000000000000000000000000001.4294967295") == 0,
-	    "that of a duplicate");
+	    "the unique-id of a duplicate");
 	return tap_end();
 }
