@@ -37,6 +37,8 @@ msgs_free(struct msgs *t)
 	memset(t, 0, sizeof(*t));
 }
 
+/* ---- two tables by identity ---------------------------------------------- */
+
 /* The digest of a duplicate's body, 0 if there is none. */
 static uint64_t
 body_of(const struct msg *m)
@@ -65,9 +67,24 @@ by_identity(const void *a, const void *b)
 	return c != 0 ? c : by_place(a, b);
 }
 
-/* The entries of a table by identity, then by place. */
+/* The entries of one uid, by body, then by place. */
+struct run {
+	struct msg **v;
+	size_t n;
+};
+
+/* Two tables by identity, and the run of one uid in each. */
+struct pairing {
+	struct msg **all_a, **all_b;
+	struct msg **end_a, **end_b;
+	struct run a, b;	/* b may be empty */
+};
+
+static const struct msgs no_msgs;
+
+/* The entries of a table by identity, and their end; NULL: no memory. */
 static struct msg **
-sorted(const struct msgs *t)
+sorted(const struct msgs *t, struct msg ***end)
 {
 	struct msg **v;
 	size_t i;
@@ -77,154 +94,142 @@ sorted(const struct msgs *t)
 	for (i = 0; i < t->n; i++)
 		v[i] = &t->v[i];
 	qsort(v, t->n, sizeof(*v), by_identity);
+	*end = v + t->n;
 	return v;
 }
 
-/* Two tables by identity, and the run of one uid in each. */
-struct both {
-	struct msg **a, **b;
-	size_t na, nb;
-	size_t i, ie;		/* a[i..ie-1] */
-	size_t j, je;		/* b[j..je-1], which may be empty */
-};
-
 static void
-both_free(struct both *x)
+pairing_free(struct pairing *p)
 {
-	file_free(x->a);
-	file_free(x->b);
+	file_free(p->all_a);
+	file_free(p->all_b);
 }
 
 static int
-both_make(struct both *x, const struct msgs *a, const struct msgs *b)
+pairing_make(struct pairing *p, const struct msgs *a, const struct msgs *b)
 {
-	memset(x, 0, sizeof(*x));
-	x->na = a->n;
-	x->nb = b->n;
-	x->a = sorted(a);
-	x->b = sorted(b);
-	if (x->a != NULL && x->b != NULL)
+	p->all_a = sorted(a, &p->end_a);
+	p->all_b = sorted(b, &p->end_b);
+	p->a = (struct run){ p->all_a, 0 };
+	p->b = (struct run){ p->all_b, 0 };
+	if (p->all_a != NULL && p->all_b != NULL)
 		return 0;
-	both_free(x);
+	pairing_free(p);
 	errno = ENOMEM;
 	return -1;
 }
 
-static size_t
-run_end(struct msg *const *v, size_t i, size_t n, const unsigned char *uid)
+/* The entries from v on that have that uid. */
+static struct run
+run_at(struct msg **v, struct msg *const *end, const unsigned char *uid)
 {
-	while (i < n && memcmp(v[i]->uid, uid, UID_LEN) == 0)
-		i++;
-	return i;
+	struct run r = { v, 0 };
+
+	while (v + r.n < end && memcmp(v[r.n]->uid, uid, UID_LEN) == 0)
+		r.n++;
+	return r;
 }
 
-/* Goes on to the next uid of a; false after the last. */
+/* Goes on to the next uid of the first table; false after the last. */
 static bool
-next_run(struct both *x)
+next_run(struct pairing *p)
 {
-	const unsigned char *uid;
+	struct msg **v = p->a.v + p->a.n, **w = p->b.v + p->b.n;
 
-	x->i = x->ie;
-	x->j = x->je;
-	if (x->i == x->na)
+	if (v == p->end_a)
 		return false;
-	uid = x->a[x->i]->uid;
-	x->ie = run_end(x->a, x->i, x->na, uid);
-	while (x->j < x->nb && memcmp(x->b[x->j]->uid, uid, UID_LEN) < 0)
-		x->j++;
-	x->je = run_end(x->b, x->j, x->nb, uid);
+	while (w < p->end_b && memcmp((*w)->uid, (*v)->uid, UID_LEN) < 0)
+		w++;
+	p->a = run_at(v, p->end_a, (*v)->uid);
+	p->b = run_at(w, p->end_b, (*v)->uid);
 	return true;
 }
 
-/* Whether v[i..end-1], a run of one uid, has more than one or once had. */
+/* Whether a uid has more than one message, or once had. */
 static bool
-many(struct msg *const *v, size_t i, size_t end)
+shares_uid(struct run r)
 {
-	return end - i > 1 || (i < end && v[i]->flags & MSG_DUPLICATE);
+	return r.n > 1 || (r.n == 1 && r.v[0]->flags & MSG_DUPLICATE);
 }
 
 int
 mbox_ambiguous(struct msgs *t, const struct msgs *other, size_t *n)
 {
-	static const struct msgs none;
-	struct both x;
+	struct pairing p;
 	size_t i;
 
 	*n = 0;
-	if (both_make(&x, t, other == NULL ? &none : other) == -1)
+	if (pairing_make(&p, t, other == NULL ? &no_msgs : other) == -1)
 		return -1;
-	while (next_run(&x))
-		for (i = x.i; (many(x.a, x.i, x.ie) || many(x.b, x.j, x.je)) &&
-		    i < x.ie; i++) {
-			++*n;
-			if (x.a[i]->flags & MSG_DUPLICATE)
-				continue;
-			x.a[i]->flags |= MSG_DUPLICATE;
-			x.a[i]->check = 0;
-		}
-	both_free(&x);
+	while (next_run(&p)) {
+		if (!shares_uid(p.a) && !shares_uid(p.b))
+			continue;
+		*n += p.a.n;
+		for (i = 0; i < p.a.n; i++)
+			if (!(p.a.v[i]->flags & MSG_DUPLICATE)) {
+				p.a.v[i]->flags |= MSG_DUPLICATE;
+				p.a.v[i]->check = 0;
+			}
+	}
+	pairing_free(&p);
 	return 0;
 }
 
-/* Where the messages that are the same as v[i], to the last byte, end. */
-static size_t
-same_end(struct msg *const *v, size_t i, size_t end)
-{
-	uint64_t body = body_of(v[i]);
+/* ---- which is which ------------------------------------------------------ */
 
-	while (i < end && body_of(v[i]) == body)
-		i++;
-	return i;
+/* How many messages are the same as the first of a run, to the last byte. */
+static size_t
+equal_bodies(struct run r)
+{
+	size_t n = 1;
+
+	while (n < r.n && body_of(r.v[n]) == body_of(r.v[0]))
+		n++;
+	return n;
 }
 
 /*
- * Pairs the messages of one uid.  Place proves nothing: those that have the
- * same body are taken in their order.
+ * Pairs the messages of one uid: see mbox_match().  Their place proves nothing:
+ * those that have the same body are taken in their order.
  */
 static void
-pair_run(const struct both *x, bool sure, const struct msg *const *base,
-    size_t *to)
+pair_run(struct run a, const struct msg *first_a, struct run b,
+    const struct msg *first_b, bool sure, size_t *to)
 {
-	size_t i = x->i, j = x->j, ie, je, k;
+	size_t i, na, nb;
+	uint64_t x, y;
 
-	if (x->ie - i == 1 && x->je - j == 1 && (body_of(x->a[i]) == 0 ||
-	    body_of(x->b[j]) == 0)) {	/* there is but one */
-		to[x->a[i] - base[0]] = (size_t)(x->b[j] - base[1]);
+	for (i = 0; i < a.n; i++)
+		to[a.v[i] - first_a] = SIZE_MAX;
+	if (a.n == 1 && b.n == 1 && (body_of(a.v[0]) == 0 ||
+	    body_of(b.v[0]) == 0)) {	/* there is but one */
+		to[a.v[0] - first_a] = (size_t)(b.v[0] - first_b);
 		return;
 	}
-	while (i < x->ie && j < x->je) {
-		ie = same_end(x->a, i, x->ie);
-		je = same_end(x->b, j, x->je);
-		if (body_of(x->a[i]) != body_of(x->b[j])) {
-			if (body_of(x->a[i]) < body_of(x->b[j]))
-				i = ie;
-			else
-				j = je;
-			continue;
-		}
-		if (body_of(x->a[i]) != 0 && (!sure || je - j >= ie - i))
-			for (k = 0; k < ie - i && k < je - j; k++)
-				to[x->a[i + k] - base[0]] =
-				    (size_t)(x->b[j + k] - base[1]);
-		i = ie;
-		j = je;
+	while (a.n > 0 && b.n > 0) {
+		x = body_of(a.v[0]);
+		y = body_of(b.v[0]);
+		na = x <= y ? equal_bodies(a) : 0;
+		nb = y <= x ? equal_bodies(b) : 0;
+		if (x == y && x != 0 && (!sure || nb >= na))
+			for (i = 0; i < na && i < nb; i++)
+				to[a.v[i] - first_a] =
+				    (size_t)(b.v[i] - first_b);
+		a = (struct run){ a.v + na, a.n - na };
+		b = (struct run){ b.v + nb, b.n - nb };
 	}
 }
 
 int
 mbox_match(const struct msgs *a, const struct msgs *b, bool sure, size_t *to)
 {
-	const struct msg *const base[2] = { a->v, b->v };
-	struct both x;
-	size_t i;
+	struct pairing p;
 
-	for (i = 0; i < a->n; i++)
-		to[i] = SIZE_MAX;
-	if (both_make(&x, a, b) == -1)
+	if (pairing_make(&p, a, b) == -1)
 		return -1;
-	while (next_run(&x))
-		pair_run(&x, sure, base, to);
-	both_free(&x);
+	while (next_run(&p))
+		pair_run(p.a, a->v, p.b, b->v, sure, to);
+	pairing_free(&p);
 	return 0;
 }
 
@@ -244,60 +249,58 @@ mbox_join(struct msgs *t, const struct msgs *more)
 	return r;
 }
 
-static uint32_t
-number(const struct msg *m)
-{
-	return m->number == 0 ? 1 : m->number;
-}
+/* ---- numbers ------------------------------------------------------------- */
+
+#define NO_NUMBER	UINT32_MAX
 
 /*
- * Numbers one run of duplicates: those that have a number keep it, the others
+ * Numbers one run of t's: those that old knows keep their number, the others
  * come after all that were given, in the order of the file.
  */
 static void
-number_run(const struct both *x, const bool *known, const struct msg *base)
+number_run(const struct pairing *p, struct msgs *t, const struct msgs *old,
+    size_t *to)
 {
-	uint32_t top = 0;
-	size_t k;
+	uint32_t top = 0, n;
+	size_t i, at;
 
-	for (k = x->j; k < x->je; k++)
-		if (number(x->b[k]) > top)
-			top = number(x->b[k]);
-	qsort(x->a + x->i, x->ie - x->i, sizeof(*x->a), by_place);
-	for (k = x->i; k < x->ie; k++)
-		if (!known[x->a[k] - base])
-			x->a[k]->number = ++top == 1 ? 0 : top;
+	for (i = 0; i < p->a.n; i++)
+		p->a.v[i]->number = NO_NUMBER;
+	pair_run(p->b, old->v, p->a, t->v, true, to);
+	for (i = 0; i < p->b.n; i++) {
+		n = p->b.v[i]->number;
+		if ((at = to[p->b.v[i] - old->v]) != SIZE_MAX)
+			t->v[at].number = n;
+		n = n == 0 ? 1 : n;
+		top = n > top ? n : top;
+	}
+	qsort(p->a.v, p->a.n, sizeof(*p->a.v), by_place);
+	for (i = 0; i < p->a.n; i++)
+		if (p->a.v[i]->number == NO_NUMBER)
+			p->a.v[i]->number = ++top == 1 ? 0 : top;
 }
 
 int
 mbox_number(struct msgs *t, const struct msgs *old)
 {
-	static const struct msgs none;
-	struct both x;
-	size_t *to, i;
-	bool *known;
-	int r = -1;
+	struct pairing p;
+	size_t *to;
+	int r;
 
 	if (old == NULL)
-		old = &none;
-	to = malloc((old->n + 1) * sizeof(*to));
-	known = calloc(t->n + 1, sizeof(*known));
-	if (to != NULL && known != NULL && mbox_match(old, t, true, to) == 0 &&
-	    both_make(&x, t, old) == 0) {
-		for (i = 0; i < old->n; i++)
-			if (to[i] != SIZE_MAX) {
-				t->v[to[i]].number = old->v[i].number;
-				known[to[i]] = true;
-			}
-		while (next_run(&x))
-			number_run(&x, known, t->v);
-		both_free(&x);
-		r = 0;
+		old = &no_msgs;
+	if ((to = malloc((old->n + 1) * sizeof(*to))) == NULL)
+		return -1;
+	if ((r = pairing_make(&p, t, old)) == 0) {
+		while (next_run(&p))
+			number_run(&p, t, old, to);
+		pairing_free(&p);
 	}
 	file_free(to);
-	file_free(known);
 	return r;
 }
+
+/* ---- one message --------------------------------------------------------- */
 
 unsigned
 mbox_lacks(const struct msg *m)
