@@ -1,12 +1,12 @@
 /*
- * The scanner's way through bodies, where most bytes of an mbox are: by windows,
- * which need not begin or end with a line.  Pure, as mbox/scan.c.
+ * The scanner's way through bodies, which are most of an mbox: by windows, which
+ * need not begin or end with a line.  Pure, as mbox/scan.c.
  */
 #include <string.h>
 
 #include "mbox/mbox.h"
 
-/* A way for some processors of one family; elsewhere there is the plain one. */
+/* A faster way for one family of processors; others have the plain one. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__TINYC__) && \
     !defined(POPPER_PORTABLE)
 #define HAS_WIDE	1
@@ -17,13 +17,13 @@
 #endif
 
 enum {
-	LANES = 32,
-	ASK_FROM = 4 << 20	/* to ask the processor costs as much as that,
-				   where a hypervisor answers */
+	LANES = 32,		/* bytes of a wide vector */
+	ASK_FROM = 4 << 20	/* on a virtual machine asking the processor
+				   costs as much as scanning so many bytes */
 };
 
 /* What is in a window of MBOX_WINDOW bytes. */
-struct sight {
+struct window {
 	int lf;			/* line ends */
 	int cr;			/* not 0: a CR anywhere */
 	int fr;			/* not 0: a line that begins "Fr" */
@@ -31,14 +31,14 @@ struct sight {
 
 /*
  * A plain loop of fixed length, which a compiler turns into vectors: a
- * comparison that is true is then a byte of ones.  Half of a scan's own time is
- * spent here, so it is compiled twice where that is of use.
+ * comparison that is true is then a byte of ones.  Half of the time of a scan is
+ * spent here, so it is compiled twice.
  */
-static inline struct sight ALWAYS_INLINE
-sight_of(const char *p)
+static inline struct window ALWAYS_INLINE
+window_of(const char *p)
 {
 	unsigned char lf[LANES] = { 0 }, cr[LANES] = { 0 }, fr[LANES] = { 0 };
-	struct sight s = { 0, 0, 0 };
+	struct window w = { 0, 0, 0 };
 	size_t i, j;
 
 	for (i = 0; i < MBOX_WINDOW; i += LANES)
@@ -49,51 +49,19 @@ sight_of(const char *p)
 			    (p[i + j + 1] == 'F') & (p[i + j + 2] == 'r'));
 		}
 	for (j = 0; j < LANES; j++) {
-		s.lf += lf[j];
-		s.cr |= cr[j];
-		s.fr |= fr[j];
+		w.lf += lf[j];
+		w.cr |= cr[j];
+		w.fr |= fr[j];
 	}
-	return s;
-}
-
-/* Notes after which bytes of a window an empty line and "From " follow. */
-static inline void ALWAYS_INLINE
-find_from(const char *p, unsigned char at[MBOX_WINDOW])
-{
-	size_t i;
-
-	for (i = 0; i < MBOX_WINDOW; i++)
-		at[i] = (unsigned char)(((p[i + 1] == '\n') |
-		    ((p[i] == '\n') & (p[i + 1] == '\r'))) &
-		    (p[i + 2] == '\n') & (p[i + 3] == 'F') &
-		    (p[i + 4] == 'r') & (p[i + 5] == 'o') &
-		    (p[i + 6] == 'm') & (p[i + 7] == ' '));
-}
-
-static struct sight
-look_at(const char *p)
-{
-	return sight_of(p);
-}
-
-static void
-find_from_at(const char *p, unsigned char at[MBOX_WINDOW])
-{
-	find_from(p, at);
+	return w;
 }
 
 #ifdef HAS_WIDE
-/* The same for processors with vectors of 32 bytes: twice as fast. */
-static struct sight __attribute__((target("avx2")))
-look_wide(const char *p)
+/* The same with vectors of 32 bytes: twice as fast. */
+static struct window __attribute__((target("avx2")))
+wide_window_of(const char *p)
 {
-	return sight_of(p);
-}
-
-static void __attribute__((target("avx2")))
-find_from_wide(const char *p, unsigned char at[MBOX_WINDOW])
-{
-	find_from(p, at);
+	return window_of(p);
 }
 
 static bool
@@ -109,14 +77,8 @@ has_wide(void)
 	    b & bit_AVX2;
 }
 #else
-#define look_wide look_at
-#define find_from_wide find_from_at
-
-static bool
-has_wide(void)
-{
-	return false;
-}
+#define wide_window_of(p)	window_of(p)
+#define has_wide()	false
 #endif
 
 bool
@@ -127,7 +89,7 @@ mbox_wide(struct scan *s)
 	return s->wide;
 }
 
-/* How many CRs of a window are a line end together with the LF behind them. */
+/* How many CRs of a window are a line end together with the LF after them. */
 static int
 crlf_in(const char *p)
 {
@@ -144,69 +106,24 @@ crlf_in(const char *p)
 	return n;
 }
 
-/* How many line ends of p..end, which ends with one, are an LF alone. */
-static int
-lone_in(const char *p, const char *end)
-{
-	const char *nl;
-	int n = 0;
-
-	for (; p < end; p = nl + 1) {
-		nl = memchr(p, '\n', (size_t)(end - p));
-		n += nl == p || nl[-1] != '\r';
-	}
-	return n;
-}
-
 /*
- * The first line after p that begins "Fr", which is there, and how many line
- * ends before it are an LF alone.
+ * The first line in the window at p that begins a message, or may if more is
+ * known, and how many line ends before it are an LF alone.  NULL: none.
  */
 static const char *
-first_fr(const char *p, const char *end, int *lone)
+first_from(const struct scan *s, const char *p, const char *end, int *lone)
 {
-	const char *nl;
+	const char *stop = p + MBOX_WINDOW, *line = p, *nl;
 
-	for (*lone = 0;; p = nl + 1) {
-		nl = memchr(p, '\n', (size_t)(end - p));
-		*lone += nl == p || nl[-1] != '\r';
-		if (nl[1] == 'F' && nl[2] == 'r')
-			return nl + 1;
-	}
-}
-
-/* Whether a message begins at q, or may, in the window at p. */
-static bool
-begins_in(const struct scan *s, const char *p, const char *q, const char *end)
-{
-	return q - p >= 3 && s->pos + (uint64_t)(q - p) >= s->until &&
-	    (q[-2] == '\n' || (s->crlf && q[-2] == '\r' && q[-3] == '\n')) &&
-	    mbox_from(q, end, false) != FROM_NO;
-}
-
-/*
- * Where in the window at p a message begins, or may if more is known: the text
- * from there on, or NULL.
- */
-static const char *
-first_from(const struct scan *s, const char *p, const char *end)
-{
-	unsigned char at[MBOX_WINDOW];
-	uint64_t eight;
-	const char *q;
-	size_t i, j;
-
-	if (s->wide)
-		find_from_wide(p, at);
-	else
-		find_from_at(p, at);
-	for (i = 0; i < MBOX_WINDOW; i += sizeof(eight)) {
-		memcpy(&eight, at + i, sizeof(eight));
-		for (j = i; eight != 0 && j < i + sizeof(eight); j++) {
-			q = p + j + 3;
-			if (at[j] != 0 && begins_in(s, p, q, end))
-				return q;
-		}
+	*lone = 0;
+	while ((nl = memchr(line, '\n', (size_t)(stop - line))) != NULL) {
+		*lone += nl == line || nl[-1] != '\r';
+		line = nl + 1;
+		if (line[0] == 'F' && line[1] == 'r' && line - p >= 3 &&
+		    s->pos + (uint64_t)(line - p) >= s->until &&
+		    mbox_blank_before(s, line) > 0 &&
+		    mbox_from(line, end, false) != FROM_NO)
+			return line;
 	}
 	return NULL;
 }
@@ -233,22 +150,17 @@ const char *
 mbox_body(struct scan *s, const char *p, const char *end)
 {
 	const char *stop = p + MBOX_WINDOW, *from = NULL;
-	bool line = s->midline;		/* it begins within one */
-	struct sight w;
+	struct window w;
 	int lone;
 
 	if (end - p < MBOX_WINDOW + 8 || near_from(s, p, end))
 		return p;
 	if (!s->asked && s->pos - s->begin > ASK_FROM)
 		(void)mbox_wide(s);
-	w = s->wide ? look_wide(p) : look_at(p);
-	if (w.fr != 0) {	/* mostly it is the only one */
-		from = first_fr(p, end, &lone);
-		if (!begins_in(s, p, from, end) &&
-		    (from = first_from(s, p, end)) != NULL)
-			lone = lone_in(p, from);
-	}
-	if (from != NULL && from < stop)
+	w = s->wide ? wide_window_of(p) : window_of(p);
+	if (w.fr != 0)
+		from = first_from(s, p, end, &lone);
+	if (from != NULL)
 		stop = from;
 	else {
 		lone = w.lf - (w.cr != 0 ? crlf_in(p) : 0);
@@ -260,14 +172,7 @@ mbox_body(struct scan *s, const char *p, const char *end)
 	s->lone += (uint64_t)lone;
 	s->pos += (uint64_t)(stop - p);
 	s->midline = stop[-1] != '\n';
-	s->empty = 0;
-	if (s->midline)
-		;
-	else if (stop - p == 1 ? !line : stop[-2] == '\n')
-		s->empty = 1;
-	else if (s->crlf && stop - p > 1 && stop[-2] == '\r' &&
-	    (stop - p == 2 ? !line : stop[-3] == '\n'))
-		s->empty = 2;
+	s->empty = mbox_blank_before(s, stop);
 	s->blank = s->empty > 0;
 	return stop;
 }

@@ -1,6 +1,6 @@
 /*
- * From_ lines: what begins a message, and which Content-Length to believe.
- * Pure, as mbox/scan.c.
+ * The lines that the scanner looks into: From_ lines, which begin a message,
+ * header fields, and Content-Length: which to believe.  Pure, as mbox/scan.c.
  */
 #include <string.h>
 #include <strings.h>
@@ -19,89 +19,79 @@ enum {
 };
 
 static bool
-blank(char c)
+is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
 static bool
-digit(char c)
+is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
 /* ---- dates --------------------------------------------------------------- */
 
-/* Whether s is digits only, from..to of them. */
+/* Whether a word has that form, in which 0 stands for any digit. */
 static bool
-digits(struct str s, size_t from, size_t to)
+has_form(struct str word, const char *form)
 {
 	size_t i;
 
-	for (i = 0; i < s.n; i++)
-		if (!digit(s.p[i]))
+	if (word.n != strlen(form))
+		return false;
+	for (i = 0; i < word.n; i++)
+		if (form[i] == '0' ? !is_digit(word.p[i]) :
+		    word.p[i] != form[i])
 			return false;
-	return s.n >= from && s.n <= to;
+	return true;
 }
 
-/* The English name of a month. */
 static bool
-month(struct str s)
+is_month(struct str word)
 {
 	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	size_t i;
 
-	for (i = 0; s.n == 3 && names[i] != '\0'; i += 3)
-		if (strncasecmp(s.p, names + i, 3) == 0)
+	for (i = 0; word.n == 3 && names[i] != '\0'; i += 3)
+		if (strncasecmp(word.p, names + i, 3) == 0)
 			return true;
 	return false;
 }
 
-
 static bool
-day(struct str s)
+is_day(struct str word)
 {
-	return digits(s, 1, 2);
+	return has_form(word, "0") || has_form(word, "00");
 }
 
 static bool
-year(struct str s)
+is_year(struct str word)
 {
-	return digits(s, 4, 4) || digits(s, 2, 2);
+	return has_form(word, "0000") || has_form(word, "00");
 }
 
-/* h:mm or h:mm:ss, the hour with one digit or two. */
 static bool
-clock_time(struct str s)
+is_time(struct str word)
 {
-	size_t h = s.n > 1 && s.p[1] == ':' ? 1 : 2;
-
-	return (s.n == h + 3 || (s.n == h + 6 && s.p[h + 3] == ':' &&
-	    digits((struct str){ s.p + h + 4, 2 }, 2, 2))) &&
-	    s.p[h] == ':' && digits((struct str){ s.p, h }, 1, 2) &&
-	    digits((struct str){ s.p + h + 1, 2 }, 2, 2);
+	return has_form(word, "00:00:00") || has_form(word, "00:00") ||
+	    has_form(word, "0:00:00") || has_form(word, "0:00");
 }
 
 /* A time zone: +0100, MET, or either in parentheses. */
 static bool
-zone(struct str s)
+is_zone(struct str word)
 {
 	size_t i;
 
-	if (s.n > 2 && s.p[0] == '(' && s.p[s.n - 1] == ')')
-		s = (struct str){ s.p + 1, s.n - 2 };
-	if (s.n == 5 && (s.p[0] == '+' || s.p[0] == '-'))
-		return digits((struct str){ s.p + 1, 4 }, 4, 4);
-	for (i = 0; i < s.n; i++)
-		if (s.p[i] < 'A' || s.p[i] > 'Z')
+	if (word.n > 2 && word.p[0] == '(' && word.p[word.n - 1] == ')')
+		word = (struct str){ word.p + 1, word.n - 2 };
+	if (has_form(word, "+0000") || has_form(word, "-0000"))
+		return true;
+	for (i = 0; i < word.n; i++)
+		if (word.p[i] < 'A' || word.p[i] > 'Z')
 			return false;	/* prose has lower case there */
-	return s.n >= 1 && s.n <= 5;
-}
-
-static bool
-is_word(struct str s, const char *word)
-{
-	return s.n == strlen(word) && memcmp(s.p, word, s.n) == 0;
+	return word.n >= 1 && word.n <= 5;
 }
 
 /* Takes the last word off a line; an empty one if there is none. */
@@ -110,33 +100,33 @@ last_word(struct str *line)
 {
 	const char *p = line->p + line->n, *end;
 
-	while (p > line->p && blank(p[-1]))
+	while (p > line->p && is_blank(p[-1]))
 		p--;
-	for (end = p; p > line->p && !blank(p[-1]);)
+	for (end = p; p > line->p && !is_blank(p[-1]);)
 		p--;
 	line->n = (size_t)(p - line->p);
 	return (struct str){ p, (size_t)(end - p) };
 }
 
-/* Takes up to two time zones off a line and gives the word before them. */
+/* Takes up to two time zones off a line, w the last word, and then a word. */
 static struct str
 before_zones(struct str *line, struct str w)
 {
 	int i;
 
-	for (i = 0; i < 2 && zone(w); i++)
+	for (i = 0; i < 2 && is_zone(w); i++)
 		w = last_word(line);
 	return w;
 }
 
-/* Takes "remote from host", by which UUCP ends the line, off it. */
+/* Takes "remote from host", which UUCP adds, off a line, and then a word. */
 static struct str
 before_remote(struct str *line)
 {
 	struct str w = last_word(line), before = *line;
 
-	if (is_word(last_word(line), "from") &&
-	    is_word(last_word(line), "remote"))
+	if (has_form(last_word(line), "from") &&
+	    has_form(last_word(line), "remote"))
 		return last_word(line);
 	*line = before;
 	return w;
@@ -146,39 +136,39 @@ before_remote(struct str *line)
  * Whether a line ends in a date, read from its end:
  *	month day time [zone [zone]] year [zone [zone]]	ctime(3), date(1)
  *	day month year time [zone [zone]]		RFC 822
- * A weekday before it is not asked for.
+ * A weekday before it is not required.
  */
 static bool
 ends_in_date(struct str line)
 {
 	struct str w = before_zones(&line, before_remote(&line));
 
-	if (clock_time(w))
-		return year(last_word(&line)) && month(last_word(&line)) &&
-		    day(last_word(&line));
-	return year(w) &&
-	    clock_time(before_zones(&line, last_word(&line))) &&
-	    day(last_word(&line)) && month(last_word(&line));
+	if (is_time(w))
+		return is_year(last_word(&line)) &&
+		    is_month(last_word(&line)) && is_day(last_word(&line));
+	return is_year(w) &&
+	    is_time(before_zones(&line, last_word(&line))) &&
+	    is_day(last_word(&line)) && is_month(last_word(&line));
 }
 
 /* Whether a time and a year of four digits are somewhere in the line. */
 static bool
 has_time_and_year(struct str s)
 {
-	bool time = false, year_seen = false;
+	bool time_seen = false, year_seen = false;
 	size_t i, n;
 
 	for (i = 0; i < s.n; i += n > 0 ? n : 1) {
-		for (n = 0; i + n < s.n && digit(s.p[i + n]); n++)
+		for (n = 0; i + n < s.n && is_digit(s.p[i + n]); n++)
 			continue;
-		if (n >= 1 && n <= 2 && s.n - i > n + 2 && s.p[i + n] == ':' &&
-		    digit(s.p[i + n + 1]) && digit(s.p[i + n + 2]))
-			time = true;
-		if (n == 4 && (i == 0 || blank(s.p[i - 1])) &&
-		    (i + 4 == s.n || blank(s.p[i + 4])))
+		if (n >= 1 && n <= 2 && s.n - i - n >= 3 &&
+		    has_form((struct str){ s.p + i + n, 3 }, ":00"))
+			time_seen = true;
+		if (n == 4 && (i == 0 || is_blank(s.p[i - 1])) &&
+		    (i + 4 == s.n || is_blank(s.p[i + 4])))
 			year_seen = true;
 	}
-	return time && year_seen;
+	return time_seen && year_seen;
 }
 
 /*
@@ -186,26 +176,18 @@ has_time_and_year(struct str s)
  * FROM_MORE: it may, but the text ends too soon.
  */
 static enum from
-field_next(const char *p, const char *end, bool last)
+field_follows(const char *p, const char *end, bool last)
 {
-	const char *from = p;
+	const char *name = p;
 
-	while (p < end && p - from < FIELD_NAME && *p > ' ' && *p < 0x7f &&
+	while (p < end && p - name < FIELD_NAME && *p > ' ' && *p < 0x7f &&
 	    *p != ':')
 		p++;
-	if (p == end && p - from < FIELD_NAME && !last)
-		return FROM_MORE;
-	return p < end && p > from && p - from < FIELD_NAME && *p == ':' ?
-	    FROM_YES : FROM_NO;
-}
-
-/* The same for a line that has a date of an odd form, if any: see mbox_from(). */
-static enum from
-odd_from(struct str line, const char *next, const char *end, bool last)
-{
-	enum from r = field_next(next, end, last);
-
-	return r == FROM_NO || !has_time_and_year(line) ? FROM_NO : r;
+	if (p - name == FIELD_NAME)
+		return FROM_NO;
+	if (p == end)
+		return last ? FROM_NO : FROM_MORE;
+	return *p == ':' && p > name ? FROM_YES : FROM_NO;
 }
 
 enum from
@@ -225,45 +207,63 @@ mbox_from(const char *p, const char *end, bool last)
 		line.n--;
 	if (ends_in_date(line))
 		return FROM_YES;
-	return nl == NULL ? FROM_NO : odd_from(line, nl + 1, end, last);
+	return nl != NULL && has_time_and_year(line) ?
+	    field_follows(nl + 1, end, last) : FROM_NO;
 }
 
-/* ---- Content-Length ------------------------------------------------------ */
+/* ---- header fields ------------------------------------------------------- */
 
-void
-mbox_claim(struct scan *s, struct str value)
+bool
+mbox_field(struct str line, const char *name)
 {
-	uint64_t n = 0;
-	size_t i = 0;
+	size_t n = strlen(name);
 
-	while (i < value.n && blank(value.p[i]))
-		i++;
-	while (value.n > i && blank(value.p[value.n - 1]))
-		value.n--;
-	if (i == value.n || s->nclaims == CLAIMS)
-		return;
-	for (; i < value.n; i++) {
-		if (!digit(value.p[i]) || n > UINT64_MAX / 10 - 1)
-			return;
-		n = n * 10 + (uint64_t)(value.p[i] - '0');
-	}
-	if (n > INT64_MAX)
-		return;
-	s->claim[s->nclaims++] = n;
+	return line.n >= n && strncasecmp(line.p, name, n) == 0;
+}
+
+struct str
+mbox_trimmed(struct str s)
+{
+	for (; s.n > 0 && is_blank(*s.p); s.n--)
+		s.p++;
+	while (s.n > 0 && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+bool
+mbox_value(struct str line, const char *name, struct str *value)
+{
+	size_t n = strlen(name);
+
+	if (!mbox_field(line, name))
+		return false;
+	*value = mbox_trimmed((struct str){ line.p + n, line.n - n });
+	return true;
+}
+
+/* ---- where a body ends --------------------------------------------------- */
+
+uint32_t
+mbox_blank_before(const struct scan *s, const char *q)
+{
+	if (q[-1] != '\n')
+		return 0;
+	return q[-2] == '\n' ? 1 :
+	    s->crlf && q[-2] == '\r' && q[-3] == '\n' ? 2 : 0;
 }
 
 /*
- * Text around the place at of the file: *n bytes, of which LOOK_BACK are before
- * it.  From the block p..end, which begins at the scanner's place, or by a
- * look into the file.  NULL: it cannot be seen.
+ * Text around the offset at of the file: *n bytes, of which LOOK_BACK are before
+ * it.  From the block p..end, which begins at the scanner's place, or read
+ * from the file to room.  NULL: it cannot be seen.
  */
 static const char *
-text_at(struct scan *s, uint64_t at, const char *p, const char *end,
+text_around(struct scan *s, uint64_t at, const char *p, const char *end,
     char room[LOOK], size_t *n)
 {
 	uint64_t from = at - LOOK_BACK, have = (uint64_t)(end - p);
 	uint64_t want = s->size - from < LOOK ? s->size - from : LOOK;
-	ssize_t r;
 
 	*n = (size_t)want;
 	if (from >= s->pos && from - s->pos + want <= have)
@@ -272,20 +272,11 @@ text_at(struct scan *s, uint64_t at, const char *p, const char *end,
 	    (s->pos - s->begin) / LOOK_EVERY)
 		return NULL;
 	s->looks++;
-	r = s->look(s->look_arg, room, *n, from);
-	return r == (ssize_t)*n ? room : NULL;
+	return s->look(s->look_arg, room, *n, from) == (ssize_t)*n ? room :
+	    NULL;
 }
 
-/* The bytes of an empty line at p, 0 if there is none. */
-static size_t
-empty_line(const struct scan *s, const char *p, const char *end)
-{
-	if (p < end && *p == '\n')
-		return 1;
-	return s->crlf && end - p > 1 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
-}
-
-/* Whether the file ends there, or is known to have ended there once. */
+/* Whether the file ends at that offset, or is known to have ended there once. */
 static bool
 file_ended(const struct scan *s, uint64_t at)
 {
@@ -310,13 +301,13 @@ file_ended(const struct scan *s, uint64_t at)
 }
 
 /*
- * Whether the body of this message ends at the place at: the file ends there, or
- * did so once, or a message begins there as it would without the claim, with at
- * most one empty line in between.  Agents that quote From_ lines quote each after an
- * empty line; so a claim can take away beginnings and never add one.
+ * Whether the body of this message ends at the offset at: the file ends there,
+ * or did so once, or a message begins there as it would without the claim, with
+ * at most one empty line in between.  Agents that quote From_ lines quote each
+ * one after an empty line; so a claim can remove beginnings and never add one.
  */
 static bool
-proves(struct scan *s, uint64_t at, const char *p, const char *end)
+claim_holds(struct scan *s, uint64_t at, const char *p, const char *end)
 {
 	char room[LOOK];
 	const char *text, *q, *stop;
@@ -326,18 +317,27 @@ proves(struct scan *s, uint64_t at, const char *p, const char *end)
 		return false;
 	if (file_ended(s, at))
 		return true;
-	if ((text = text_at(s, at, p, end, room, &n)) == NULL)
+	if ((text = text_around(s, at, p, end, room, &n)) == NULL)
 		return false;
 	q = text + LOOK_BACK;
 	stop = text + n;
-	if (q[-1] == '\n' && (gap = empty_line(s, q, stop)) > 0) {
-		if (file_ended(s, at + gap))
-			return true;
-		q += gap;
-	} else if (q[-1] != '\n' || (q[-2] != '\n' && (!s->crlf ||
-	    q[-2] != '\r' || q[-3] != '\n')))
+	gap = stop - q > 0 && mbox_blank_before(s, q + 1) == 1 ? 1 :
+	    stop - q > 1 && mbox_blank_before(s, q + 2) == 2 ? 2 : 0;
+	if (gap == 0 && mbox_blank_before(s, q) == 0)
 		return false;
-	return mbox_from(q, stop, at - LOOK_BACK + n == s->size) == FROM_YES;
+	if (gap > 0 && file_ended(s, at + gap))
+		return true;
+	return mbox_from(q + gap, stop, at - LOOK_BACK + n == s->size) ==
+	    FROM_YES;
+}
+
+void
+mbox_claim(struct scan *s, struct str value)
+{
+	uint64_t n;
+
+	if (s->nclaims < CLAIMS && text_number(value, INT64_MAX, &n))
+		s->claim[s->nclaims++] = n;
 }
 
 bool
@@ -347,7 +347,7 @@ mbox_claimed(struct scan *s, const char *p, const char *end)
 
 	for (i = 0; i < s->nclaims; i++)
 		if (s->claim[i] > s->pos && s->claim[i] > s->until &&
-		    proves(s, s->claim[i], p, end))
+		    claim_holds(s, s->claim[i], p, end))
 			s->until = s->claim[i];
 	s->nclaims = 0;			/* each is looked at once */
 	return s->pos < s->until;

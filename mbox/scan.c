@@ -2,14 +2,12 @@
  * The mbox scanner: bytes in, a table of messages out.  It knows no file and
  * no session, and takes its bytes in blocks of any size.
  *
- * What begins a message: see mbox_from() and mbox_claimed() in mbox/from.c, and
- * begins() below.
+ * What begins a message: see begins() below, and mbox_from() and mbox_claimed()
+ * in mbox/from.c.
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "mbox/mbox.h"
 
@@ -20,46 +18,24 @@ enum {
 	FOLDER_MOST = 8192		/* bytes: some 500, and names of flags */
 };
 
-bool
-mbox_field(struct str s, const char *name)
-{
-	size_t n = strlen(name);
-
-	return s.n >= n && strncasecmp(s.p, name, n) == 0;
-}
-
 /*
  * Fields that mail programs rewrite in place: they must not change the
  * unique-id (RFC 1939, 7: it persists across sessions).
  */
 static bool
-volatile_field(struct str s)
+volatile_field(struct str line)
 {
-	static const char *const names[] = { "X-Status:", "X-Keywords:",
-	    "X-UID:", "X-UIDL:", "X-IMAP:", "X-IMAPbase:" };
+	static const char *const names[] = { "Status:", "Content-Length:",
+	    "Lines:", "X-Status:", "X-Keywords:", "X-UID:", "X-UIDL:",
+	    "X-IMAP:", "X-IMAPbase:" };
 	size_t i;
 
-	switch (s.p[0]) {
-	case 'S': case 's':
-		return mbox_field(s, "Status:");
-	case 'C': case 'c':
-		return mbox_field(s, "Content-Length:");
-	case 'L': case 'l':
-		return mbox_field(s, "Lines:");
-	case 'X': case 'x':
-		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-			if (mbox_field(s, names[i]))
-				return true;
-		return false;
-	default:
-		return false;
-	}
-}
-
-static bool
-is_separator(struct str s)
-{
-	return s.n >= 5 && memcmp(s.p, "From ", 5) == 0;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		/* most lines are seen by their first character to be others */
+		if ((names[i][0] | ' ') == (line.p[0] | ' ') &&
+		    mbox_field(line, names[i]))
+			return true;
+	return false;
 }
 
 void
@@ -90,7 +66,7 @@ octets_so_far(const struct scan *s)
 
 /* ---- what the uid is made of --------------------------------------------- */
 
-/* Keeps text of the header: most of them are known, and need no digest. */
+/* Keeps text of the header: most headers are known, and need no digest. */
 static void
 keep_header(struct scan *s, const char *p, size_t n)
 {
@@ -109,9 +85,9 @@ keep_header(struct scan *s, const char *p, size_t n)
 	}
 }
 
-/* The message that was where m is now, if all that we know of both is equal. */
+/* The old table's entry for this place, if all that it says is true of m. */
 static const struct msg *
-known(struct scan *s, const struct msg *m)
+old_entry(struct scan *s, const struct msg *m)
 {
 	const struct msgs *old = s->old;
 	const struct msg *x;
@@ -127,30 +103,22 @@ known(struct scan *s, const struct msg *m)
 	    !(x->flags & MSG_DUPLICATE) ? x : NULL;
 }
 
-/* Adds the octets of the body as digits: what is kept has room for them. */
-static void
-keep_count(struct scan *s, uint64_t body)
-{
-	int n = snprintf(s->kept + s->nkept, sizeof(s->kept) - s->nkept,
-	    "%llu", (unsigned long long)body);
-
-	s->nkept += (size_t)n;
-}
-
 /*
- * The unique-id: MD5 over the header that was kept and the octets of the body.
- * Where an earlier table has a message with the same check of the same text, at
- * the same place and of the same size, it has that already.
+ * The unique-id: MD5 of the header that was kept and of the octets of the body
+ * as digits, for which there is room.  If the old table has a message with the
+ * same check, at the same place and of the same size, its unique-id is known.
  */
 static void
 identify(struct scan *s, struct msg *m, uint64_t body)
 {
 	const struct msg *x;
+	int n = snprintf(s->kept + s->nkept, sizeof(s->kept) - s->nkept,
+	    "%llu", (unsigned long long)body);
 
-	keep_count(s, body);
+	s->nkept += (size_t)n;
 	if (!s->spilled) {
 		m->check = key_sum(&s->table->key, s->kept, s->nkept);
-		if ((x = known(s, m)) != NULL) {
+		if ((x = old_entry(s, m)) != NULL) {
 			memcpy(m->uid, x->uid, UID_LEN);
 			return;
 		}
@@ -218,36 +186,25 @@ begin_message(struct scan *s, struct str line)
 	s->spilled = false;
 }
 
-/* Notes what a Status: line says; SysV mail's letters in any order. */
+/*
+ * Takes what a header field means to us, of its first line or piece; status: the
+ * letters of SysV mail, in any order.
+ */
 static void
-note_status(struct scan *s, struct str line)
+take_field(struct scan *s, struct str line)
 {
+	struct str value;
 	bool read, old;
 
-	line.p += 7;
-	line.n -= 7;
-	read = memchr(line.p, 'R', line.n) != NULL;
-	old = memchr(line.p, 'O', line.n) != NULL;
-	s->status++;
-	if (read)
-		s->cur.flags |= MSG_READ;
-	if (read && old)
-		s->cur.flags |= MSG_RO;
-}
-
-/* The first piece of a header line: what is in it for us? */
-static void
-show_field(struct scan *s, struct str line)
-{
-	if (s->note != NULL)
-		s->note(s->note_arg, s->table->n, line);
-	if (line.p[0] == ' ' || line.p[0] == '\t')
-		return;			/* folded: as its first line */
-	s->hashed = !volatile_field(line);
-	if (mbox_field(line, "Status:"))
-		note_status(s, line);
-	if (mbox_field(line, "Content-Length:"))
-		mbox_claim(s, (struct str){ line.p + 15, line.n - 15 });
+	if (mbox_value(line, "Status:", &value)) {
+		read = memchr(value.p, 'R', value.n) != NULL;
+		old = memchr(value.p, 'O', value.n) != NULL;
+		s->status++;
+		s->cur.flags |= (read ? MSG_READ : 0u) |
+		    (read && old ? MSG_RO : 0u);
+	}
+	if (mbox_value(line, "Content-Length:", &value))
+		mbox_claim(s, value);
 	if (s->table->n > 0)
 		return;
 	if (mbox_field(line, "X-IMAP:"))
@@ -274,9 +231,34 @@ end_header(struct scan *s)
 		s->claim[i] += s->pos;
 }
 
+/* A line, or a piece of one, up to the empty line that ends the header. */
+static void
+scan_header(struct scan *s, struct str line, bool first, bool end)
+{
+	if (s->where == SCAN_HEAD && first) {
+		if (line.n == 0) {
+			end_header(s);
+			return;
+		}
+		if (s->note != NULL)
+			s->note(s->note_arg, s->table->n, line);
+		if (line.p[0] != ' ' && line.p[0] != '\t') {	/* or folded */
+			s->hashed = !volatile_field(line);
+			take_field(s, line);
+		}
+	}
+	if (s->hashed) {
+		keep_header(s, line.p, line.n);
+		if (end)
+			keep_header(s, "\n", 1);
+	}
+	if (s->where == SCAN_FROM && end)
+		s->where = SCAN_HEAD;
+}
+
 /*
  * Takes n bytes: a line with its end, or a piece of one that is too long to
- * wait for (end is false).  first: it begins at a line's beginning.
+ * wait for (end is false).
  */
 static void
 scan_line(struct scan *s, const char *p, size_t n, bool end)
@@ -290,7 +272,7 @@ scan_line(struct scan *s, const char *p, size_t n, bool end)
 		line.n -= crlf;
 	}
 	if (s->where == SCAN_START) {
-		if (!is_separator(line)) {
+		if (line.n < 5 || memcmp(line.p, "From ", 5) != 0) {
 			s->error = EILSEQ;
 			return;
 		}
@@ -313,23 +295,10 @@ scan_line(struct scan *s, const char *p, size_t n, bool end)
 	}
 	/* a lone CR is not empty where lines end in LF */
 	s->blank = first && end && line.n == 0 && (!crlf || s->crlf);
-	if (s->where == SCAN_BODY) {
+	if (s->where == SCAN_BODY)
 		s->empty = s->blank ? (uint32_t)n : 0;
-		return;
-	}
-	if (s->where == SCAN_HEAD && first && end && line.n == 0) {
-		end_header(s);
-		return;
-	}
-	if (s->where == SCAN_HEAD && first && line.n > 0)
-		show_field(s, line);
-	if (s->hashed) {
-		keep_header(s, line.p, line.n);
-		if (end)
-			keep_header(s, "\n", 1);
-	}
-	if (s->where == SCAN_FROM && end)
-		s->where = SCAN_HEAD;
+	else
+		scan_header(s, line, first, end);
 }
 
 /*
