@@ -157,47 +157,45 @@ board_trouble(const char *path)
 	return errno == EILSEQ ? "not in mbox format" : strerror(errno);
 }
 
-static void
-check_board(void *arg, const struct board *b)
+static bool
+check_board(void *arg, struct board *b)
 {
-	const char *const paths[] = { b->maildrop, b->archive };
 	struct check *c = arg;
-	const char *trouble = "it has no maildrop";
-	bool good = b->maildrop[0] != '\0';
-	size_t i;
+	const char *name = b->text[BOARD_NAME], *path, *trouble;
+	int i;
 
 	c->boards++;
-	if (!good)
-		say(c, TO_MEND, "board %s: %s", b->name, trouble);
-	for (i = 0; i < 2; i++)
-		if (paths[i][0] != '\0' &&
-		    (trouble = board_trouble(paths[i])) != NULL) {
-			say(c, TO_MEND, "board %s: %s: %s", b->name,
-			    paths[i], trouble);
-			good = false;
-		}
-	c->bad += !good;
+	for (i = BOARD_MAILDROP; i <= BOARD_ARCHIVE; i++) {
+		path = b->text[i];
+		if (path[0] == '\0' && i == BOARD_MAILDROP)
+			say(c, TO_MEND, "board %s: it has no maildrop", name);
+		else if (path[0] != '\0' &&
+		    (trouble = board_trouble(path)) != NULL)
+			say(c, TO_MEND, "board %s: %s: %s", name, path,
+			    trouble);
+	}
+	return true;
 }
 
 static void
 check_boards(struct check *c)
 {
 	const char *path = c->p->opt.boards;
+	unsigned line, before = c->mend;
 	struct stat sb;
-	unsigned line;
 
 	if (path == NULL)
 		return;
 	if (stat(path, &sb) == -1)
 		say(c, TO_MEND, "boards %s: %s", path, strerror(errno));
-	else if (board_survey(c->p, check_board, c, &line) == -1)
+	else if (board_each(c->p, check_board, c, &line) == -1)
 		say(c, TO_MEND, line > 0 ? "boards %s: line %u is not "
 		    "understood: see popper-boards(5)" :
 		    "boards %s: it cannot be read", path, line);
 	else if (!(sb.st_mode & S_IROTH))
 		say(c, TO_MEND, "boards %s: users must be able to read it: "
 		    "chmod a+r", path);
-	else if (c->bad == 0)
+	else if (c->mend == before)
 		say(c, ALL_OK, "boards %s: %lu %s", path,
 		    COUNTED(c->boards, "board"));
 }

@@ -12,7 +12,7 @@ enum word { ALL_OK, TO_NOTE, TO_MEND };
 struct check {
 	struct pop *p;		/* its drop.dir is the spool directory */
 	unsigned mend;
-	unsigned long boards, bad;	/* of the file of -b, of no use */
+	unsigned long boards;		/* of the file of -b */
 	unsigned long spools;		/* maildrops that are there */
 	unsigned long refused;		/* that a login is refused */
 	unsigned long barred;		/* of users who may not log in */

@@ -292,8 +292,8 @@ sub copy_reads {
 
 case 'XLST reads headers, and no bodies' => sub {
 	needs('strace', 'plain');
-	my @letters = map { letter($_, body => alnum(300_000)) } 1 .. 40;
-	my $box = box(spool => join '', @letters);
+	my @messages = map { letter($_, body => alnum(300_000)) } 1 .. 40;
+	my $box = box(spool => join '', @messages);
 	my $trace = $box->dir . '/strace';
 	my $s = $box->login(under => [ strace($trace, '-y', '-e',
 	    'trace=?read,?pread64,?preadv') ]);

@@ -23,7 +23,7 @@ sub boards {
 	return ($box, $dir);
 }
 
-# A letter to a board, which has numbered it.
+# A message to a board, which has numbered it.
 sub posting {
 	my ($n, $id, $date) = @_;
 	return letter($n, header => [
@@ -51,7 +51,7 @@ board	mh-users
 maildrop BOARDS/mh.mbox
 END
 
-# The two of them, with letters: numbers 9 and 10, an archive up to 3, and a
+# The two of them, with messages: numbers 9 and 10, an archive up to 3, and a
 # board that numbers nothing.
 sub host {
 	my ($box, $dir) = boards($two, @_);
@@ -146,7 +146,7 @@ case 'BBOARDS name: the board is the maildrop from now on [RFC 1082]' => sub {
 	is($box->spool, FX1, 'the spool is as it was');
 };
 
-case 'ARCHIVE name: its older letters [RFC 1082]' => sub {
+case 'ARCHIVE name: its older messages [RFC 1082]' => sub {
 	my ($box) = host();
 	my $s = $box->login;
 
@@ -422,7 +422,7 @@ case 'many sessions may read a board at a time [RFC 1082]' => sub {
 	like($_->text('RETR 1'), qr/^This is letter 1\.\r$/m, 'RETR 1') for @s;
 };
 
-case 'letters that come to a board show when it is opened again' => sub {
+case 'messages that come to a board show when it is opened again' => sub {
 	my ($box, $dir) = host();
 	my $s = $box->login;
 
@@ -440,7 +440,7 @@ case 'letters that come to a board show when it is opened again' => sub {
 
 # ---- MAXIMA ---------------------------------------------------------------
 
-case 'MAXIMA: the number that the board gave to each letter [RFC 1082]' => sub {
+case 'MAXIMA: the number that the board gave to each message [RFC 1082]' => sub {
 	my ($box, $dir) = boards("board b\nmaildrop BOARDS/b.mbox\n");
 	my @id = (7, 12, undef, 'x', -3, '0', ' 99 ', '4294967296', '0015', '12x',
 	    4294967295);
@@ -495,7 +495,7 @@ case 'a board that is empty' => sub {
 		END
 };
 
-case 'the date is that of the newest letter, as it stands there' => sub {
+case 'the date is that of the newest message, as it stands there' => sub {
 	my ($box, $dir) = boards("board b\nmaildrop BOARDS/b.mbox\n");
 	my $date = sub {
 		$box->put_file("$dir/b.mbox", join '', @_);
@@ -516,7 +516,7 @@ case 'the date is that of the newest letter, as it stands there' => sub {
 
 sub box_information { return scalar $_[0]->login->text('XTND X-BBOARDS b') }
 
-case 'a hundred thousand letters' => sub {
+case 'a hundred thousand messages' => sub {
 	my ($box, $dir) = boards("board b\nmaildrop BOARDS/b.mbox\n");
 	my $count = 100_000;
 
@@ -632,7 +632,7 @@ case 'a board that the user may not read is as if it did not exist' => sub {
 	chown 0, $Popper::gid, "$dir/system.mbox";
 	chmod 0640, "$dir/system.mbox";
 	is($box->login->text('XTND BBOARDS'), "system 10\r\nmh-users 100\r\n",
-	    'one for his group is there');
+	    'one for the group of the user is there');
 
 	chmod 0644, "$dir/system.mbox";
 	chown 0, 0, $dir;
@@ -769,10 +769,11 @@ my @nonsense = (
 	['flags that are no octal number', "board x\nflags 9\n"],
 	['flags of none', "board x\nflags\n"],
 	['flags below zero', "board x\nflags -1\n"],
+	['flags with a sign', "board x\nflags +7\n"],
 	['a line without end', 'board x' . 'x' x 3000 . "\n"],
 	['a value too long', "board x\nalias " . 'x ' x 400 . "\n"],
 	['octets', "\xff\xfe\0\1\2\n"],
-	['a letter', FX1],
+	['a message', FX1],
 );
 
 case 'the boards file: a line of nonsense is an error, not the end' => sub {
@@ -803,8 +804,8 @@ case 'the boards file: the log names the line' => sub {
 	    'line 7') or diag($box->log);
 };
 
-# Stopped where the first board is weighed, behind the +OK.
-case 'the boards file: nonsense that comes meanwhile ends the list by an end' => sub {
+# Stopped where the first board is opened, before the file is read to its end.
+case 'the boards file: nonsense that comes while it is read is an error' => sub {
 	needs('strace');
 	my $good = "board a\nmaildrop BOARDS/a\nboard b\n" . "#x\n" x 3000;
 	my ($box, $dir) = boards($good);
@@ -822,11 +823,12 @@ case 'the boards file: nonsense that comes meanwhile ends the list by an end' =>
 	unlink $trace;
 	$s = $box->login(under => [ strace($trace, '-e',
 	    "inject=$call:signal=STOP:when=$n") ]);
-	$s->send('XTND BBOARDS', 'STAT');
-	ok(stops($trace), "stopped behind $call");
+	$s->send('XTND BBOARDS', 'STAT', 'QUIT');
+	ok(stops($trace), "stopped after $call");
 	$box->put_file("$dir/list", slurp("$dir/list") =~ s/#x\n\z/x\n/r);
 	$s->kill('CONT');
-	unlike($s->slurp, qr/^(-ERR|\.\r|\+OK \d)/m, 'neither -ERR nor a dot');
+	like($s->slurp, qr/\A-ERR \[SYS\/PERM\] [^\r]*\r\n\+OK 2 48\r\n\+OK/,
+	    'a whole -ERR, and the session goes on');
 	is($s->wait, 0, 'exit status');
 };
 

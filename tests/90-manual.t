@@ -84,7 +84,7 @@ sub texts_of_source {
 		$text{$_} = 'written out' for @{ $parts{$whole} };
 	}
 	# what is written in another way, and the words by which it is known
-	for ([ 'xtnd/file.c', '+OK XTND', '+OK XTND' ],
+	for ([ 'xtnd/boards.c', '+OK XTND', '+OK XTND' ],
 	    [ 'pop_send.c', '+OK %s %s', '+OK ' ]) {
 		my ($file, $text, $words) = @$_;
 		like(slurp($file), qr/"\Q$words\E/, "$file still has: $words");

@@ -1,6 +1,6 @@
 /*
- * A board's maildrop, and what is to be known of it.  All of it is read as the
- * logged-in user: what they cannot read is not there.
+ * A board's maildrop, which is read as the logged-in user: a board that they
+ * cannot read does not exist for them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,126 +10,112 @@
 
 #include "xtnd/xtnd.h"
 
-/* What the scan of a board notes beside the table. */
+/* What the scan of a board finds in its headers. */
 struct notes {
 	uint32_t *ids;		/* BBoard-ID of each message, 0: none */
 	size_t room;
 	bool failed;
 	bool dating;		/* inside a Date: field */
-	char date[BOARD_FIELD];	/* of the last message that has one */
+	char date[BOARD_TEXT_LEN];	/* of the last message that has one */
 };
 
-static struct str
-trimmed(struct str s)
+/* Makes room for the ids of n messages. */
+static bool
+ids_room(struct notes *notes, size_t n)
 {
-	for (; s.n > 0 && (*s.p == ' ' || *s.p == '\t'); s.n--)
-		s.p++;
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
+	size_t room = n < 1024 ? 1024 : 2 * n;
+	uint32_t *ids;
 
-static void
-note_id(struct notes *n, size_t i, struct str value)
-{
-	uint32_t *more;
-	uint64_t id;
-	size_t room;
-
-	if (!text_number(value, UINT32_MAX, &id))
-		return;
-	if (i >= n->room) {
-		room = i < 512 ? 1024 : i * 2;
-		if ((more = realloc(n->ids, room * sizeof(*more))) == NULL) {
-			n->failed = true;
-			return;
-		}
-		memset(more + n->room, 0, (room - n->room) * sizeof(*more));
-		n->ids = more;
-		n->room = room;
-	}
-	n->ids[i] = (uint32_t)id;
+	if (n <= notes->room)
+		return true;
+	if ((ids = realloc(notes->ids, room * sizeof(*ids))) == NULL)
+		return false;
+	memset(ids + notes->room, 0, (room - notes->room) * sizeof(*ids));
+	notes->ids = ids;
+	notes->room = room;
+	return true;
 }
 
 static void
 note_board_field(void *arg, size_t i, struct str line)
 {
-	struct notes *n = arg;
+	struct notes *notes = arg;
+	struct str value;
 	size_t have = 0;
+	uint64_t id;
 	int r;
 
-	if (*line.p == ' ' || *line.p == '\t') {
-		if (!n->dating)
-			return;
-		have = strlen(n->date);		/* a folded date */
-	} else
-		n->dating = false;
-	if (mbox_field(line, "BBoard-ID:"))
-		note_id(n, i, trimmed((struct str){ line.p + 10,
-		    line.n - 10 }));
-	if (mbox_field(line, "Date:")) {
-		n->dating = true;
-		line.p += 5;
-		line.n -= 5;
+	if (*line.p == ' ' || *line.p == '\t') {	/* folded */
+		value = mbox_trimmed(line);
+		have = strlen(notes->date);
+	} else {
+		if (mbox_value(line, "BBoard-ID:", &value) &&
+		    text_number(value, UINT32_MAX, &id)) {
+			if (ids_room(notes, i + 1))
+				notes->ids[i] = (uint32_t)id;
+			else
+				notes->failed = true;
+		}
+		notes->dating = mbox_value(line, "Date:", &value);
 	}
-	if (!n->dating)
+	if (!notes->dating)
 		return;
-	line = trimmed(line);
-	r = snprintf(n->date + have, sizeof(n->date) - have, "%s%.*s",
-	    have > 0 ? " " : "", (int)(line.n < BOARD_FIELD ? line.n :
-	    BOARD_FIELD), line.p);
-	n->dating = r > 0 && (size_t)r < sizeof(n->date) - have;
+	r = snprintf(notes->date + have, sizeof(notes->date) - have, "%s%.*s",
+	    have > 0 ? " " : "", (int)(value.n < BOARD_TEXT_LEN ? value.n :
+	    BOARD_TEXT_LEN), value.p);
+	notes->dating = r > 0 && (size_t)r < sizeof(notes->date) - have;
 }
 
 /* MAXIMA of every message: its BBoard-ID, else its number; and the board's. */
 static int
-set_maxima(struct drop *d, struct notes *n, struct board *b)
+set_maxima(struct drop *d, struct notes *notes, struct board *b)
 {
 	size_t i;
 
-	d->maxima = malloc((d->all.n + 1) * sizeof(*d->maxima));
-	if (n->failed || d->maxima == NULL) {
+	if (notes->failed || !ids_room(notes, d->all.n + 1)) {
 		errno = ENOMEM;
 		return -1;
 	}
+	d->maxima = notes->ids;
+	notes->ids = NULL;
 	b->maxima = 0;
 	for (i = 0; i < d->all.n; i++) {
-		d->maxima[i] = i < n->room && n->ids[i] > 0 ? n->ids[i] :
-		    (uint32_t)(i + 1 - d->sum.hidden);
+		if (d->maxima[i] == 0)
+			d->maxima[i] = (uint32_t)(i + 1 - d->sum.hidden);
 		if (d->maxima[i] > b->maxima)
 			b->maxima = d->maxima[i];
 	}
 	return 0;
 }
 
-/* Makes the table of a locked board, and what b says of it. */
+/* Makes the table of a locked board, and fills in what b says of it. */
 static int
 board_table(struct drop *d, struct spool *sp, struct board *b)
 {
-	struct notes n;
+	struct notes notes;
 	int r;
 
-	memset(&n, 0, sizeof(n));
-	msgs_free(&d->all);		/* of a try that was disturbed */
+	memset(&notes, 0, sizeof(notes));
+	msgs_free(&d->all);		/* of an attempt that was disturbed */
 	file_free(d->maxima);
 	d->maxima = NULL;
 	errno = ENOENT;
 	index_stamp(&d->stamp, &sp->st);
 	r = sp->fd == -1 ? -1 : scan_part(sp->fd, 0, d->stamp.size, &d->all,
-	    NULL, note_board_field, &n);
+	    NULL, note_board_field, &notes);
 	if (r == 0 && (r = scan_numbers(sp->fd, &d->all, NULL)) == 0) {
 		index_sum(&d->all, &d->sum);
-		r = set_maxima(d, &n, b);
+		r = set_maxima(d, &notes, b);
 	}
-	file_free(n.ids);
+	file_free(notes.ids);
 	d->loaded = r == 0;
 	d->settled = true;	/* it is only read */
 	d->sum.last = 0;
-	(void)snprintf(b->date, sizeof(b->date), "%s", n.date);
+	(void)snprintf(b->date, sizeof(b->date), "%s", notes.date);
 	return r;
 }
 
-/* Scans the board whose file is d's. */
+/* Scans the board's file, which d names, under a read lock. */
 static int
 scan_board(struct drop *d, struct board *b)
 {
@@ -150,7 +136,7 @@ board_open(struct pop *p, const char *path, unsigned wait, struct board *b,
     struct drop *d)
 {
 	const char *slash = strrchr(path, '/');
-	char dir[BOARD_FIELD];
+	char dir[BOARD_TEXT_LEN];
 	int n, saved;
 
 	drop_init(p, d);
@@ -181,7 +167,7 @@ board_measure(struct pop *p, unsigned wait, struct board *b)
 {
 	struct drop d;
 
-	if (board_open(p, b->maildrop, wait, b, &d) == -1)
+	if (board_open(p, b->text[BOARD_MAILDROP], wait, b, &d) == -1)
 		return -1;
 	drop_close(&d);
 	return 0;

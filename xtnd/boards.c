@@ -2,29 +2,33 @@
  * XTND BBOARDS, ARCHIVE and X-BBOARDS (RFC 1082).
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "xtnd/xtnd.h"
 
+/* Says to the client why a board cannot be used, by errno. */
 static enum result
-say_boards(struct pop *p, int e)
+board_refuse(struct pop *p)
 {
-	if (e == ENOENT)
+	switch (errno) {
+	case ENOENT:
 		return reply_err(&p->conn, "There is no such bulletin board.");
-	if (e == EILSEQ)
+	case EILSEQ:
 		return reply_err(&p->conn, "[SYS/PERM] The bulletin board is "
 		    "not in mbox format.");
-	if (e == EINVAL)
+	case EINVAL:
 		return reply_err(&p->conn, "[SYS/PERM] The list of bulletin "
 		    "boards cannot be read; tell the administrator.");
-	errno = e;
-	log_error(&p->env, "board");
-	return reply_err(&p->conn, "[SYS/TEMP] The bulletin board cannot be "
-	    "read.");
+	default:
+		log_error(&p->env, "board");
+		return reply_err(&p->conn, "[SYS/TEMP] The bulletin board "
+		    "cannot be read.");
+	}
 }
 
 /*
- * Closes the current maildrop with its UPDATE and goes on with the board that
- * has been opened beside it: a mistyped name has changed nothing.
+ * Closes the current maildrop with its UPDATE and goes on with the board, which
+ * has been opened before: a mistyped name has changed nothing.
  */
 static enum result
 change_to(struct pop *p, struct board *b, struct drop *opened)
@@ -45,52 +49,94 @@ change_to(struct pop *p, struct board *b, struct drop *opened)
 	drop_close(&p->drop);
 	p->drop = *opened;
 	log_notice(&p->env, "board user=%s name=%s messages=%llu", p->env.who,
-	    b->name, (unsigned long long)p->drop.sum.count);
+	    b->text[BOARD_NAME], (unsigned long long)p->drop.sum.count);
 	reply_puts(&p->conn, "+OK XTND\r\n");
-	board_listing(p, b);
+	reply_line(&p->conn, "%s %lu", b->text[BOARD_NAME],
+	    (unsigned long)b->maxima);
 	return reply_dot(&p->conn);
 }
 
 static enum result
-open_board(struct pop *p, bool archive)
+open_board(struct pop *p, int which)
 {
 	struct drop opened;
 	struct board b;
 
 	if (board_find(p, p->argv[0], &b) == -1 ||
-	    board_open(p, archive ? b.archive : b.maildrop, p->opt.wait, &b,
-	    &opened) == -1)
-		return say_boards(p, errno);
+	    board_open(p, b.text[which], p->opt.wait, &b, &opened) == -1)
+		return board_refuse(p);
 	return change_to(p, &b, &opened);
+}
+
+/* What becomes the reply if the whole boards file is understood. */
+struct board_list {
+	struct pop *p;
+	FILE *lines;
+};
+
+/* A board that is locked now is left out, not waited for. */
+static bool
+list_board(void *arg, struct board *b)
+{
+	struct board_list *l = arg;
+
+	if (board_measure(l->p, 0, b) == 0)
+		fprintf(l->lines, "%s %lu\r\n", b->text[BOARD_NAME],
+		    (unsigned long)b->maxima);
+	return true;
+}
+
+static enum result
+list_boards(struct pop *p)
+{
+	struct board_list l = { .p = p };
+	char *text = NULL;
+	unsigned line;
+	size_t n;
+	int e = 0;
+
+	if ((l.lines = open_memstream(&text, &n)) == NULL)
+		return board_refuse(p);
+	if (board_each(p, list_board, &l, &line) == -1)
+		e = errno;
+	else if (fflush(l.lines) == EOF || ferror(l.lines))
+		e = ENOMEM;
+	if (e == 0) {
+		reply_puts(&p->conn, "+OK XTND\r\n");
+		reply_put(&p->conn, text, n);
+	}
+	(void)fclose(l.lines);
+	file_free(text);
+	errno = e;
+	return e == 0 ? reply_dot(&p->conn) : board_refuse(p);
 }
 
 enum result
 xtnd_bboards(struct pop *p)
 {
-	enum result r;
-
-	if (p->argc == 1)
-		return open_board(p, false);
-	if ((r = board_list(p)) == OK)
-		return reply_dot(&p->conn);
-	return r == ERR ? say_boards(p, errno) : r;
+	return p->argc == 0 ? list_boards(p) : open_board(p, BOARD_MAILDROP);
 }
 
 enum result
 xtnd_archive(struct pop *p)
 {
-	return open_board(p, true);
+	return open_board(p, BOARD_ARCHIVE);
 }
 
+/* Fourteen lines (RFC 1082); the password is told to no client. */
 enum result
 xtnd_x_bboards(struct pop *p)
 {
 	struct board b;
+	size_t i;
 
 	if (board_find(p, p->argv[0], &b) == -1 ||
 	    board_measure(p, p->opt.wait, &b) == -1)
-		return say_boards(p, errno);
+		return board_refuse(p);
 	reply_puts(&p->conn, "+OK XTND\r\n");
-	board_information(p, &b);
+	for (i = 0; i < BOARD_TEXTS; i++)
+		reply_line(&p->conn, "%s", b.text[i]);
+	reply_line(&p->conn, "%o %lu", b.flags, (unsigned long)b.maxima);
+	reply_line(&p->conn, "%s", b.date);
 	return reply_dot(&p->conn);
 }

@@ -1,9 +1,7 @@
 /*
- * The boards file, and what is to be known of a bulletin board (RFC 1082).
- * All of it is read as the logged-in user: what he cannot read is not there.
- *
- * The file is lines of a keyword and its value, a board beginning at each
- * "board" line; see popper-boards(5).
+ * The boards file (RFC 1082), which is read as the logged-in user: lines of a
+ * keyword and its value, a board beginning at each "board" line; see
+ * popper-boards(5).
  */
 #include <sys/stat.h>
 
@@ -15,85 +13,59 @@
 
 #include "xtnd/xtnd.h"
 
-enum { LINE_LEN = 1024 };
+enum { BOARD_LINE = 1024 };
 
-/* The fields of a board by their keyword; "board" itself begins one. */
-static char *
-field_of(struct board *b, const char *key)
-{
-	static const struct {
-		const char *key;
-		size_t at;
-	} fields[] = {
-		{ "alias", offsetof(struct board, aliases) },
-		{ "maildrop", offsetof(struct board, maildrop) },
-		{ "archive", offsetof(struct board, archive) },
-		{ "info", offsetof(struct board, info) },
-		{ "map", offsetof(struct board, map) },
-		{ "leader", offsetof(struct board, leaders) },
-		{ "address", offsetof(struct board, address) },
-		{ "request", offsetof(struct board, request) },
-		{ "incoming", offsetof(struct board, incoming) },
-		{ "outgoing", offsetof(struct board, outgoing) }
-	};
-	size_t i;
+/* The keywords of a board's texts; RFC 1082's password has none. */
+static const char *const keywords[BOARD_TEXTS] = { "board", "alias",
+    "maildrop", "archive", "info", "map", "", "leader", "address", "request",
+    "incoming", "outgoing" };
 
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (strcmp(key, fields[i].key) == 0)
-			return (char *)b + fields[i].at;
-	return NULL;
-}
-
-/* NAME: a letter, then letters, digits and hyphens. */
+/* NAME of RFC 1082: a letter, then letters, digits and hyphens. */
 static bool
 board_name_ok(const char *s)
 {
-	const char *letters = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ" "0123456789-";
 
-	if (*s == '\0' || strchr(letters, *s) == NULL)
-		return false;
-	for (; *s != '\0'; s++)
-		if (strchr(letters, *s) == NULL && strchr("0123456789-", *s)
-		    == NULL)
-			return false;
-	return true;
+	return *s != '\0' && strchr("0123456789-", *s) == NULL &&
+	    s[strspn(s, chars)] == '\0';
 }
 
-/* Adds a value to a field; aliases and leaders may come several times. */
-static int
-add_value(char *field, const char *value)
+static bool
+take_flags(struct board *b, const char *value)
 {
-	size_t n = strlen(field);
-	int r;
+	unsigned long flags;
 
-	r = snprintf(field + n, BOARD_FIELD - n, "%s%s", n > 0 ? " " : "",
-	    value);
-	return r < 0 || (size_t)r >= BOARD_FIELD - n ? -1 : 0;
+	if (*value == '\0' || value[strspn(value, "01234567")] != '\0')
+		return false;
+	errno = 0;
+	flags = strtoul(value, NULL, 8);
+	b->flags = (unsigned)flags;
+	return errno == 0 && flags <= UINT_MAX;
 }
 
-static int
+/* Takes a keyword and its value; most keywords may come several times. */
+static bool
 take_setting(struct board *b, const char *key, const char *value)
 {
-	char *field;
-	unsigned long flags;
-	char *end;
+	bool named = b->text[BOARD_NAME][0] != '\0';
+	size_t k = 0, n;
+	int r;
 
-	if (strcmp(key, "flags") == 0) {
-		errno = 0;
-		flags = strtoul(value, &end, 8);
-		if (errno != 0 || *value == '\0' || *end != '\0' ||
-		    flags > UINT_MAX)
-			return -1;
-		b->flags = (unsigned)flags;
-		return 0;
-	}
-	if ((field = field_of(b, key)) == NULL)
-		return -1;
-	if ((strcmp(key, "maildrop") == 0 || strcmp(key, "archive") == 0) &&
-	    (value[0] != '/' || field[0] != '\0'))
-		return -1;
-	return add_value(field, value);
+	if (strcmp(key, "flags") == 0)
+		return named && take_flags(b, value);
+	while (k < BOARD_TEXTS && strcmp(key, keywords[k]) != 0)
+		k++;
+	if (k == BOARD_TEXTS || named == (k == BOARD_NAME) ||
+	    (k == BOARD_NAME && !board_name_ok(value)))
+		return false;
+	n = strlen(b->text[k]);
+	if ((k == BOARD_MAILDROP || k == BOARD_ARCHIVE) &&
+	    (value[0] != '/' || n > 0))
+		return false;
+	r = snprintf(b->text[k] + n, BOARD_TEXT_LEN - n, "%s%s",
+	    n > 0 ? " " : "", value);
+	return r >= 0 && (size_t)r < BOARD_TEXT_LEN - n;
 }
 
 /* Splits "key  value" in place; both NULL for a blank line or a comment. */
@@ -117,165 +89,104 @@ split_setting(char *line, char **key, char **value)
 	*value = line;
 }
 
-static FILE *
-open_boards(struct pop *p)
-{
-	struct stat sb;
-	FILE *f;
-
-	if (p->opt.boards == NULL) {
-		errno = ENOENT;
-		return NULL;
-	}
-	if ((f = file_text(p->opt.boards, &sb)) == NULL) {
-		log_error(&p->env, "boards file=%s", p->opt.boards);
-		errno = EINVAL;
-	}
-	return f;
-}
-
-/*
- * The next board of the file.  1, 0 at its end, or -1 with errno: EINVAL for
- * a line that is none of ours, which the log names.
- */
+/* 0, or an errno: EINVAL for a line that is not understood. */
 static int
-next_board(struct pop *p, FILE *f, struct board *b, unsigned *lineno)
+read_boards(FILE *f, board_fn *fn, void *arg, unsigned *lineno)
 {
-	char line[LINE_LEN], *key, *value;
-	long at = ftell(f);
+	char line[BOARD_LINE], *key, *value;
+	struct board b;
 
-	memset(b, 0, sizeof(*b));
-	for (; fgets(line, sizeof(line), f) != NULL; at = ftell(f)) {
+	memset(&b, 0, sizeof(b));
+	while (fgets(line, sizeof(line), f) != NULL) {
 		++*lineno;
 		if (strchr(line, '\n') == NULL && !feof(f))
-			goto bad;
+			return EINVAL;
 		split_setting(line, &key, &value);
 		if (key == NULL)
 			continue;
-		if (strcmp(key, "board") == 0) {
-			if (b->name[0] != '\0') {	/* the one after */
-				--*lineno;
-				return fseek(f, at, SEEK_SET) == -1 ? -1 : 1;
-			}
-			if (!board_name_ok(value) || add_value(b->name, value))
-				goto bad;
-		} else if (b->name[0] == '\0' ||
-		    take_setting(b, key, value) == -1)
-			goto bad;
+		if (strcmp(key, keywords[BOARD_NAME]) == 0 &&
+		    b.text[BOARD_NAME][0] != '\0') {
+			if (!fn(arg, &b))
+				return 0;
+			memset(&b, 0, sizeof(b));
+		}
+		if (!take_setting(&b, key, value))
+			return EINVAL;
 	}
 	if (ferror(f))
-		return -1;
-	return b->name[0] != '\0';
-bad:
-	log_notice(&p->env, "boards file=%s line=%u: not understood",
-	    p->opt.boards, *lineno);
-	errno = EINVAL;
-	return -1;
+		return errno;
+	if (b.text[BOARD_NAME][0] != '\0')
+		(void)fn(arg, &b);
+	return 0;
 }
 
-/* Whether name is b's, or one of its aliases. */
-static bool
-answers_to(const struct board *b, struct str name)
+int
+board_each(struct pop *p, board_fn *fn, void *arg, unsigned *line)
 {
-	const char *s = b->aliases;
+	struct stat sb;
+	FILE *f;
+	int e;
+
+	*line = 0;
+	if (p->opt.boards == NULL)
+		return 0;
+	if ((f = file_text(p->opt.boards, &sb)) == NULL) {
+		log_error(&p->env, "boards file=%s", p->opt.boards);
+		errno = EINVAL;
+		return -1;
+	}
+	e = read_boards(f, fn, arg, line);
+	(void)fclose(f);
+	if (e == EINVAL)
+		log_notice(&p->env, "boards file=%s line=%u: not understood",
+		    p->opt.boards, *line);
+	errno = e;
+	return e == 0 ? 0 : -1;
+}
+
+/* ---- one board ----------------------------------------------------------- */
+
+/* A name that is looked for, and the board that has it. */
+struct wanted {
+	struct str name;
+	struct board *b;
+	bool found;
+};
+
+/* Whether a board has the wanted name in that text of it, among others. */
+static bool
+has_word(const char *text, struct str name)
+{
 	size_t n;
 
-	if (text_is(text_of(b->name), name))
-		return true;
-	for (; *s != '\0'; s += n, s += strspn(s, " ")) {
-		n = strcspn(s, " ");
-		if (text_is((struct str){ s, n }, name))
+	for (; *text != '\0'; text += n, text += strspn(text, " ")) {
+		n = strcspn(text, " ");
+		if (text_is((struct str){ text, n }, name))
 			return true;
 	}
 	return false;
 }
 
+static bool
+is_wanted(void *arg, struct board *b)
+{
+	struct wanted *w = arg;
+
+	w->found = has_word(b->text[BOARD_NAME], w->name) ||
+	    has_word(b->text[BOARD_ALIASES], w->name);
+	if (w->found)
+		*w->b = *b;
+	return !w->found;
+}
+
 int
 board_find(struct pop *p, struct str name, struct board *b)
 {
-	unsigned lineno = 0;
-	FILE *f;
-	int r, saved;
+	struct wanted w = { name, b, false };
+	unsigned line;
 
-	if ((f = open_boards(p)) == NULL)
+	if (board_each(p, is_wanted, &w, &line) == -1)
 		return -1;
-	while ((r = next_board(p, f, b, &lineno)) == 1)
-		if (answers_to(b, name))
-			break;
-	saved = r == 0 ? ENOENT : errno;
-	(void)fclose(f);
-	errno = saved;
-	return r == 1 ? 0 : -1;
-}
-
-int
-board_survey(struct pop *p, board_fn *fn, void *arg, unsigned *line)
-{
-	struct board b;
-	FILE *f;
-	int r, saved;
-
-	*line = 0;
-	if ((f = open_boards(p)) == NULL)
-		return -1;
-	while ((r = next_board(p, f, &b, line)) == 1)
-		fn(arg, &b);
-	saved = errno;
-	(void)fclose(f);
-	errno = saved;
-	return r;
-}
-
-void
-board_listing(struct pop *p, const struct board *b)
-{
-	reply_line(&p->conn, "%s %lu", b->name, (unsigned long)b->maxima);
-}
-
-/*
- * The file is read to its end before +OK: a broken one is a whole -ERR.  A
- * board that somebody has locked is left out, not waited for.
- */
-enum result
-board_list(struct pop *p)
-{
-	unsigned lineno = 0, pass;
-	struct board b;
-	FILE *f;
-	int r = 0, saved;
-
-	if (p->opt.boards == NULL) {
-		reply_puts(&p->conn, "+OK XTND\r\n");
-		return OK;
-	}
-	if ((f = open_boards(p)) == NULL)
-		return ERR;
-	for (pass = 0; pass < 2 && r == 0; pass++) {
-		if (pass == 1)
-			reply_puts(&p->conn, "+OK XTND\r\n");
-		rewind(f);
-		lineno = 0;
-		while ((r = next_board(p, f, &b, &lineno)) == 1)
-			if (pass == 1 && board_measure(p, 0, &b) == 0)
-				board_listing(p, &b);
-	}
-	saved = errno;
-	(void)fclose(f);
-	errno = saved;
-	return r == 0 ? OK : pass == 1 ? ERR : ABORT;
-}
-
-/* Fourteen lines (RFC 1082); the password is nobody's business. */
-void
-board_information(struct pop *p, const struct board *b)
-{
-	const char *lines[] = { b->name, b->aliases, b->maildrop, b->archive,
-	    b->info, b->map, "", b->leaders, b->address, b->request,
-	    b->incoming, b->outgoing };
-	size_t i;
-
-	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		reply_line(&p->conn, "%s", lines[i]);
-	reply_line(&p->conn, "%o %lu", b->flags, (unsigned long)b->maxima);
-	reply_line(&p->conn, "%s", b->date);
+	errno = ENOENT;
+	return w.found ? 0 : -1;
 }

@@ -6,7 +6,11 @@
 
 #include "xtnd/xtnd.h"
 
-enum { FIELD_MOST = 900, HEAD_MOST = 1 << 20 };
+enum {
+	FIELD_MOST = 900,	/* of a field that is sent, octets: a line of
+				   mail has at most 998 (RFC 5322, 2.1.1) */
+	HEAD_MOST = 1 << 20	/* of a header that is looked at, bytes */
+};
 
 static bool
 field_name_ok(struct str s)
@@ -19,15 +23,13 @@ field_name_ok(struct str s)
 	return s.n > 0 && s.n < 80;
 }
 
-/* The field and its folded lines in a header; n 0 where it has none. */
+/* The field and its folded lines in a header; n is 0 if it has none. */
 static struct str
 find_field(struct str head, struct str name)
 {
 	const char *p = head.p, *end, *nl;
 	struct str f = { NULL, 0 };
 
-	if (head.n == 0 || p == NULL)
-		return f;
 	for (end = p + head.n; p < end; p = nl + 1) {
 		if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
 			nl = end - 1;
@@ -43,7 +45,7 @@ find_field(struct str head, struct str name)
 	return f;
 }
 
-/* The field on one line: a fold is one blank, controls are blanks. */
+/* Sends the field as one line: a fold is one blank, controls are blanks. */
 static void
 put_field(struct pop *p, struct str f)
 {
@@ -64,72 +66,65 @@ put_field(struct pop *p, struct str f)
 	reply_put(&p->conn, line, n);
 }
 
-/* Reads the header of a message, and no more of it, into *room. */
+/* Reads the header of a message, and no more of it, up to HEAD_MOST bytes. */
 static int
-read_head(struct pop *p, const struct msg *m, char **room, size_t *size,
-    struct str *head)
+read_head(struct pop *p, const struct msg *m, char *room, struct str *head)
 {
 	size_t n = m->head - m->from;
-	char *more;
 
-	if (n > HEAD_MOST)
-		n = HEAD_MOST;
-	if (n > *size) {
-		if ((more = realloc(*room, n)) == NULL)
-			return -1;
-		*room = more;
-		*size = n;
+	*head = (struct str){ room, n < HEAD_MOST ? n : HEAD_MOST };
+	return file_read(p->drop.copy, room, head->n, m->offset + m->from);
+}
+
+/* The line of message n; nothing for one that is deleted or gone. */
+static int
+list_message(struct pop *p, struct str name, uint64_t n, char *room)
+{
+	struct msg *m = list_msg(p, n);
+	struct str head, f;
+
+	if (m->flags & (MSG_DELETED | MSG_GONE))
+		return 0;
+	if (drop_part(p, m, PART_HEAD) == -1)
+		return -1;
+	if (m->flags & MSG_GONE)	/* as drop_part() has found */
+		return 0;
+	if (read_head(p, m, room, &head) == -1)
+		return -1;
+	f = find_field(head, name);
+	reply_number(&p->conn, n);
+	reply_put(&p->conn, " ", 1);
+	if (f.n > 0)
+		put_field(p, f);
+	else {			/* clients count the lines */
+		reply_put(&p->conn, name.p, name.n);
+		reply_put(&p->conn, ":", 1);
 	}
-	head->p = *room;
-	head->n = n;
-	return n == 0 ? 0 : file_read(p->drop.copy, *room, n,
-	    m->offset + m->from);
+	reply_put(&p->conn, "\r\n", 2);
+	return 0;
 }
 
 static enum result
-list_field(struct pop *p, struct str name, struct msg *only)
+list_field(struct pop *p, struct str name, uint64_t first, uint64_t last)
 {
-	struct msg *m = only;
-	struct str head, f;
-	char *room = NULL;
-	size_t size = 0;
+	char *room = malloc(HEAD_MOST);
+	int r = room == NULL ? -1 : 0;
 	uint64_t n;
 
 	(void)reply_ok(&p->conn, "xlst command accepted; headers coming");
-	for (n = 1; only != NULL ? n == 1 : (m = list_msg(p, n)) != NULL;
-	    n++) {
-		if (m->flags & (MSG_DELETED | MSG_GONE))
-			continue;
-		if (drop_part(p, m, PART_HEAD) == -1 || (!(m->flags &
-		    MSG_GONE) && read_head(p, m, &room, &size, &head) == -1)) {
-			log_error(&p->env, "xlst: temporary copy");
-			free(room);
-			return ABORT;
-		}
-		if (m->flags & MSG_GONE)	/* that was found just now */
-			continue;
-		f = find_field(head, name);
-		reply_number(&p->conn, list_number(p, m));
-		reply_put(&p->conn, " ", 1);
-		if (f.n > 0)
-			put_field(p, f);
-		else {			/* clients count the lines */
-			reply_put(&p->conn, name.p, name.n);
-			reply_put(&p->conn, ":", 1);
-		}
-		reply_put(&p->conn, "\r\n", 2);
-	}
+	for (n = first; r == 0 && n <= last; n++)
+		r = list_message(p, name, n, room);
+	if (r == -1)
+		log_error(&p->env, "xlst: temporary copy");
 	free(room);
-	return reply_dot(&p->conn);
+	return r == -1 ? ABORT : reply_dot(&p->conn);
 }
 
-/* XTND XLST field [msg]: deleted messages have no line. */
 enum result
 xtnd_xlst(struct pop *p)
 {
 	struct str name = p->argv[0];
-	struct msg *m = NULL;
-	uint64_t n;
+	uint64_t first = 1, last;
 
 	if (name.n > 1 && name.p[name.n - 1] == ':')
 		name.n--;
@@ -139,12 +134,15 @@ xtnd_xlst(struct pop *p)
 	if (drop_load(p) == -1)
 		return reply_err(&p->conn, "[SYS/TEMP] The maildrop cannot be "
 		    "read now.");
-	if (p->argc == 2 && (!text_number(p->argv[1], UINT32_MAX, &n) ||
-	    (m = list_msg(p, n)) == NULL))
-		return reply_err(&p->conn, "That message does not exist.");
-	if (p->drop.sum.count > 0 &&
-	    drop_text(p, m != NULL ? m : list_msg(p, 1), PART_HEAD) !=
-	    OK)
+	last = p->drop.sum.count;
+	if (p->argc == 2) {
+		if (!text_number(p->argv[1], UINT32_MAX, &first) ||
+		    first == 0 || first > last)
+			return reply_err(&p->conn, "That message does not "
+			    "exist.");
+		last = first;
+	}
+	if (last > 0 && drop_text(p, list_msg(p, first), PART_HEAD) != OK)
 		return ERR;
-	return list_field(p, name, m);
+	return list_field(p, name, first, last);
 }

@@ -19,51 +19,44 @@ enum result xtnd_x_bboards(struct pop *p);
 
 /* ---- file.c -------------------------------------------------------------- */
 
-enum { BOARD_FIELD = 512 };
+/* The texts of a board, in the order in which X-BBOARDS has them. */
+enum {
+	BOARD_NAME, BOARD_ALIASES, BOARD_MAILDROP, BOARD_ARCHIVE,
+	BOARD_TEXTS = 12,	/* the others have no name here: see file.c */
+	BOARD_TEXT_LEN = 512
+};
 
-/* One of the boards file, RFC 1082's fields of it. */
+/* One board of the boards file. */
 struct board {
-	char name[BOARD_FIELD], aliases[BOARD_FIELD];
-	char maildrop[BOARD_FIELD], archive[BOARD_FIELD];
-	char info[BOARD_FIELD], map[BOARD_FIELD], leaders[BOARD_FIELD];
-	char address[BOARD_FIELD], request[BOARD_FIELD];
-	char incoming[BOARD_FIELD], outgoing[BOARD_FIELD];
-	char date[BOARD_FIELD];	/* of the newest message */
+	char text[BOARD_TEXTS][BOARD_TEXT_LEN];
+	char date[BOARD_TEXT_LEN];	/* of the newest message */
 	unsigned flags;
 	uint32_t maxima;	/* the highest number in use */
 };
 
-/* The board of that name or alias.  0, or -1 with errno: ENOENT, EINVAL. */
+/*
+ * Calls fn for each board of the boards file, in its order, as long as it
+ * returns true; no file is an empty one.  0, or -1 with errno: EINVAL if the
+ * file cannot be opened (*line is 0), or line *line is not understood.  The log
+ * has the cause.
+ */
+typedef bool board_fn(void *arg, struct board *b);
+int board_each(struct pop *p, board_fn *fn, void *arg, unsigned *line);
+
+/* The board with that name or alias.  0, or -1 with errno: ENOENT, or those. */
 int board_find(struct pop *p, struct str name, struct board *b);
-
-/*
- * +OK and a line for each board that the user can read.  ERR: no +OK, but errno;
- * ABORT: somebody has written nonsense into the file since the +OK.
- */
-enum result board_list(struct pop *p);
-
-/*
- * Calls fn for each board of the file.  0, or -1: *line is not understood, or
- * 0: no file.
- */
-typedef void board_fn(void *arg, const struct board *b);
-int board_survey(struct pop *p, board_fn *fn, void *arg, unsigned *line);
-
-/* NAME MAXIMA, and the fourteen lines of X-BBOARDS. */
-void board_listing(struct pop *p, const struct board *b);
-void board_information(struct pop *p, const struct board *b);
 
 /* ---- board.c ------------------------------------------------------------- */
 
 /*
- * Opens a board's maildrop or archive, read-only, and learns its maxima and
- * date.  wait: seconds for the locks of others.  0, or -1 with errno and d
- * closed.
+ * Opens a board's maildrop or archive, read-only, and fills in b's maxima and
+ * date.  wait: seconds for the locks of others.  0, or -1 with d closed and
+ * errno: ENOENT also if the user may not read it, EILSEQ if it is no mbox.
  */
 int board_open(struct pop *p, const char *path, unsigned wait,
     struct board *b, struct drop *d);
 
-/* Learns the same, and closes it. */
+/* Fills in the same from b's maildrop, and closes it. */
 int board_measure(struct pop *p, unsigned wait, struct board *b);
 
 #endif
