@@ -425,7 +425,7 @@ static int
 check(struct pop *p)
 {
 	if (log_open(&p->env, p->opt.trace) == -1) {
-		printf("mend  trace file %s: must be a regular file of yours "
+		printf("FAIL  trace file %s: must be a regular file of yours "
 		    "with one name\n", p->opt.trace);
 		return EXIT_FAILURE;
 	}

@@ -1,18 +1,19 @@
 /*
- * popper -n, for the two files that do it.
+ * check: popper -n.
  */
 #ifndef CHECK_H
 #define CHECK_H
 
 #include "xtnd/xtnd.h"
 
-enum word { ALL_OK, TO_NOTE, TO_MEND };
+/* As it should be; worth knowing; keeps users from their mail or exposes it. */
+enum finding { CHECK_OK, CHECK_WARN, CHECK_FAIL };
 
 /* What has been found so far. */
 struct check {
-	struct pop *p;		/* its drop.dir is the spool directory */
-	unsigned mend;
-	unsigned long boards;		/* of the file of -b */
+	struct pop *p;		/* its drop.box.dir is the spool directory */
+	unsigned failures;	/* lines with CHECK_FAIL */
+	unsigned long boards;	/* of the file of -b */
 	unsigned long spools;		/* maildrops that are there */
 	unsigned long refused;		/* that a login is refused */
 	unsigned long barred;		/* of users who may not log in */
@@ -22,20 +23,24 @@ struct check {
 	bool blind;			/* accounts cannot be looked up */
 };
 
-/* A line of what is said. */
-void say(struct check *c, enum word word, const char *fmt, ...)
-    PRINTF(3, 4);
-
 /* A number with its word: "1 line", "2 lines". */
 #define COUNTED(n, word)	(n), (n) == 1 ? word : word "s"
 
 /* ---- check.c ------------------------------------------------------------- */
 
-/* Says on descriptor 1 what is fit to serve and what is not.  0, or -1. */
+/*
+ * Says on descriptor 1 what is fit to serve and what is not, without changing
+ * anything.  0, or -1 if something has failed or cannot be written.
+ */
 int check_installation(struct pop *p);
 
-/* ---- maildrops.c ------------------------------------------------------- */
+/* Prints a line with that word before it, and counts failures. */
+void check_say(struct check *c, enum finding word, const char *fmt, ...)
+    PRINTF(3, 4);
 
+/* ---- maildrops.c --------------------------------------------------------- */
+
+/* Tries each maildrop of the spool directory and of -p. */
 void check_maildrops(struct check *c);
 
 #endif

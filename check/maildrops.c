@@ -1,8 +1,8 @@
 /*
  * popper -n: the maildrops.  Each is opened as a login opens it, up to the
- * first fault, by a child that becomes its user; the words are those of the
- * login.  The text is read no further than it takes to tell an mbox from
- * something else: there may be thousands of large spools.
+ * first fault, by a child that becomes its user; the sentences are those of the
+ * login.  Of the text only the beginning is read, which shows whether it is an
+ * mbox: there may be thousands of large spools.
  */
 #include <sys/wait.h>
 
@@ -18,7 +18,7 @@
 
 enum { CAUSE_LEN = 256, CLEAN_LEN = 4 * 256 };
 
-/* What a child has found out, as its exit status. */
+/* What a child has found, as its exit status. */
 enum { REFUSED = 1, LEFT = 2, THERE = 4, FOUND = REFUSED | LEFT | THERE };
 
 static const char *
@@ -37,7 +37,7 @@ is_there(const struct pop *p, const char *name)
 
 /* ---- in the child -------------------------------------------------------- */
 
-/* What is wrong with a file that should be the user's, and what to do. */
+/* What is wrong with a file that should be the user's, and how to fix it. */
 static void
 file_cause(const struct pop *p, const char *name, mode_t needed, char *to)
 {
@@ -74,7 +74,7 @@ state_cause(const struct pop *p, char *to)
 		file_cause(p, state, S_IRUSR | S_IWUSR, to);
 }
 
-/* The lock file that keeps the user out. */
+/* What is known of the lock file that keeps the user out. */
 static void
 lock_cause(struct pop *p, char *to)
 {
@@ -128,7 +128,7 @@ fault_cause(struct pop *p, enum fault f, char *to)
 	}
 }
 
-/* Tries a maildrop, and says what a login would be refused for. */
+/* Tries a maildrop, and says why a login would be refused. */
 static int
 try_maildrop(struct check *c, const char *name, const struct account *a)
 {
@@ -139,10 +139,10 @@ try_maildrop(struct check *c, const char *name, const struct account *a)
 
 	if (f != FAULT_NONE) {
 		fault_cause(c->p, f, cause);
-		say(c, TO_MEND, "maildrop %s: %s: %s", cleaned(a->maildrop[0] !=
-		    '\0' ? a->maildrop : name, clean), fault_sentence(f,
-		    state_clean(&c->p->drop.box, state), text, sizeof(text)),
-		    cause);
+		check_say(c, CHECK_FAIL, "maildrop %s: %s: %s",
+		    cleaned(a->maildrop[0] != '\0' ? a->maildrop : name,
+		    clean), fault_sentence(f, state_clean(&c->p->drop.box,
+		    state), text, sizeof(text)), cause);
 	}
 	if (fflush(stdout) == EOF)
 		return EXIT_FAILURE << 3;
@@ -159,19 +159,19 @@ check_maildrop(struct check *c, const char *name, const struct account *a)
 	int status = -1;
 	pid_t pid;
 
-	(void)fflush(stdout);		/* or the child has it as well */
+	(void)fflush(stdout);		/* or the child would print it again */
 	if ((pid = fork()) == 0)
 		_exit(try_maildrop(c, name, a));
 	if (pid == -1 || waitpid(pid, &status, 0) != pid ||
 	    !WIFEXITED(status) || WEXITSTATUS(status) > FOUND) {
-		say(c, TO_MEND, "maildrop %s: it could not be tried",
+		check_say(c, CHECK_FAIL, "maildrop %s: it could not be tried",
 		    cleaned(name, clean));
 		c->refused++;
 		return;
 	}
 	status = WEXITSTATUS(status);
 	if (status & REFUSED) {
-		c->mend++;
+		c->failures++;
 		c->refused++;
 	}
 	c->left += (status & LEFT) != 0;
@@ -190,15 +190,15 @@ check_account(struct check *c, const char *name, const struct account *a)
 		c->barred++;
 	else if (fstatat(c->p->drop.box.dir, name, &sb, AT_SYMLINK_NOFOLLOW) ==
 	    -1 || !S_ISDIR(sb.st_mode))	/* lost+found */
-		say(c, TO_NOTE, "maildrop %s: there is no such account",
-		    cleaned(name, clean));
+		check_say(c, CHECK_WARN, "maildrop %s: there is no such "
+		    "account", cleaned(name, clean));
 }
 
 /* ---- which accounts ------------------------------------------------------ */
 
 /*
- * Whose a file of the spool directory is: that of user or, where that is
- * missing, .user.pop.  A name of other uses has no user.
+ * The user of a file in the spool directory: of a spool or, if there is none,
+ * of .user.pop.  False: it is another file.
  */
 static bool
 user_of(struct check *c, const char *file, char *user, size_t room)
@@ -207,7 +207,7 @@ user_of(struct check *c, const char *file, char *user, size_t room)
 
 	if (file[0] != '.') {
 		(void)snprintf(user, room, "%s", file);
-		return n < 6 || strcmp(file + n - 5, ".lock") != 0;
+		return !account_is_lock_name(file);
 	}
 	if (n < 6 || strcmp(file + n - 4, ".pop") != 0)
 		return false;
@@ -237,7 +237,7 @@ each_user(struct check *c, user_fn *fn)
 	char user[256];
 
 	if (d == NULL) {
-		say(c, TO_MEND, "maildrops: %s", strerror(errno));
+		check_say(c, CHECK_FAIL, "maildrops: %s", strerror(errno));
 		c->refused++;
 		return;
 	}
@@ -255,7 +255,7 @@ count_user(struct check *c, const char *user)
 	c->unclaimed++;
 }
 
-/* The account that a login finds under this name. */
+/* Checks the account that a login finds under this name. */
 static void
 find_user(struct check *c, const char *user)
 {
@@ -264,8 +264,8 @@ find_user(struct check *c, const char *user)
 	if (c->blind)
 		return;
 	if (account_find(&c->p->opt.accounts, user, &a) == -1) {
-		say(c, TO_MEND, "maildrops: accounts cannot be looked up: "
-		    "%s: %s", a.asked, strerror(errno));
+		check_say(c, CHECK_FAIL, "maildrops: accounts cannot be looked "
+		    "up: %s: %s", a.asked, strerror(errno));
 		c->blind = true;
 	} else if (c->p->opt.accounts.passwd == NULL ||
 	    (a.reason != NULL && strcmp(a.reason, "unknown") == 0))
@@ -273,7 +273,7 @@ find_user(struct check *c, const char *user)
 	text_wipe(&a, sizeof(a));
 }
 
-/* One account is enough to tell: looking up each would take long. */
+/* One such account is enough to say so: looking up each would take long. */
 static void
 note_stranger(struct check *c, const char *name, const struct account *a)
 {
@@ -283,7 +283,7 @@ note_stranger(struct check *c, const char *name, const struct account *a)
 		    strlen(name));
 }
 
-/* The accounts of -p, whose maildrops may be anywhere. */
+/* Checks the accounts of -p, whose maildrops may be anywhere. */
 static void
 check_listed(struct check *c, FILE *f)
 {
@@ -312,7 +312,7 @@ check_listed(struct check *c, FILE *f)
 	free(line);
 }
 
-/* Those of the system are looked up for each file that there is. */
+/* Accounts of the system are looked up for each file that there is. */
 static void
 check_all(struct check *c)
 {
@@ -336,13 +336,13 @@ check_maildrops(struct check *c)
 {
 	check_all(c);
 	if (c->refused == 0 && !c->blind)
-		say(c, ALL_OK, "maildrops: %lu", c->spools);
+		check_say(c, CHECK_OK, "maildrops: %lu", c->spools);
 	if (c->barred > 0)
-		say(c, TO_NOTE, "maildrops: %lu not tried, whose users may not"
-		    " log in (root, -u, -A, -N, an expired account)",
-		    c->barred);
+		check_say(c, CHECK_WARN, "maildrops: %lu not tried, whose "
+		    "users may not log in (root, -u, -A, -N, an alias, a "
+		    "locked or expired account)", c->barred);
 	if (c->left > 0)
-		say(c, TO_NOTE, "maildrops: %lu %s an update to be finished "
-		    "at the next login", c->left, c->left == 1 ? "has" :
-		    "have");
+		check_say(c, CHECK_WARN, "maildrops: %lu %s an update to be "
+		    "finished at the next login", c->left,
+		    c->left == 1 ? "has" : "have");
 }

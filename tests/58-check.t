@@ -20,7 +20,7 @@ sub check {
 		open STDERR, '>&', \*STDOUT;
 		exec { $command[0] } @command or POSIX::_exit(127);
 	}
-	my $said = join '', grep { !/^note  (?:started by|log:|sendmail:)|^ok    log:/ } <$out>;
+	my $said = join '', grep { !/^warn  (?:started by|log:|sendmail:)|^ok    log:/ } <$out>;
 	close $out;
 	return wantarray ? ($said, $? >> 8) : $said;
 }
@@ -44,7 +44,7 @@ case 'an installation that is as it should be: all ok, status 0' => sub {
 	is_deeply([ glob "$dir/.??* $dir/*" ], [ $box->path ], 'nothing is made');
 };
 
-# Makes bob the only account, with his maildrop there.
+# Makes bob the only account, with that maildrop.
 sub listed {
 	my ($box, $maildrop) = @_;
 	my $uid = $> || 1;
@@ -53,9 +53,8 @@ sub listed {
 	chown 0, 0, $box->passwd if $> == 0;
 }
 
-# A lock file in the mail of a box, or beside another maildrop, so many minutes
-# old.
-sub lock_beside {
+# Makes the lock file of a maildrop, so many minutes old.
+sub make_lock {
 	my ($path, $minutes, $uid) = @_;
 
 	open my $fh, '>', "$path.lock" or die $!;
@@ -84,27 +83,27 @@ case 'lock files that keep users out, and those that do not' => sub {
 
 		chown 0, $gid, $box->mail;
 		chmod $mode, $box->mail;
-		lock_beside($box->path, $minutes, $uid);
-		is(join('', check($box) =~ /^(mend .*\n|ok    maildrops.*\n)/mg),
-		    defined $line ? "mend  maildrop alice: $line\n" :
+		make_lock($box->path, $minutes, $uid);
+		is(join('', check($box) =~ /^(FAIL .*\n|ok    maildrops.*\n)/mg),
+		    defined $line ? "FAIL  maildrop alice: $line\n" :
 		    "ok    maildrops: 1\n", sprintf 'mode %04o, group %d: %d minutes, of %d',
 		    $mode, $gid, $minutes, $uid);
 	}
 };
 
-case 'a lock file that is a directory, and one beside a maildrop of mbox=' => sub {
+case 'a lock file that is a directory, and one of a maildrop of mbox=' => sub {
 	my $box = box();
 	my $dir = $box->dir . '/home';
 
 	mkdir $box->dotlock or die $!;
-	like(check($box), qr/^mend  maildrop alice: The maildrop is locked by another program: alice\.lock is no plain file, of uid \d+$/m,
+	like(check($box), qr/^FAIL  maildrop alice: The maildrop is locked by another program: alice\.lock is no plain file, of uid \d+$/m,
 	    'a directory');
 	return if $> != 0;
 	mkdir $dir or die $!;
 	chmod 01777, $dir;
 	listed($box, "$dir/bob");
-	lock_beside("$dir/bob", 66, 4711);
-	like(check($box), qr{^mend  maildrop \Q$dir\E/bob: The file bob\.lock was left behind and cannot be removed: it is 66 minutes old, of uid 4711; }m,
+	make_lock("$dir/bob", 66, 4711);
+	like(check($box), qr{^FAIL  maildrop \Q$dir\E/bob: The file bob\.lock was left behind and cannot be removed: it is 66 minutes old, of uid 4711; }m,
 	    'of mbox=');
 };
 
@@ -130,7 +129,7 @@ my %trouble = (
 	    }, [], 'spool directory DIR/mail: others can put another in its place: '
 	    . 'chown root and chmod go-w each directory and link on the way to it',
 	    'root' ],
-	'a maildrop of mbox= behind a directory that a group may write to' => [ sub {
+	'a maildrop of mbox= below a directory that a group may write to' => [ sub {
 		my $dir = $_[0]->dir . '/staff';
 		mkdir $_ or die $! for $dir, "$dir/org";
 		chmod 02775, $dir;
@@ -165,7 +164,7 @@ my %trouble = (
 		listed($_[0], $_[0]->path . '.lock');
 	    }, [], "maildrop DIR/mail/alice.lock: $no_dir: mbox= must be a full path to "
 	    . 'a name without a dot before it or .lock after it' ],
-	'a maildrop of mbox= beside which the user can make no file' => [ sub {
+	'a maildrop of mbox= in a directory where the user can make no file' => [ sub {
 		my $dir = $_[0]->dir . '/home';
 		mkdir $dir or die $!;
 		chown 1, 1, $dir if $> == 0;
@@ -199,16 +198,16 @@ my %trouble = (
 for my $what (sort keys %trouble) {
 	my ($make, $args, $line, @needs) = @{ $trouble{$what} };
 
-	case "to be mended: $what" => sub {
+	case "a failure: $what" => sub {
 		needs(@needs);
 		my $box = box();
 
 		$make->($box);
 		my ($said, $status) = check($box, map { s/DIR/$box->dir/er } @$args);
 		my $want = $line =~ s/DIR/$box->dir/egr;
-		is((grep { $_ eq "mend  $want" } split /\n/, $said)[0],
-		    "mend  $want", 'the line') or diag($said);
-		like($said, qr/^\d+ to mend$/m, 'how many');
+		is((grep { $_ eq "FAIL  $want" } split /\n/, $said)[0],
+		    "FAIL  $want", 'the line') or diag($said);
+		like($said, qr/^\d+ failures?$/m, 'how many');
 		is($status, 1, 'the status');
 	};
 }
@@ -263,8 +262,8 @@ for my $what (sort keys %refused) {
 		$make->($box) or $> == 0 or plan skip_all => 'not root';
 		my @before = lstat $box->path;
 		my ($said, $status) = check($box);
-		my @mend = grep { /^mend  (?!spool directory)/ } split /\n/, $said;
-		is_deeply(\@mend, [ "mend  maildrop alice: $line" ], 'the line');
+		my @failures = grep { /^FAIL  (?!spool directory)/ } split /\n/, $said;
+		is_deeply(\@failures, [ "FAIL  maildrop alice: $line" ], 'the line');
 		unlike($said, qr/^ok    maildrops/m, 'and no other');
 		is($status, 1, 'the status');
 		is_deeply([ @{ [ lstat $box->path ] }[0 .. 5, 7, 9, 10] ],
@@ -315,9 +314,9 @@ case 'each maildrop is named, and only the first line of a spool is read' => sub
 	truncate $fh, 400 << 30 or die $!;	# of NULs: minutes, if all is read
 	close $fh;
 	my $said = check($box);
-	is(join(' ', sort $said =~ /^mend  maildrop (\w): \Q$no_mbox\E$/mg), join(' ', 'a' .. 'h'),
+	is(join(' ', sort $said =~ /^FAIL  maildrop (\w): \Q$no_mbox\E$/mg), join(' ', 'a' .. 'h'),
 	    'those that are no mbox');
-	unlike($said, qr/^(?:mend|note)  maildrop i/m, 'not the large one');
+	unlike($said, qr/^(?:FAIL|warn)  maildrop i/m, 'not the large one');
 };
 
 case 'files that are no maildrops, and users who may not log in' => sub {
@@ -332,10 +331,10 @@ case 'files that are no maildrops, and users who may not log in' => sub {
 	unlink $box->path('alice.lock');
 	my $said = check($box, -N => $box->dir . '/deny');
 	is(join('', sort grep { /maildrop/ } map { "$_\n" } split /\n/, $said), <<~'END', 'all of it');
-		note  maildrop carol: there is no such account
-		note  maildrop dave: there is no such account
-		note  maildrops: 2 not tried, whose users may not log in (root, -u, -A, -N, an expired account)
 		ok    maildrops: 1
+		warn  maildrop carol: there is no such account
+		warn  maildrop dave: there is no such account
+		warn  maildrops: 2 not tried, whose users may not log in (root, -u, -A, -N, an alias, a locked or expired account)
 		END
 };
 
@@ -345,13 +344,13 @@ case 'a maildrop of mbox= that a session could serve is as it should be' => sub 
 
 	mkdir $dir or die $!;
 	listed($box, "$dir/bob");
-	unlike(check($box), qr/^mend  maildrop/m, 'a directory of whoever starts popper');
+	unlike(check($box), qr/^FAIL  maildrop/m, 'a directory of whoever starts popper');
 	chown 1, 1, $dir if $> == 0;
-	unlike(check($box), qr/^mend  maildrop/m, "the user's own");
+	unlike(check($box), qr/^FAIL  maildrop/m, "the user's own");
 	$box->put_file("$dir/.bob.pop", '');
 	chown 1, 1, "$dir/.bob.pop" if $> == 0;
 	chmod 0555, $dir;
-	unlike(check($box), qr/^mend  maildrop/m, 'one where his state file is');
+	unlike(check($box), qr/^FAIL  maildrop/m, 'one that has the state file');
 };
 
 case 'a spool directory where root may write nothing, as over NFS' => sub {
@@ -362,7 +361,7 @@ case 'a spool directory where root may write nothing, as over NFS' => sub {
 
 	chown 1, 1, $box->mail;
 	chmod 02775, $box->mail;
-	like(qx($powerless $n), qr/^mend  spool directory \S+: root cannot make files/m,
+	like(qx($powerless $n), qr/^FAIL  spool directory \S+: root cannot make files/m,
 	    'for root and a group');
 	unlike(qx($n), qr/root cannot make/, 'not if he is root there too');
 	chmod 01777, $box->mail;
@@ -376,9 +375,9 @@ case 'an account whose number the system does not know, as sendmail will not' =>
 	    bob => { password => 'x', uid => 54321 } }, spool => undef);
 	my $n = "$Popper::binary -n -m @{[ $box->mail ]} -p @{[ $box->passwd ]}";
 
-	is(join('', grep { /sendmail|XMIT/ } qx($n -M /bin/true)), <<~'END', 'it is noted');
+	is(join('', grep { /sendmail|XMIT/ } qx($n -M /bin/true)), <<~'END', 'a warning');
 		ok    sendmail /bin/true
-		note  sendmail: the system has no account with the number of bob; most mail programs refuse such a sender
+		warn  sendmail: the system has no account with the number of bob; most mail programs refuse such a sender
 		END
 	is(join('', grep { /sendmail|XMIT/ } qx($n -x)), "ok    XTND XMIT: turned off\n",
 	    'not with -x');
@@ -391,19 +390,19 @@ case 'a name that a user has made up cannot look like a line of ours' => sub {
 	symlink 'alice', $box->mail . "/$_" for $name, ".y$name.pop";
 	my $said = check($box);
 	my $clean = quotemeta 'x\x0aok\x20\x20\x20\x20\x1b[2J';
-	like($said, qr/^note  maildrop $clean: there is no such account$/m, 'a maildrop');
-	like($said, qr/^note  maildrop y$clean: there is no such account$/m, 'a state file');
+	like($said, qr/^warn  maildrop $clean: there is no such account$/m, 'a maildrop');
+	like($said, qr/^warn  maildrop y$clean: there is no such account$/m, 'a state file');
 	unlike($said, qr/[^\x20-\x7e\n]/, 'nothing that moves a cursor');
 };
 
-case 'a state file beside a maildrop of mbox= that is a link' => sub {
+case 'a state file of a maildrop of mbox= that is a link' => sub {
 	my $box = box();
 	my $dir = $box->dir . '/home';
 
 	mkdir $dir or die $!;
 	symlink '/etc/passwd', "$dir/.bob.pop" or die $!;
 	listed($box, "$dir/bob");
-	like(check($box), qr{^mend  maildrop \S+/bob: The file \.bob\.pop is not a plain file of its user: it is a symbolic link$}m,
+	like(check($box), qr{^FAIL  maildrop \S+/bob: The file \.bob\.pop is not a plain file of its user: it is a symbolic link$}m,
 	    'the line');
 };
 
@@ -416,9 +415,9 @@ case 'the same for accounts of the system, and one that root has left' => sub {
 
 	$box->put_file($work, '');
 	chown 0, 0, $work;
-	unlike(qx($n), qr/^mend  .*nobody/m, 'an empty one of root');
+	unlike(qx($n), qr/^FAIL  .*nobody/m, 'an empty one of root');
 	chown 4711, 0, $work;
-	like(qx($n), qr/^mend  maildrop nobody: The file \.nobody\.pop is not a plain file of its user: it belongs to uid 4711: chown $uid$/m,
+	like(qx($n), qr/^FAIL  maildrop nobody: The file \.nobody\.pop is not a plain file of its user: it belongs to uid 4711: chown $uid$/m,
 	    "another's");
 };
 
@@ -430,7 +429,7 @@ case 'an account whose number is not that of whoever starts popper' => sub {
 	chown $Popper::uid, $Popper::gid, $box->passwd if $> == 0;
 	chmod 0755, $box->dir;
 	my $said = qx(@as $Popper::binary -n -M /bin/true -m @{[ $box->mail ]} -p @{[ $box->passwd ]});
-	like($said, qr/^mend  maildrop alice: The server may not serve this account: Operation not permitted$/m,
+	like($said, qr/^FAIL  maildrop alice: The server may not serve this account: Operation not permitted$/m,
 	    'the line');
 };
 
@@ -445,28 +444,28 @@ case 'boards: how many, which line, and which cannot be read' => sub {
 	chmod 0644, $boards, $news;
 	is($lines->(), "ok    boards $boards: 1 board\n", 'one');
 	chmod 0600, $boards;
-	is($lines->(), "mend  boards $boards: users must be able to read it: chmod a+r\n",
+	is($lines->(), "FAIL  boards $boards: users must be able to read it: chmod a+r\n",
 	    'for root alone');
 	$box->put_file($boards, "board news\nmaildrop $news\nboard old\nmaildrop $news\n"
 	    . "archive $old\nboard empty\n");
 	chmod 0644, $boards;
 	is($lines->(), <<~"END", 'which have nothing');
-		mend  board old: $old: No such file or directory
-		mend  board empty: it has no maildrop
+		FAIL  board old: $old: No such file or directory
+		FAIL  board empty: it has no maildrop
 		END
 	$box->put_file($boards, "board news\nmaildrop $news\nboard old\nmaildrop $old\n");
 	$box->put_file($old, "x\n");
-	is($lines->(), "mend  board old: $old: not in mbox format\n", 'no mbox');
+	is($lines->(), "FAIL  board old: $old: not in mbox format\n", 'no mbox');
 	unlink $old;
 	symlink $boards, $old or die $!;
-	is($lines->(), "mend  board old: $old: not a plain file with one name\n", 'a link');
+	is($lines->(), "FAIL  board old: $old: not a plain file with one name\n", 'a link');
 	$box->put_file($old, '') if unlink $old;
 	is($lines->(), "ok    boards $boards: 2 boards\n", 'two');
 	$box->put_file($boards, "board news\nmaildrp $news\n");
-	is($lines->(), "mend  boards $boards: line 2 is not understood: see popper-boards(5)\n",
+	is($lines->(), "FAIL  boards $boards: line 2 is not understood: see popper-boards(5)\n",
 	    'a wrong line');
 	unlink $boards or die $!;
-	is($lines->(), "mend  boards $boards: No such file or directory\n", 'no file');
+	is($lines->(), "FAIL  boards $boards: No such file or directory\n", 'no file');
 };
 
 case 'secrets are for their owner alone' => sub {
@@ -478,7 +477,7 @@ case 'secrets are for their owner alone' => sub {
 	chmod 0600, $secrets;
 	like(check($box, -a => $secrets), qr/^ok    secrets \S+: 2 lines$/m, 'good');
 	chmod 0640, $secrets;
-	like(check($box, -a => $secrets), qr/^mend  secrets .* chmod 600$/m, 'mode 640');
+	like(check($box, -a => $secrets), qr/^FAIL  secrets .* chmod 600$/m, 'mode 640');
 };
 
 case 'a list of names: lines that no name can be on' => sub {
@@ -491,12 +490,12 @@ case 'a list of names: lines that no name can be on' => sub {
 	for my $line ('alice ', ' alice', "alice\t", 'alice:x', '', "\r") {
 		$box->put_file($names, "bob\n$line\n");
 		chown 0, 0, $names if $> == 0;
-		like(check($box, -N => $names), qr/^mend  denied .* first is line 2$/m,
+		like(check($box, -N => $names), qr/^FAIL  denied .* first is line 2$/m,
 		    show($line));
 	}
 };
 
-case 'mail that an older popper or a crash has left is only noted' => sub {
+case 'mail that an older popper or a crash has left is only a warning' => sub {
 	my $box = box();
 
 	$box->put_file($box->work, letter(9));
@@ -504,7 +503,7 @@ case 'mail that an older popper or a crash has left is only noted' => sub {
 	chmod 01777, $box->mail;
 	chown 0, 0, $box->mail if $> == 0;
 	my ($said, $status) = check($box);
-	like($said, qr/^note  maildrops: 1 has an update to be finished at the next login$/m,
+	like($said, qr/^warn  maildrops: 1 has an update to be finished at the next login$/m,
 	    'the line');
 	is($status, 0, 'the status');
 	is(slurp($box->work), letter(9), 'it stays');
@@ -517,7 +516,7 @@ case 'a spool of another user: whose it should be' => sub {
 	rename $box->path, $box->path('nobody') or die $!;
 	my $said = qx($Popper::binary -n -m @{[ $box->mail ]} -M /bin/true);
 	my $uid = getpwnam 'nobody';
-	like($said, qr/^mend  maildrop nobody: \Q$alien\E: it belongs to uid $Popper::uid: chown $uid$/m,
+	like($said, qr/^FAIL  maildrop nobody: \Q$alien\E: it belongs to uid $Popper::uid: chown $uid$/m,
 	    'the line');
 };
 
