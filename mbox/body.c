@@ -1,6 +1,6 @@
 /*
- * The scanner's way through bodies, which are most of an mbox: by windows, which
- * need not begin or end with a line.  Pure, as mbox/scan.c.
+ * The scanner's way through bodies, which are most of an mbox: by windows,
+ * which need not begin or end with a line.  Pure, as mbox/scan.c.
  */
 #include <string.h>
 
@@ -31,8 +31,8 @@ struct window {
 
 /*
  * A plain loop of fixed length, which a compiler turns into vectors: a
- * comparison that is true is then a byte of ones.  Half of the time of a scan is
- * spent here, so it is compiled twice.
+ * comparison that is true is then a byte of ones.  Half of the time of a scan
+ * is spent here, so it is compiled twice.
  */
 static inline struct window ALWAYS_INLINE
 window_of(const char *p)

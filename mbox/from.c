@@ -254,9 +254,9 @@ mbox_blank_before(const struct scan *s, const char *q)
 }
 
 /*
- * Text around the offset at of the file: *n bytes, of which LOOK_BACK are before
- * it.  From the block p..end, which begins at the scanner's place, or read
- * from the file to room.  NULL: it cannot be seen.
+ * Text around the offset at of the file: *n bytes, of which LOOK_BACK are
+ * before it.  From the block p..end, which begins at the scanner's place, or
+ * read from the file to room.  NULL: it cannot be seen.
  */
 static const char *
 text_around(struct scan *s, uint64_t at, const char *p, const char *end,
@@ -276,7 +276,7 @@ text_around(struct scan *s, uint64_t at, const char *p, const char *end,
 	    NULL;
 }
 
-/* Whether the file ends at that offset, or is known to have ended there once. */
+/* Whether the file ends at that offset, or is known to have ended there. */
 static bool
 file_ended(const struct scan *s, uint64_t at)
 {

@@ -1,6 +1,6 @@
 /*
- * mbox: where messages begin, what a message is, and which message it is.  Pure:
- * bytes in, a table of messages out; it opens and reads no file.
+ * mbox: where messages begin, what a message is, and which message it is.
+ * Pure: bytes in, a table of messages out; it opens and reads no file.
  *
  * Two units of size appear everywhere.  "Bytes" are bytes in a file; "octets"
  * are what a message has on the wire: every line end counts two, stuffed dots
@@ -40,9 +40,9 @@ enum {
 	MSG_READ = 1 << 4,	/* Status: has R */
 	MSG_RO = 1 << 5,	/* exactly one Status: line, "RO" */
 	MSG_HIDDEN = 1 << 6,	/* c-client's folder data: not a message */
-	MSG_ABUTS = 1 << 7,	/* begins only because the file once ended there:
+	MSG_ABUTS = 1 << 7,	/* begins only because the file once ended here:
 				   without an empty line, or inside a claim */
-	MSG_DUPLICATE = 1 << 11,	/* others had its uid: see duplicate.c */
+	MSG_DUPLICATE = 1 << 11, /* others had its uid: see duplicate.c */
 	/* below: this session's flags, never in the index */
 	MSG_DELETED = 1 << 8,
 	MSG_SEEN = 1 << 9,	/* sent whole by RETR */
@@ -65,7 +65,7 @@ enum {
 	MBOX_LINE = 8192,	/* longer lines are taken in pieces, bytes */
 	MBOX_WINDOW = 2048,	/* of a body that is taken at once, bytes */
 	KEPT = 8192,		/* of a header until it is digested, bytes */
-	CLAIMS = 4,		/* Content-Length fields of a message that count */
+	CLAIMS = 4,		/* Content-Length fields that count */
 	FROM_MOST = 1024,	/* a From_ line is no longer, bytes */
 	FIELD_NAME = 76,	/* bytes of a line in which a field name ends */
 	LOOK_BACK = 3,		/* an empty line and the line end before it */
@@ -117,17 +117,17 @@ struct scan {
 };
 
 /*
- * Begins a file of size bytes, or the part of one from the offset begin on.  The
- * messages go into table.  old, an earlier table of the file, or NULL, spares
- * the digest of messages that it has.
+ * Begins a file of size bytes, or the part of one from the offset begin on.
+ * The messages go into table.  old, an earlier table of the file, or NULL,
+ * spares the digest of messages that it has.
  */
 void mbox_begin(struct scan *s, struct msgs *table, const struct msgs *old,
     uint64_t begin, uint64_t size);
 
 /*
- * Takes the next n bytes of the file; last: there are no more.  Returns how many
- * it used.  The others, fewer than MBOX_LINE, are to be given again with more
- * after them, until last, when it uses all.
+ * Takes the next n bytes of the file; last: there are no more.  Returns how
+ * many it used, all if they are the last.  The others, fewer than MBOX_LINE,
+ * are to be given again with more after them.
  */
 size_t mbox_feed(struct scan *s, const char *p, size_t n, bool last);
 
@@ -150,8 +150,8 @@ int mbox_end(struct scan *s);
 const char *mbox_body(struct scan *s, const char *p, const char *end);
 
 /*
- * Has the scanner use wide vectors if the processor has them; returns whether it
- * does.  mbox_body() calls it in a large file.
+ * Has the scanner use wide vectors if the processor has them; returns whether
+ * it does.  mbox_body() calls it in a large file.
  */
 bool mbox_wide(struct scan *s);
 
@@ -177,8 +177,8 @@ bool mbox_value(struct str line, const char *name, struct str *value);
 struct str mbox_trimmed(struct str s);
 
 /*
- * The bytes of the empty line that ends just before q, in the line ends of the
- * scanner's message; 0 if there is none.  Looks at the LOOK_BACK bytes before q.
+ * The bytes of the empty line that ends just before q, by the line ends of the
+ * scanner's message; 0 if there is none.  Reads the LOOK_BACK bytes before q.
  */
 uint32_t mbox_blank_before(const struct scan *s, const char *q);
 
@@ -186,8 +186,8 @@ uint32_t mbox_blank_before(const struct scan *s, const char *q);
 void mbox_claim(struct scan *s, struct str value);
 
 /*
- * Whether the From_ line at p, the scanner's place, is text because a claim that
- * proves itself reaches beyond it.  p..end is what is in memory.
+ * Whether the From_ line at p, the scanner's place, is text because a claim
+ * that proves itself reaches beyond it.  p..end is what is in memory.
  */
 bool mbox_claimed(struct scan *s, const char *p, const char *end);
 

@@ -15,7 +15,7 @@
 enum {
 	FOLDER_FROM = 1, FOLDER_SUBJECT = 2, FOLDER_IMAP = 4, FOLDER_ALL = 7,
 	FOLDER_TRACE = 8,
-	FOLDER_MOST = 8192		/* bytes: some 500, and names of flags */
+	FOLDER_MOST = 8192	/* bytes: some 500, and names of flags */
 };
 
 /*
@@ -186,10 +186,7 @@ begin_message(struct scan *s, struct str line)
 	s->spilled = false;
 }
 
-/*
- * Takes what a header field means to us, of its first line or piece; status: the
- * letters of SysV mail, in any order.
- */
+/* Takes what a header field means here, of its first line or piece. */
 static void
 take_field(struct scan *s, struct str line)
 {
@@ -197,6 +194,7 @@ take_field(struct scan *s, struct str line)
 	bool read, old;
 
 	if (mbox_value(line, "Status:", &value)) {
+		/* as System V mail has it, in any order */
 		read = memchr(value.p, 'R', value.n) != NULL;
 		old = memchr(value.p, 'O', value.n) != NULL;
 		s->status++;
@@ -357,8 +355,8 @@ begins(struct scan *s, const char *p, const char *end, bool last)
 }
 
 /*
- * Takes one line, or a piece of one, from p..end.  Returns what follows it; p if
- * there must be more first.
+ * Takes one line, or a piece of one, from p..end.  Returns what follows it; p
+ * if there must be more first.
  */
 static const char *
 one_line(struct scan *s, const char *p, const char *end, bool last)

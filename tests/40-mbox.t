@@ -291,7 +291,7 @@ case 'a separator with nothing after it' => sub {
 	}
 };
 
-case 'empty lines in front of the first message' => sub {
+case 'empty lines before the first message' => sub {
 	for my $blank ("\n", "\n\n\n", "\r\n") {
 		my $s = box(spool => $blank . FX1)->login(args => ['-s']);
 
@@ -432,7 +432,7 @@ case 'the message in which IMAP servers keep their data is not shown' => sub {
 	is($box->login->command('STAT'), '+OK 0 0', 'which is nothing to show');
 };
 
-case 'a message that somebody has sent is shown, whatever it looks like' => sub {
+case 'a message that was mailed is shown, whatever it looks like' => sub {
 	my $folder = "From MAILER-DAEMON Sat Jan  3 01:00:00 1996\n%s" .
 	    "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n" .
 	    "X-IMAP: 0820630800 0000000002\n\n%s\n";

@@ -14,7 +14,7 @@ my $refusal = qr/^-ERR \[SYS\/(PERM|TEMP)\] \S/;
 my %instead = (
 	'a directory' => sub { mkdir $_[0]->path },
 	'a FIFO' => sub { mkfifo($_[0]->path, 0600) && $_[0]->give($_[0]->path) },
-	'a link to somebody\'s file' => sub {
+	'a link to a file of the user' => sub {
 		symlink file($_[0], 'target', FX1), $_[0]->path },
 	'a link to nothing' => sub { symlink $_[0]->mail . '/no', $_[0]->path },
 	'a link to itself' => sub { symlink 'alice', $_[0]->path },
@@ -23,12 +23,12 @@ my %instead = (
 	'a device' => sub {
 		$> == 0 ? system('mknod', $_[0]->path, 'c', 1, 3) == 0
 		    && $_[0]->give($_[0]->path) : undef },
-	'a file of somebody else' => sub {
+	'a file of another user' => sub {
 		return undef if $> != 0;
 		$_[0]->put(FX1);
 		chown $Popper::uid + 1, $Popper::gid, $_[0]->path;
 		chmod 0666, $_[0]->path },
-	'a file nobody may read' => sub {
+	'a file of mode 0000' => sub {
 		$_[0]->put(FX1);
 		chmod 0, $_[0]->path },
 	'a file that is no mbox' => sub { $_[0]->put("Hello.\n" . FX1) },
@@ -142,12 +142,12 @@ my %working = (
 	'a second name of a file' => sub {
 		link file($_[0], 'target', letter(9)), $_[0]->work },
 	'a second name of the spool' => sub { link $_[0]->path, $_[0]->work },
-	'a file of somebody else' => sub {
+	'a file of another user' => sub {
 		return undef if $> != 0;
 		$_[0]->put_file($_[0]->work, letter(9));
 		chown $Popper::uid + 1, $Popper::gid, $_[0]->work;
 		chmod 0666, $_[0]->work },
-	'a file nobody may read' => sub {
+	'a file of mode 0000' => sub {
 		$_[0]->put_file($_[0]->work, letter(9));
 		chmod 0, $_[0]->work },
 );
@@ -174,7 +174,7 @@ for my $what (sort keys %working) {
 		is_deeply([ @after[0 .. 5] ], [ @before[0 .. 5] ],
 		    'what stood there still does');
 		is(slurp($box->mail . '/target') // letter(9), letter(9),
-		    'and nobody wrote through it');
+		    'and nothing was written through it');
 		ok(!-e $box->mail . '/no', 'or made anything by it');
 		like($box->log, qr/alice/, 'a line in the log');
 	};

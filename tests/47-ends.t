@@ -25,12 +25,12 @@ sub sent { return text_of($_[0]) =~ s/\A[^\n]*\n\z/$&\r\n/r }
 
 # What RETR must send of a spool's messages.
 sub shown {
-	my ($s, @letters) = @_;
+	my ($s, @messages) = @_;
 	my $n = 0;
 
 	is_deeply([ map { scalar $s->text("RETR $_") } sort { $a <=> $b }
-	    keys %{ $s->list } ], [ map { sent($_) } @letters ],
-	    scalar @letters . ' messages');
+	    keys %{ $s->list } ], [ map { sent($_) } @messages ],
+	    scalar @messages . ' messages');
 }
 
 for my $end (sort keys %end) {
@@ -57,7 +57,7 @@ for my $end (sort keys %end) {
 	for my $gone (1 .. 3) {
 		case "$end, and then mail, and DELE $gone" => sub {
 			my $box = box(spool => $last);
-			my @letters = (whole($last), $two, $three);
+			my @messages = (whole($last), $two, $three);
 
 			$box->login->quit;
 			$box->append($two);
@@ -66,12 +66,12 @@ for my $end (sort keys %end) {
 			my $uid = $s->uidl;
 			$s->command("DELE $gone");
 			$s->quit;
-			splice @letters, $gone - 1, 1;
-			is($box->spool, join('', @letters), 'the others, each with an end');
+			splice @messages, $gone - 1, 1;
+			is($box->spool, join('', @messages), 'the others, each with an end');
 			# as any program reads it
 			unlink $box->work;
 			$s = $box->login(args => ['-s']);
-			shown($s, @letters);
+			shown($s, @messages);
 			is_deeply([ sort values %{ $s->uidl } ], [ sort map { $uid->{$_} }
 			    grep { $_ != $gone } 1 .. 3 ], 'under their names');
 		};

@@ -35,10 +35,10 @@ sub compare {
 
 # Another program removes a message, by a new file.
 sub rewrite {
-	my ($box, @letters) = @_;
+	my ($box, @messages) = @_;
 
 	unlink $box->path or die $!;
-	$box->put(join '', @letters);
+	$box->put(join '', @messages);
 }
 
 case 'fetched and deleted, and another program has removed it: the other stays' =>

@@ -700,7 +700,7 @@ static const struct {
 	MADE("folder data that was mailed", FOLDER "received: x\n\ntext\n", 1),
 	MADE("the same by another field", FOLDER "Delivered-To: x\n\n\n", 1),
 	MADE("the same by a third", FOLDER "Return-Path: x\n\n\n", 1),
-	MADE("folder data of nobody's", "From bob" FOLDER, 1),
+	MADE("folder data in another name", "From bob" FOLDER, 1),
 	MADE("half of c-client's signs", "From MAILER-DAEMON Sat Jan  3 "
 	    "01:05:34 1996\nX-IMAPbase: 1 2\nSubject: DON'T DELETE THIS "
 	    "MESSAGE\n\ntext\n", 1),
@@ -1198,7 +1198,7 @@ long_from(void)
 
 /* ---- random files ------------------------------------------------------ */
 
-/* The parts of dates by the letters of a pattern; the last are wrong. */
+/* The parts of dates by the characters of a pattern; the last are wrong. */
 static void
 random_word(struct buf *b, uint64_t *seed, char what)
 {
