@@ -41,12 +41,9 @@ static bool
 is_account_line(char *line)
 {
 	char name[NAME_LEN + 1];
-	struct account a = { 0 };
-	int n = snprintf(name, sizeof(name), "%.*s",
-	    (int)strcspn(line, ":"), line);
+	struct account a;
 
-	return n > 0 && (size_t)n < sizeof(name) && account_parse(line, name,
-	    &a);
+	return check_account_line(line, name, &a);
 }
 
 static bool
@@ -105,32 +102,27 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
 		    COUNTED(lines, "line"));
 }
 
-/* A program that popper runs: as the user if as_user, otherwise as itself. */
+/* A program that popper runs; by_user: as the user whom it serves. */
 static void
 check_program(struct check *c, const char *what, const char *path,
-    bool as_user)
+    bool by_user)
 {
-	struct stat sb;
-	unsigned mode;
+	struct stat sb = { .st_mode = 0 };
+	bool there = stat(path, &sb) == 0;
+	unsigned mode = (unsigned)sb.st_mode & 07777;
 
-	if (path[0] != '/') {
+	if (path[0] != '/')
 		check_say(c, CHECK_FAIL, "%s %s: must begin with a slash",
 		    what, path);
-		return;
-	}
-	if (stat(path, &sb) == -1) {
+	else if (!there)
 		say_errno(c, what, path);
-		return;
-	}
-	mode = (unsigned)sb.st_mode & 07777;
-	as_user = as_user && geteuid() == 0;
-	if (!S_ISREG(sb.st_mode))
+	else if (!S_ISREG(sb.st_mode))
 		check_say(c, CHECK_FAIL, "%s %s: it is not a file", what, path);
 	else if (access(path, X_OK) == -1 ||
-	    (as_user && !(mode & (S_IXGRP | S_IXOTH))))
+	    (by_user && !(mode & (S_IXGRP | S_IXOTH))))
 		check_say(c, CHECK_FAIL, "%s %s: mode %04o, it cannot be run: "
 		    "chmod a+x", what, path, mode);
-	else if (as_user && !(mode & S_IXOTH))
+	else if (by_user && !(mode & S_IXOTH))
 		check_say(c, CHECK_WARN, "%s %s: mode %04o, only users of "
 		    "group %lu can run it", what, path, mode,
 		    (unsigned long)sb.st_gid);
@@ -334,7 +326,7 @@ check_xmit(struct check *c)
 		check_say(c, CHECK_OK, "XTND XMIT: turned off");
 		return;
 	}
-	check_program(c, "sendmail", c->p->opt.sendmail, true);
+	check_program(c, "sendmail", c->p->opt.sendmail, geteuid() == 0);
 	if (c->stranger[0] != '\0')
 		check_say(c, CHECK_WARN, "sendmail: the system has no account "
 		    "with the number of %s; most mail programs refuse such a "

@@ -18,7 +18,6 @@ struct check {
 	unsigned long refused;		/* that a login is refused */
 	unsigned long barred;		/* of users who may not log in */
 	unsigned long left;		/* with something for recovery */
-	unsigned long unclaimed;	/* users not seen in the file of -p */
 	char stranger[4 * NAME_LEN + 1];	/* no account of the system */
 	bool blind;			/* accounts cannot be looked up */
 };
@@ -39,6 +38,13 @@ void check_say(struct check *c, enum finding word, const char *fmt, ...)
     PRINTF(3, 4);
 
 /* ---- maildrops.c --------------------------------------------------------- */
+
+/*
+ * Takes apart a line of the file of -p, as account_parse() does, which changes
+ * it.  Whether it is one.
+ */
+bool check_account_line(char *line, char name[NAME_LEN + 1],
+    struct account *a);
 
 /* Tries each maildrop of the spool directory and of -p. */
 void check_maildrops(struct check *c);

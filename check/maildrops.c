@@ -227,32 +227,31 @@ has_files(struct check *c, const char *user)
 
 typedef void user_fn(struct check *c, const char *user);
 
-/* Calls fn for each user who has something in the spool directory. */
-static void
+/* Counts the users who have a file in the spool directory; fn is for each. */
+static unsigned long
 each_user(struct check *c, user_fn *fn)
 {
 	int fd = dup(c->p->drop.box.dir);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *e;
+	unsigned long n = 0;
 	char user[256];
 
 	if (d == NULL) {
 		check_say(c, CHECK_FAIL, "maildrops: %s", strerror(errno));
 		c->refused++;
-		return;
+		return 0;
 	}
 	rewinddir(d);
-	while ((e = readdir(d)) != NULL)
-		if (user_of(c, e->d_name, user, sizeof(user)))
+	while ((e = readdir(d)) != NULL) {
+		if (!user_of(c, e->d_name, user, sizeof(user)))
+			continue;
+		n++;
+		if (fn != NULL)
 			fn(c, user);
+	}
 	(void)closedir(d);
-}
-
-static void
-count_user(struct check *c, const char *user)
-{
-	(void)user;
-	c->unclaimed++;
+	return n;
 }
 
 /* Checks the account that a login finds under this name. */
@@ -283,19 +282,29 @@ note_stranger(struct check *c, const char *name, const struct account *a)
 		    strlen(name));
 }
 
-/* Checks the accounts of -p, whose maildrops may be anywhere. */
-static void
-check_listed(struct check *c, FILE *f)
+bool
+check_account_line(char *line, char name[NAME_LEN + 1], struct account *a)
+{
+	int n = snprintf(name, NAME_LEN + 1, "%.*s", (int)strcspn(line, ":"),
+	    line);
+
+	memset(a, 0, sizeof(*a));
+	return n > 0 && n <= NAME_LEN && account_parse(line, name, a);
+}
+
+/*
+ * Checks the accounts of -p, whose maildrops may be anywhere.  unclaimed: users
+ * with a file in the spool directory.  How many of them are not listed.
+ */
+static unsigned long
+check_listed(struct check *c, FILE *f, unsigned long unclaimed)
 {
 	char *line = NULL, name[NAME_LEN + 1];
 	struct account a;
 	size_t room = 0;
 
 	while (!c->blind && getline(&line, &room, f) != -1) {
-		(void)snprintf(name, sizeof(name), "%.*s",
-		    (int)strcspn(line, ":"), line);
-		memset(&a, 0, sizeof(a));
-		if (!account_parse(line, name, &a))
+		if (!check_account_line(line, name, &a))
 			continue;
 		if (account_judge(&c->p->opt.accounts, name, &a) == -1)
 			c->blind = true;
@@ -303,13 +312,14 @@ check_listed(struct check *c, FILE *f)
 			check_account(c, name, &a);
 		note_stranger(c, name, &a);
 		if (a.maildrop[0] == '\0' && has_files(c, name) &&
-		    c->unclaimed > 0)
-			c->unclaimed--;
+		    unclaimed > 0)
+			unclaimed--;
 	}
 	text_wipe(&a, sizeof(a));
 	if (line != NULL)
 		text_wipe(line, room);
 	free(line);
+	return unclaimed;
 }
 
 /* Accounts of the system are looked up for each file that there is. */
@@ -319,16 +329,14 @@ check_all(struct check *c)
 	FILE *f;
 
 	if (c->p->opt.accounts.passwd == NULL) {
-		each_user(c, find_user);
+		(void)each_user(c, find_user);
 		return;
 	}
 	if ((f = file_trusted(c->p->opt.accounts.passwd, false)) == NULL)
 		return;			/* check_accounts() has said so */
-	each_user(c, count_user);
-	check_listed(c, f);
+	if (check_listed(c, f, each_user(c, NULL)) > 0)
+		(void)each_user(c, find_user);
 	(void)fclose(f);
-	if (c->unclaimed > 0)
-		each_user(c, find_user);
 }
 
 void

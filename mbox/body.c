@@ -23,7 +23,7 @@ enum {
 };
 
 /* What is in a window of MBOX_WINDOW bytes. */
-struct window {
+struct body_window {
 	int lf;			/* line ends */
 	int cr;			/* not 0: a CR anywhere */
 	int fr;			/* not 0: a line that begins "Fr" */
@@ -34,11 +34,11 @@ struct window {
  * comparison that is true is then a byte of ones.  Half of the time of a scan
  * is spent here, so it is compiled twice.
  */
-static inline struct window ALWAYS_INLINE
+static inline struct body_window ALWAYS_INLINE
 window_of(const char *p)
 {
 	unsigned char lf[LANES] = { 0 }, cr[LANES] = { 0 }, fr[LANES] = { 0 };
-	struct window w = { 0, 0, 0 };
+	struct body_window w = { 0, 0, 0 };
 	size_t i, j;
 
 	for (i = 0; i < MBOX_WINDOW; i += LANES)
@@ -58,7 +58,7 @@ window_of(const char *p)
 
 #ifdef HAS_WIDE
 /* The same with vectors of 32 bytes: twice as fast. */
-static struct window __attribute__((target("avx2")))
+static struct body_window __attribute__((target("avx2")))
 wide_window_of(const char *p)
 {
 	return window_of(p);
@@ -150,7 +150,7 @@ const char *
 mbox_body(struct scan *s, const char *p, const char *end)
 {
 	const char *stop = p + MBOX_WINDOW, *from = NULL;
-	struct window w;
+	struct body_window w;
 	int lone;
 
 	if (end - p < MBOX_WINDOW + 8 || near_from(s, p, end))

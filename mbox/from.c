@@ -2,6 +2,7 @@
  * The lines that the scanner looks into: From_ lines, which begin a message,
  * header fields, and Content-Length: which to believe.  Pure, as mbox/scan.c.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -254,16 +255,16 @@ mbox_blank_before(const struct scan *s, const char *q)
 }
 
 /*
- * Text around the offset at of the file: *n bytes, of which LOOK_BACK are
+ * Text around the offset at of the file: *n bytes, of which MBOX_LOOK_BACK are
  * before it.  From the block p..end, which begins at the scanner's place, or
  * read from the file to room.  NULL: it cannot be seen.
  */
 static const char *
 text_around(struct scan *s, uint64_t at, const char *p, const char *end,
-    char room[LOOK], size_t *n)
+    char room[MBOX_LOOK], size_t *n)
 {
-	uint64_t from = at - LOOK_BACK, have = (uint64_t)(end - p);
-	uint64_t want = s->size - from < LOOK ? s->size - from : LOOK;
+	uint64_t from = at - MBOX_LOOK_BACK, have = (uint64_t)(end - p);
+	uint64_t want = s->size - from < MBOX_LOOK ? s->size - from : MBOX_LOOK;
 
 	*n = (size_t)want;
 	if (from >= s->pos && from - s->pos + want <= have)
@@ -276,28 +277,27 @@ text_around(struct scan *s, uint64_t at, const char *p, const char *end,
 	    NULL;
 }
 
+static int
+compare_offset(const void *at, const void *m)
+{
+	uint64_t a = *(const uint64_t *)at;
+	uint64_t b = ((const struct msg *)m)->offset;
+
+	return (a > b) - (a < b);
+}
+
 /* Whether the file ends at that offset, or is known to have ended there. */
 static bool
 file_ended(const struct scan *s, uint64_t at)
 {
 	const struct msgs *old = s->old;
-	size_t low = 0, high, i;
+	const struct msg *m = NULL;
 
-	if (at == s->size)
+	if (at == s->size || (old != NULL && at == old->end))
 		return true;
-	if (old == NULL)
-		return false;
-	if (at == old->end)
-		return true;
-	for (high = old->n; low < high;) {
-		i = low + (high - low) / 2;
-		if (old->v[i].offset < at)
-			low = i + 1;
-		else
-			high = i;
-	}
-	return low < old->n && old->v[low].offset == at &&
-	    old->v[low].flags & MSG_ABUTS;
+	if (old != NULL && old->n > 0)
+		m = bsearch(&at, old->v, old->n, sizeof(*m), compare_offset);
+	return m != NULL && m->flags & MSG_ABUTS;
 }
 
 /*
@@ -309,17 +309,17 @@ file_ended(const struct scan *s, uint64_t at)
 static bool
 claim_holds(struct scan *s, uint64_t at, const char *p, const char *end)
 {
-	char room[LOOK];
+	char room[MBOX_LOOK];
 	const char *text, *q, *stop;
 	size_t n, gap;
 
-	if (at > s->size || at < s->pos + LOOK_BACK)
+	if (at > s->size || at < s->pos + MBOX_LOOK_BACK)
 		return false;
 	if (file_ended(s, at))
 		return true;
 	if ((text = text_around(s, at, p, end, room, &n)) == NULL)
 		return false;
-	q = text + LOOK_BACK;
+	q = text + MBOX_LOOK_BACK;
 	stop = text + n;
 	gap = stop - q > 0 && mbox_blank_before(s, q + 1) == 1 ? 1 :
 	    stop - q > 1 && mbox_blank_before(s, q + 2) == 2 ? 2 : 0;
@@ -327,7 +327,7 @@ claim_holds(struct scan *s, uint64_t at, const char *p, const char *end)
 		return false;
 	if (gap > 0 && file_ended(s, at + gap))
 		return true;
-	return mbox_from(q + gap, stop, at - LOOK_BACK + n == s->size) ==
+	return mbox_from(q + gap, stop, at - MBOX_LOOK_BACK + n == s->size) ==
 	    FROM_YES;
 }
 
@@ -336,7 +336,7 @@ mbox_claim(struct scan *s, struct str value)
 {
 	uint64_t n;
 
-	if (s->nclaims < CLAIMS && text_number(value, INT64_MAX, &n))
+	if (s->nclaims < MBOX_CLAIMS && text_number(value, INT64_MAX, &n))
 		s->claim[s->nclaims++] = n;
 }
 

@@ -64,12 +64,12 @@ struct msgs {
 enum {
 	MBOX_LINE = 8192,	/* longer lines are taken in pieces, bytes */
 	MBOX_WINDOW = 2048,	/* of a body that is taken at once, bytes */
-	KEPT = 8192,		/* of a header until it is digested, bytes */
-	CLAIMS = 4,		/* Content-Length fields that count */
+	MBOX_KEPT = 8192,	/* of a header until it is digested, bytes */
+	MBOX_CLAIMS = 4,	/* Content-Length fields that count */
 	FROM_MOST = 1024,	/* a From_ line is no longer, bytes */
 	FIELD_NAME = 76,	/* bytes of a line in which a field name ends */
-	LOOK_BACK = 3,		/* an empty line and the line end before it */
-	LOOK = LOOK_BACK + 2 + FROM_MOST + FIELD_NAME
+	MBOX_LOOK_BACK = 3,	/* an empty line and the line end before it */
+	MBOX_LOOK = MBOX_LOOK_BACK + 2 + FROM_MOST + FIELD_NAME
 };
 
 /* Reads up to n bytes of the scanned file at an offset, as file_some() does. */
@@ -94,7 +94,7 @@ struct scan {
 				   or 0 */
 	uint64_t bound;		/* a From_ line here begins a message */
 	uint64_t until;		/* and none before here: see mbox_claimed() */
-	uint64_t claim[CLAIMS];	/* Content-Length; then where it leads to */
+	uint64_t claim[MBOX_CLAIMS];	/* Content-Length; then where it ends */
 	unsigned nclaims;
 	uint64_t looks;		/* calls of look() */
 	uint64_t lone;		/* line ends of cur's text that are LF alone */
@@ -111,9 +111,9 @@ struct scan {
 	bool blank;		/* the line before was empty */
 	bool midline;		/* the last piece was not the whole line */
 	bool hashed;		/* this header field counts for the uid */
-	bool spilled;		/* kept was too small: md5 has the first of it */
+	bool spilled;		/* kept was too small: md5 has its beginning */
 	bool asked, wide;	/* which way to look at bodies: mbox_wide() */
-	char kept[KEPT + 24];	/* what the uid is made of, so far; last */
+	char kept[MBOX_KEPT + 24];	/* what the uid is made of; last */
 };
 
 /*
@@ -178,7 +178,7 @@ struct str mbox_trimmed(struct str s);
 
 /*
  * The bytes of the empty line that ends just before q, by the line ends of the
- * scanner's message; 0 if there is none.  Reads the LOOK_BACK bytes before q.
+ * scanner's message; 0 if there is none.  Reads MBOX_LOOK_BACK bytes before q.
  */
 uint32_t mbox_blank_before(const struct scan *s, const char *q);
 

@@ -70,14 +70,14 @@ octets_so_far(const struct scan *s)
 static void
 keep_header(struct scan *s, const char *p, size_t n)
 {
-	if (n > KEPT - s->nkept) {
+	if (n > MBOX_KEPT - s->nkept) {
 		if (!s->spilled)
 			md5_begin(&s->md5);
 		s->spilled = true;
 		md5_add(&s->md5, s->kept, s->nkept);
 		s->nkept = 0;
 	}
-	if (n > KEPT)
+	if (n > MBOX_KEPT)
 		md5_add(&s->md5, p, n);
 	else {
 		memcpy(s->kept + s->nkept, p, n);
@@ -378,37 +378,28 @@ one_line(struct scan *s, const char *p, const char *end, bool last)
 	return p + some;
 }
 
-/* Whether many lines may be taken at once: not where one is waited for. */
-static const char *
-many_lines(struct scan *s, const char *p, const char *end)
-{
-	if (s->pos == s->bound)
-		return p;
-	return s->where == SCAN_BODY ? mbox_body(s, p, end) :
-	    s->where == SCAN_HEAD ? take_header(s, p, end) : p;
-}
-
 size_t
 mbox_feed(struct scan *s, const char *buf, size_t n, bool last)
 {
 	const char *p = buf, *end = buf + n, *q;
 
-	while (p < end && s->error == 0) {
+	for (; p < end && s->error == 0; p = q) {
+		q = p;
 		if (s->where == SCAN_START &&
 		    (*p == '\n' || *p == '\r' || *p == '\0')) {
-			p++;		/* other programs' debris */
+			q++;		/* other programs' debris */
 			s->pos++;
 			continue;
 		}
-		if ((q = many_lines(s, p, end)) == p) {
-			if (s->where == SCAN_BODY && !last &&
-			    end - p < MBOX_WINDOW)
-				break;	/* more of it goes faster */
-			q = one_line(s, p, end, last);
-		}
-		if (q == p)
+		if (s->where == SCAN_BODY && s->pos != s->bound)
+			q = mbox_body(s, p, end);
+		else if (s->where == SCAN_HEAD && s->pos != s->bound)
+			q = take_header(s, p, end);
+		if (q == p && s->where == SCAN_BODY && !last &&
+		    end - p < MBOX_WINDOW)
+			break;		/* with more after it, it is faster */
+		if (q == p && (q = one_line(s, p, end, last)) == p)
 			break;
-		p = q;
 	}
 	return s->error != 0 ? n : (size_t)(p - buf);
 }
