@@ -358,6 +358,6 @@ check_installation(struct pop *p)
 	check_boards(&c);
 	check_log(&c);
 	if (c.failures > 0)
-		printf("%u %s\n", COUNTED(c.failures, "failure"));
+		printf("failures: %u\n", c.failures);
 	return c.failures > 0 || fflush(stdout) == EOF ? -1 : 0;
 }
