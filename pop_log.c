@@ -40,14 +40,15 @@ log_refused_login(struct pop *p, const char *reason)
 static void
 log_left_out(struct pop *p)
 {
-	unsigned long *n = p->env.log.left_out;
+	unsigned long *left_out = p->env.log.left_out;
+	unsigned long lines = left_out[LV_NOTICE] + left_out[LV_ERROR];
 
-	if (n[LV_NOTICE] > 0)
+	if (lines > 0)
 		log_notice(&p->env, "log user=%s addr=%s: %lu lines left out",
-		    p->env.who, p->conn.addr, n[LV_NOTICE]);
-	if (n[LV_DEBUG] > 0)
+		    p->env.who, p->conn.addr, lines);
+	if (left_out[LV_DEBUG] > 0)
 		log_debug(&p->env, "log user=%s addr=%s: %lu debug lines left "
-		    "out", p->env.who, p->conn.addr, n[LV_DEBUG]);
+		    "out", p->env.who, p->conn.addr, left_out[LV_DEBUG]);
 }
 
 void

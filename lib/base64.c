@@ -1,27 +1,19 @@
 /*
  * Base64 as SASL has it (RFC 4648, 4; RFC 5034, 4): no other character
- * anywhere, "=" at the end only, no bits left over.  Pure.
+ * anywhere, "=" at the end only, no bits left over.
  */
-#include "lib/lib.h"
+#include <string.h>
 
-static int
-value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+#include "lib/lib.h"
 
 bool
 base64_decode(struct str in, char *out, size_t room, size_t *n)
 {
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *digit;
 	uint32_t bits = 0;
 	size_t i, pad = 0, full;
-	int v;
 
 	*n = 0;
 	if (in.n % 4 != 0)
@@ -30,9 +22,10 @@ base64_decode(struct str in, char *out, size_t room, size_t *n)
 		pad++;
 	full = in.n - pad;
 	for (i = 0; i < full; i++) {
-		if ((v = value(in.p[i])) == -1)
+		digit = memchr(alphabet, in.p[i], sizeof(alphabet) - 1);
+		if (digit == NULL)
 			return false;
-		bits = bits << 6 | (uint32_t)v;
+		bits = bits << 6 | (uint32_t)(digit - alphabet);
 		if (i % 4 == 0)
 			continue;	/* six bits are no octet yet */
 		if (*n == room)

@@ -1,10 +1,10 @@
 /*
- * Other processes: programs, started with three or four descriptors, an
- * environment of our making and a time limit; and copies of ourselves that do
- * one thing and pass on what came of it.
+ * Other processes: programs, with three or four descriptors, an environment of
+ * our making and a time limit; and copies of this process that do one thing and
+ * pass on the result.
  *
- * A child that cannot run its program says why through a pipe, which running
- * one closes: its exit status alone could be the program's own.
+ * A child that cannot run its program reports the errno through a pipe, which
+ * execve(2) closes: an exit status alone could be the program's own.
  */
 #include <sys/wait.h>
 
@@ -14,12 +14,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#if defined(__linux__) && !defined(POPPER_PORTABLE)
-#define POPPER_LINUX	1
+#include "lib/lib.h"
+
+#ifdef POPPER_LINUX
 #include <sys/syscall.h>
 #endif
-
-#include "lib/lib.h"
 
 enum { OTHERS_MOST = 1024 };	/* the usual limit of descriptors */
 
@@ -53,12 +52,11 @@ drop_inheritable(void)
 }
 
 /*
- * In the child: descriptors, signals, capabilities; then the program.  The group
- * of the spool directory, a saved one, ends with execve(2).
- * Returns only where that failed, with errno; report stays open until the
- * program runs.
+ * In the child: descriptors, signals, capabilities, then the program.  The
+ * spool directory's group, which is the saved gid, ends with execve(2).
+ * Returns only on failure, with errno.
  */
-static int
+static void
 run_program(struct env *e, int in, int as, int report, const char *path,
     char *const argv[], char *const env[])
 {
@@ -71,35 +69,25 @@ run_program(struct env *e, int in, int as, int report, const char *path,
 	    signal(SIGXFSZ, SIG_DFL) == SIG_ERR ||
 	    sigprocmask(SIG_SETMASK, &e->waiting, NULL) == -1 ||
 	    drop_inheritable() == -1)
-		return -1;
+		return;
 	for (fd = 3; fd < OTHERS_MOST; fd++)
 		if (fd != as && fd != report)
 			(void)close(fd);	/* our parent left it open */
-	return execve(path, argv, env);
+	(void)execve(path, argv, env);
 }
 
-/* A pipe whose ends close when a program is run, and are none of 0 to 3. */
-static int
-report_pipe(int report[2])
+/* Waits for a child that ends on its own or was killed; errno stays. */
+static void
+reap(pid_t pid, int *status)
 {
-	int fd[2], i;
+	int saved = errno;
 
-	if (pipe(fd) == -1)
-		return -1;
-	for (i = 0; i < 2; i++) {
-		report[i] = fcntl(fd[i], F_DUPFD_CLOEXEC, 4);
-		(void)close(fd[i]);
-	}
-	if (report[0] != -1 && report[1] != -1)
-		return 0;
-	for (i = 0; i < 2; i++)
-		if (report[i] != -1)
-			(void)close(report[i]);
-	errno = EMFILE;
-	return -1;
+	while (waitpid(pid, status, 0) == -1 && errno == EINTR)
+		continue;
+	errno = saved;
 }
 
-/* Takes n bytes from a pipe.  0, or -1 with errno. */
+/* Reads the n bytes of an answer from a pipe.  0, or -1 with errno. */
 static int
 take_answer(struct env *e, int fd, void *answer, size_t n,
     const struct timespec *until)
@@ -115,7 +103,7 @@ take_answer(struct env *e, int fd, void *answer, size_t n,
 			return -1;
 		}
 		if ((got = read(fd, to, n)) == 0)
-			errno = EPIPE;	/* it died */
+			errno = EPIPE;	/* the copy died */
 		if (got <= 0)
 			return -1;
 		to += got;
@@ -128,7 +116,7 @@ int
 child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
     const struct timespec *until)
 {
-	int fd[2], r, saved;
+	int fd[2], r = -1;
 	pid_t pid;
 
 	if (pipe(fd) == -1)
@@ -137,17 +125,14 @@ child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
 		fn(arg);
 		_exit(write(fd[1], arg, n) == (ssize_t)n ? 0 : 1);
 	}
-	saved = errno;
-	(void)close(fd[1]);
-	errno = saved;
-	r = pid == -1 ? -1 : take_answer(e, fd[0], arg, n, until);
-	saved = errno;
-	(void)close(fd[0]);
-	if (r == -1 && pid != -1)
-		(void)kill(pid, SIGKILL);
-	while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-		continue;
-	errno = saved;
+	file_close(fd[1]);
+	if (pid != -1) {
+		r = take_answer(e, fd[0], arg, n, until);
+		if (r == -1)
+			(void)kill(pid, SIGKILL);
+		reap(pid, NULL);
+	}
+	file_close(fd[0]);
 	return r;
 }
 
@@ -155,26 +140,28 @@ int
 child_start(struct env *e, struct child *c, int in, int as, const char *path,
     char *const argv[], char *const env[])
 {
-	int report[2], saved;
+	int fd[2], report, error;
 
-	if (report_pipe(report) == -1)
+	if (pipe(fd) == -1)
 		return -1;
 	if ((c->pid = fork()) == 0) {
-		(void)run_program(e, in, as, report[1], path, argv, env);
-		saved = errno;
-		_exit(write(report[1], &saved, sizeof(saved)) == -1 ? 126 :
-		    127);
+		/* out of the way of the program's own descriptors */
+		report = fcntl(fd[1], F_DUPFD_CLOEXEC, 4);
+		if (report != -1)
+			run_program(e, in, as, report, path, argv, env);
+		error = errno;
+		_exit(write(report != -1 ? report : fd[1], &error,
+		    sizeof(error)) == -1 ? 126 : 127);
 	}
-	saved = errno;
-	(void)close(report[1]);
-	c->report = report[0];
-	if (c->pid == -1)
-		(void)close(c->report);
-	errno = saved;
-	return c->pid == -1 ? -1 : 0;
+	file_close(fd[1]);
+	c->report = fd[0];
+	if (c->pid != -1)
+		return 0;
+	file_close(c->report);
+	return -1;
 }
 
-/* Waits for the end of a child.  0, or -1 with errno: see child_wait(). */
+/* Waits for the end of a child.  0, or -1 with errno as child_wait(). */
 static int
 wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 {
@@ -188,14 +175,14 @@ wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 		if (wait_left(&until) <= 0) {
 			if (kill(-pid, SIGKILL) == -1)	/* before setsid() */
 				(void)kill(pid, SIGKILL);
-			(void)waitpid(pid, status, 0);
+			reap(pid, status);
 			errno = ETIMEDOUT;
 			return -1;
 		}
 		wait_deadline(&soon, 0);
 		soon.tv_nsec += ms * 1000000;
 		if (wait_sleep(e, &soon) == -1) {
-			errno = EINTR;	/* we are to end; it goes on */
+			errno = EINTR;	/* this session ends, it does not */
 			return -1;
 		}
 		ms = ms < 50 ? ms * 2 : 50;
@@ -203,7 +190,6 @@ wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 	return r == pid ? 0 : -1;
 }
 
-/* The pipe has something to read only where no program was run. */
 int
 child_wait(struct env *e, struct child *c, unsigned seconds, int *status)
 {
@@ -211,7 +197,7 @@ child_wait(struct env *e, struct child *c, unsigned seconds, int *status)
 
 	if (r == 0 && read(c->report, &error, sizeof(error)) ==
 	    sizeof(error))
-		r = 1;
+		r = 1;			/* no program was run */
 	(void)close(c->report);
 	errno = error;
 	return r;

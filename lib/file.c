@@ -1,14 +1,10 @@
 /*
- * Whole reads and writes at a place, room on the disk, unnamed files, and the
- * checksum of what popper writes for itself.
+ * Opening files safely, whole reads and writes at an offset, room on the disk,
+ * unnamed files, and the checksum of what popper writes for itself.
  *
- * What only Linux has stands behind POPPER_LINUX, each with the portable way
- * beside it; -DPOPPER_PORTABLE builds the portable ways everywhere.
+ * What only Linux has is under POPPER_LINUX, next to the portable way.
  */
-#if defined(__linux__) && !defined(POPPER_PORTABLE)
-#define POPPER_LINUX	1
 #define _GNU_SOURCE	1
-#endif
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,62 +13,69 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef POPPER_LINUX
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#endif
 
 #include "lib/lib.h"
 
-#if defined(POPPER_LINUX) && !defined(FICLONE)
-#define FICLONE	_IOW(0x94, 9, int)	/* <linux/fs.h>, where there is one */
-#endif
-
 /*
- * Reading a spool must not look like its owner reading his mail: shells tell
- * "new mail" by the access time.
+ * Reading a spool must not look like its owner reading mail: shells tell "new
+ * mail" by the access time.
  */
 #ifdef POPPER_LINUX
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#ifndef FICLONE
+#define FICLONE	_IOW(0x94, 9, int)	/* <linux/fs.h>, if there is one */
+#endif
 #define NOATIME	O_NOATIME
 #else
 #define NOATIME	0
 #endif
 
-/* Whether a file that cannot be opened is another user's. */
-static bool
-is_foreign(int dir, const char *name, uid_t owner)
+void
+file_close(int fd)
+{
+	int saved = errno;
+
+	if (fd != -1)
+		(void)close(fd);
+	errno = saved;
+}
+
+/* What file_open() says of a file that cannot be opened: EPERM or the error. */
+static int
+open_error(int error, int dir, const char *name, uid_t owner)
 {
 	struct stat sb;
 
-	return owner != ANY_OWNER &&
-	    fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    sb.st_uid != owner;
+	switch (error) {
+	case ELOOP: case EISDIR: case ENXIO:
+		return EPERM;
+	case EACCES:
+		return owner != ANY_OWNER &&
+		    fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    sb.st_uid != owner ? EPERM : EACCES;
+	default:
+		return error;
+	}
 }
 
 int
 file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 {
-	int fd, saved;
-
-	fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
 	    O_CLOEXEC | (owner == geteuid() ? NOATIME : 0), 0600);
+
 	if (fd == -1) {
-		saved = errno;
-		if (saved == ELOOP || saved == EISDIR || saved == ENXIO ||
-		    (saved == EACCES && is_foreign(dir, name, owner)))
-			saved = EPERM;
-		errno = saved;
+		errno = open_error(errno, dir, name, owner);
 		return -1;
 	}
-	if (fstat(fd, sb) == -1)
-		saved = errno;
-	else if (!S_ISREG(sb->st_mode) || sb->st_nlink > 1 ||
-	    (sb->st_uid != owner && owner != ANY_OWNER))
-		saved = EPERM;
-	else
-		return fd;
-	(void)close(fd);
-	errno = saved;
+	if (fstat(fd, sb) == 0) {
+		if (S_ISREG(sb->st_mode) && sb->st_nlink <= 1 &&
+		    (sb->st_uid == owner || owner == ANY_OWNER))
+			return fd;
+		errno = EPERM;
+	}
+	file_close(fd);
 	return -1;
 }
 
@@ -88,7 +91,7 @@ file_permanent(int error)
 	}
 }
 
-/* Under a hypervisor a fault for each page of a table costs more than it. */
+/* Under a hypervisor the page faults of a large table cost more than it. */
 void
 file_populate(void *p, size_t n)
 {
@@ -139,20 +142,18 @@ file_calls(void)
 FILE *
 file_text(const char *path, struct stat *sb)
 {
-	int saved, fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY |
-	    O_CLOEXEC);
-	FILE *f;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	FILE *f = NULL;
 
-	if (fd == -1)
-		return NULL;
-	errno = EPERM;
-	if (fstat(fd, sb) == 0 && S_ISREG(sb->st_mode) &&
-	    (f = fdopen(fd, "r")) != NULL)
-		return f;
-	saved = errno;
-	(void)close(fd);
-	errno = saved;
-	return NULL;
+	if (fd != -1 && fstat(fd, sb) == 0) {
+		if (S_ISREG(sb->st_mode))
+			f = fdopen(fd, "r");
+		else
+			errno = EPERM;
+	}
+	if (f == NULL)
+		file_close(fd);
+	return f;
 }
 
 FILE *
@@ -195,15 +196,13 @@ file_some(int fd, void *p, size_t n, uint64_t at)
 int
 file_read(int fd, void *p, size_t n, uint64_t at)
 {
-	ssize_t r;
+	ssize_t r = file_some(fd, p, n, at);
 
-	if ((r = file_some(fd, p, n, at)) == -1)
-		return -1;
-	if ((size_t)r != n) {
+	if (r != -1 && (size_t)r != n) {
 		errno = EIO;
-		return -1;
+		r = -1;
 	}
-	return 0;
+	return r == -1 ? -1 : 0;
 }
 
 int
@@ -309,14 +308,13 @@ file_sync(int fd)
 	return r;
 }
 
-/* The portable unnamed file: made under a name that is gone at once. */
+/* The portable unnamed file: made under a name that is removed at once. */
 static int
 unnamed_in(const char *dir)
 {
 	char path[PATH_MAX];
-	int fd, n;
+	int fd, n = snprintf(path, sizeof(path), "%s/popper.XXXXXX", dir);
 
-	n = snprintf(path, sizeof(path), "%s/popper.XXXXXX", dir);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -324,26 +322,20 @@ unnamed_in(const char *dir)
 	if ((fd = mkstemp(path)) == -1)
 		return -1;
 	(void)unlink(path);
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) {
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+		return fd;
+	file_close(fd);
+	return -1;
 }
 
 /* fd with room for n bytes at an offset, or -1 after closing it. */
 static int
 with_room(int fd, uint64_t at, uint64_t n)
 {
-	int saved;
-
-	if (fd != -1 && file_reserve(fd, at, n) == -1) {
-		saved = errno;
-		(void)close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
+	if (fd == -1 || file_reserve(fd, at, n) == 0)
+		return fd;
+	file_close(fd);
+	return -1;
 }
 
 int

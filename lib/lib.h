@@ -17,6 +17,11 @@
 #include <stdio.h>
 #include <time.h>
 
+/* -DPOPPER_PORTABLE builds the portable ways of everything, on Linux too. */
+#if defined(__linux__) && !defined(POPPER_PORTABLE)
+#define POPPER_LINUX	1
+#endif
+
 #if defined(__GNUC__)
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #else
@@ -24,12 +29,12 @@
 #endif
 
 enum {
-	BLOCK = 256 * 1024,	/* files are read and written so much a time */
-	SECTOR = 512,		/* what a disk writes whole */
+	BLOCK = 256 * 1024,	/* bytes of a file read or written at a time */
+	SECTOR = 512,		/* bytes that a disk writes as a whole */
 	PAGE = 4096,
-	MEMORY_MOST = 4 << 20,	/* of mail text, where no disk has room: most
-				   messages fit, and any local user can fill
-				   TMPDIR, so that all sessions need it */
+	MEMORY_MOST = 4 << 20,	/* bytes of mail text in memory, if no disk has
+				   room: most messages fit.  Any local user can
+				   fill TMPDIR, so all sessions may need it */
 	MD5_LEN = 16,
 	NAME_LEN = 64,		/* an account's name; longer ones are unknown */
 	LOG_LEN = 1024,		/* syslog(3) need not take more (RFC 3164) */
@@ -39,7 +44,7 @@ enum {
 	LOG_KINDS = 96		/* more than there are in the source */
 };
 
-/* A run of bytes that somebody else owns; never NUL-terminated. */
+/* Text in a buffer that belongs to another; not NUL-terminated. */
 struct str {
 	const char *p;
 	size_t n;
@@ -50,14 +55,19 @@ struct key {
 	uint64_t k[2];
 };
 
-/* One line of the client, or why there is none. */
+/* How waiting, reading a line or writing ended. */
 enum io {
-	IO_OK, IO_LONG, IO_CONTROL, IO_EOF, IO_TIMEOUT, IO_SIGNAL, IO_ERROR
+	IO_OK,
+	IO_LONG,		/* a line above its limit */
+	IO_CONTROL,		/* a line with a control character */
+	IO_EOF,			/* the other end is closed or gone */
+	IO_TIMEOUT,
+	IO_SIGNAL,		/* a signal ends the session */
+	IO_ERROR		/* errno */
 };
 
-enum level { LV_NOTICE, LV_DEBUG, LEVELS };
-
-/* What the session has logged, by kinds of line: see pop_log(). */
+/* What the session has logged, by kinds of lines: see log_line(). */
+enum level { LV_NOTICE, LV_ERROR, LV_DEBUG, LEVELS };
 struct log {
 	size_t n;
 	struct {
@@ -76,12 +86,12 @@ struct env {
 	int trace;		/* the file of -t, or -1 */
 	char who[4 * NAME_LEN + 1];	/* the user, cleaned for the log */
 	struct log log;
-	sigset_t waiting;	/* the signal mask while we wait */
+	sigset_t waiting;	/* the signal mask during a wait */
 };
 
 /*
  * Who the process is: root, then the user.  The group of the spool directory,
- * which makes and removes name.lock, is the saved one.
+ * which makes and removes name.lock, is the saved gid.
  */
 struct ids {
 	uid_t uid;
@@ -93,14 +103,16 @@ struct ids {
 
 /* ---- text.c -------------------------------------------------------------- */
 
-/* A string as a run of bytes. */
+/* A string as a struct str. */
 struct str text_of(const char *s);
 
-/* Whether two words are the same but for the case of their letters. */
+/* Compares without regard to case.  True if equal. */
 bool text_is(struct str a, struct str b);
 
-/* Takes the next word off the line; and the blanks before it. */
+/* Removes and returns the text before the next space, maybe none. */
 struct str text_word(struct str *line);
+
+/* Removes the spaces at the start of the line. */
 void text_blanks(struct str *line);
 
 /*
@@ -109,72 +121,95 @@ void text_blanks(struct str *line);
  */
 bool text_number(struct str s, uint64_t max, uint64_t *value);
 
-/* Copies foreign text with everything but plain characters as \xHH. */
+/* Writes n bytes as 2 n lower-case hexadecimal digits, and a NUL. */
+void text_hex(char *to, const void *p, size_t n);
+
+/*
+ * Copies n bytes of foreign text for the log, as a string of at most room
+ * bytes: spaces, quotes, "=", "\" and what is not ASCII become \xHH.
+ * Returns to.
+ */
 const char *text_clean(char *to, size_t room, const char *s, size_t n);
 
-/* Overwrites a password. */
+/* Overwrites n bytes of a secret, which no compiler may leave out. */
 void text_wipe(void *p, size_t n);
 
 /* ---- log.c --------------------------------------------------------------- */
 
-/* Opens syslog(3), and the trace file if there is one.  0, or -1. */
+/*
+ * Opens syslog(3), and the file trace if it is not NULL: it is made with mode
+ * 0600, or must be a regular file of the process's uid with one link.  0; or
+ * -1, and syslog has the refusal.
+ */
 int log_open(struct env *e, const char *trace);
 
 /*
- * One line.  fmt is a literal, and the kind of the line: of each kind there are
- * LOG_MOST (LOG_DEBUG_MOST) at most, and the end of the session
- * says how many more there would have been.  log_error() adds the user and what errno says.  errno
- * stays.
+ * Logs a line; errno stays.  fmt is a literal and names the kind of the line:
+ * of each kind LOG_MOST lines (LOG_DEBUG_MOST of debug) are logged, and the
+ * others are counted.  log_error() adds the user and the text of errno.
  */
-void log_notice(struct env *e, const char *fmt, ...) PRINTF(2, 3);
-void log_debug(struct env *e, const char *fmt, ...) PRINTF(2, 3);
-void log_error(struct env *e, const char *fmt, ...) PRINTF(2, 3);
+void log_line(struct env *e, enum level lv, const char *fmt, ...)
+    PRINTF(3, 4);
+#define log_notice(e, ...)	log_line((e), LV_NOTICE, __VA_ARGS__)
+#define log_error(e, ...)	log_line((e), LV_ERROR, __VA_ARGS__)
+#define log_debug(e, ...)	log_line((e), LV_DEBUG, __VA_ARGS__)
 
 /* ---- wait.c -------------------------------------------------------------- */
 
-/* Blocks the signals that end a session, but for waits.  0, or -1. */
+/*
+ * Blocks the signals that end a session, except in waits, and ignores those of
+ * failing writes.  0, or -1 with errno.
+ */
 int wait_begin(struct env *e);
 
-/* So many seconds from now. */
+/* Sets ts to so many seconds from now, by the monotonic clock. */
 void wait_deadline(struct timespec *ts, unsigned seconds);
 
-/* Waits until fd can be read, or written; fd -1: for a signal alone. */
+/* The milliseconds left until a deadline; negative after it. */
+int64_t wait_left(const struct timespec *until);
+
+/*
+ * Waits until fd can be read, or written.  fd -1 waits for a signal alone.
+ * IO_OK, IO_TIMEOUT, IO_SIGNAL or IO_ERROR.
+ */
 enum io wait_for(struct env *e, int fd, bool writing,
     const struct timespec *until);
 
-/* Sleeps until then, or until a signal: -1. */
+/* Sleeps until a deadline: 0; or until a signal: -1. */
 int wait_sleep(struct env *e, const struct timespec *until);
-int64_t wait_left(const struct timespec *until);	/* milliseconds */
 
 /* ---- child.c ------------------------------------------------------------- */
 
+/* The environment variable of every program that popper runs. */
+#define CHILD_PATH	"PATH=/usr/bin:/bin:/usr/sbin:/sbin"
+
 /*
- * Calls fn(arg) in a copy of this process, and takes from there what it left
- * in the n bytes at arg: whatever else fn reads never is in our memory.  0, or
- * -1 with errno: ETIMEDOUT, EINTR for a signal, EPIPE if the copy died.
+ * Calls fn(arg) in a copy of this process, and takes the n bytes at arg from
+ * there: nothing else that fn reads gets into our memory.  0, or -1 with errno:
+ * ETIMEDOUT, EINTR for a signal, EPIPE if the copy died.
  */
 typedef void child_fn(void *arg);
 int child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
     const struct timespec *until);
 
-/* One that has been started, until child_wait() is done with it. */
+/* A program that runs, until child_wait() returns. */
 struct child {
 	pid_t pid;
-	int report;		/* why its program could not be run */
+	int report;		/* why it could not be run */
 };
 
 /*
- * Starts a program with descriptor in as its descriptor as (3 at most),
- * /dev/null as 1, 2 (and 0), and none else, without the spool's group.  0, or
- * -1 with errno: there is no child.
+ * Starts a program in a session of its own, without the spool's group.  Its
+ * descriptor as (3 at most) is in; 1, 2, and 0 if as is not 0, are /dev/null;
+ * there are no others.  0, or -1 with errno: there is no child.
  */
 int child_start(struct env *e, struct child *c, int in, int as,
     const char *path, char *const argv[], char *const env[]);
 
 /*
- * Waits for its end.  0 with the status of wait(2); 1 with errno: the program
- * could not be run; -1 with errno: ETIMEDOUT after so many seconds, when it was
- * killed, or EINTR, when it goes on without us.
+ * Waits for the end of a program.  0 with the status of wait(2); 1 with errno:
+ * it could not be run; -1 with errno: ETIMEDOUT after so many seconds, and it
+ * has been killed; EINTR for a signal, and it goes on.
  */
 int child_wait(struct env *e, struct child *c, unsigned seconds, int *status);
 
@@ -186,101 +221,114 @@ struct md5 {
 	unsigned char block[64];
 };
 
+/* The MD5 digest of all that is added between begin and end (RFC 1321). */
 void md5_begin(struct md5 *m);
 void md5_add(struct md5 *m, const void *p, size_t n);
 void md5_end(struct md5 *m, unsigned char digest[MD5_LEN]);
 
 /*
- * A checksum that nobody can predict, or make two texts agree in, without the
- * key (SipHash-1-3).
+ * A checksum (SipHash-1-3) of n bytes.  Without the key it cannot be predicted,
+ * and no two texts can be made that share it.  0 if there is no key.
  */
 uint64_t key_sum(const struct key *key, const void *p, size_t n);
 
-/* Decodes strictly (RFC 5034, 4); false for anything else, or no room. */
+/*
+ * Decodes base64 (RFC 4648, 4, as strict as RFC 5034, 4): *n octets.  False for
+ * anything else, and for more than room octets.
+ */
 bool base64_decode(struct str in, char *out, size_t room, size_t *n);
 
 /* ---- file.c -------------------------------------------------------------- */
 
+/* close(2), except of -1; errno stays. */
+void file_close(int fd);
+
 /*
- * Opens dir/name without following or waiting for anything, and verifies that
- * it is a regular file with one link that belongs to owner.  -1 with errno:
- * EPERM if it is not.
+ * Opens dir/name without following a link or waiting, and verifies that it is a
+ * regular file of owner with one link.  What O_CREAT makes has mode 0600.  -1
+ * with errno: EPERM if it is something else or another user's.
  */
 #define ANY_OWNER	((uid_t)-1)
 int file_open(int dir, const char *name, int flags, uid_t owner,
     struct stat *sb);
 
 /*
- * Opens a file that the administrator has written, to be read line by line.
- * NULL with errno: EPERM for what is no regular file, which is not waited for.
+ * Opens a text file by its path, through links as well.  NULL with errno: EPERM
+ * if it is no regular file, which is not waited for.
  */
 FILE *file_text(const char *path, struct stat *sb);
 
 /*
- * Opens a file of the administrator's that only its owner may have written,
- * and where secret only he may read: root, or whoever started us.  NULL with
- * errno: EPERM.
+ * Opens a text file of root or of the user of the process that others may not
+ * write to, nor read if it is secret.  NULL with errno: EPERM.
  */
 FILE *file_trusted(const char *path, bool secret);
 
 /*
- * Whether an error of opening or running a file lasts until the administrator
+ * Whether an errno of opening or running a file lasts until the administrator
  * acts.
  */
 bool file_permanent(int error);
 
-/* Reads or writes all n bytes at an offset; a short read is EIO. */
-int file_read(int fd, void *p, size_t n, uint64_t at);
-int file_write(int fd, const void *p, size_t n, uint64_t at);
-
 /* Reads up to n bytes, fewer only at the end of the file; -1 with errno. */
 ssize_t file_some(int fd, void *p, size_t n, uint64_t at);
 
+/* Reads or writes all n bytes at an offset: 0, or -1; a short read is EIO. */
+int file_read(int fd, void *p, size_t n, uint64_t at);
+int file_write(int fd, const void *p, size_t n, uint64_t at);
+
 /*
- * Memory for BLOCK or n bytes of a file, whichever is less.  It begins with a
- * page: some processors read twice as fast to there.
+ * Memory for BLOCK or n bytes of a file, whichever is less, at the start of a
+ * page: some processors read twice as fast to there.  NULL with errno.
  */
 void *file_block(uint64_t n);
 
-/* free(3), and errno stays: not every libc's sees to that. */
+/* free(3); errno stays, which not every libc sees to. */
 void file_free(void *p);
 
-/* Copies n bytes between places that do not overlap. */
+/* Copies n bytes between places that do not overlap.  0, or -1 with errno. */
 int file_copy(int from, uint64_t at, int to, uint64_t there, uint64_t n);
 
-/* Reserves n bytes from an offset on; the file may get longer. */
+/*
+ * Reserves n bytes of disk from an offset on; the file may get longer.  0, also
+ * if the file system cannot promise that; or -1 with errno.
+ */
 int file_reserve(int fd, uint64_t at, uint64_t n);
 
-/* Makes what was written to fd durable. */
+/* Makes what was written to fd durable.  0, or -1 with errno. */
 int file_sync(int fd);
 
 /*
- * An unnamed file with room for n bytes from an offset on: in dir, else in
- * TMPDIR.  file_memory() has it in memory, and only up to MEMORY_MOST bytes;
- * the caller sees to it that the file does not get larger.  -1 with errno.
+ * Makes an unnamed file, in the directory dir or else in TMPDIR, and reserves n
+ * bytes from an offset on.  The descriptor, or -1 with errno.
  */
 int file_unnamed(int dir, uint64_t at, uint64_t n);
+
+/*
+ * The same in memory, of at most MEMORY_MOST bytes; the caller must not let it
+ * grow larger.
+ */
 int file_memory(uint64_t at, uint64_t n);
 
 /* Whether an errno says that there is no room. */
 bool file_no_room(int e);
 
-/* Copies a whole file if that costs no writing (a reflink).  0 or -1. */
+/* Copies a whole file as a reflink, without writing.  0, or -1 with errno. */
 int file_clone(int from, int to);
 
-/* Has n bytes of memory there at once; they are about to be written all. */
+/* Has the kernel provide n bytes of memory that are about to be written. */
 void file_populate(void *p, size_t n);
 
-/* Fills p with n octets that nobody can guess.  0, or -1 with errno. */
+/* Fills p with n random bytes.  0; or -1 with errno, and all are 0. */
 int file_random(void *p, size_t n);
 
 /* Which calls these functions were built with: "Linux" or "POSIX". */
 const char *file_calls(void);
 
-/* A checksum against torn writes, not against malice. */
+/* A checksum that finds torn writes; no defence against malice. */
 uint64_t file_sum(const void *p, size_t n, uint64_t seed);
 
-/* The same of n bytes of a file.  0, or -1 with errno. */
+/* The same of n bytes of a file from an offset on.  0, or -1 with errno. */
 int file_sum_part(int fd, uint64_t at, uint64_t n, uint64_t *sum);
 
 #endif

@@ -1,10 +1,8 @@
 /*
- * The log: syslog(3) and the trace file.  Nothing here ever writes to descriptor
- * 2: inetd ties it to the connection.  Callers hand over no mail text and no
+ * The log: syslog(3) and the trace file.  Nothing here writes to descriptor
+ * 2, which inetd ties to the connection.  Callers pass no mail text and no
  * password.
  */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -16,11 +14,7 @@
 
 #include "lib/lib.h"
 
-/*
- * Opens the log.  The trace file is made for us alone, and an existing one
- * must be a plain file of ours: it is opened by root at a place that an
- * administrator may have put below /tmp.
- */
+/* Root opens the trace file, and the administrator may have put it in /tmp. */
 int
 log_open(struct env *e, const char *trace)
 {
@@ -30,21 +24,16 @@ log_open(struct env *e, const char *trace)
 	e->trace = -1;
 	if (trace == NULL)
 		return 0;
-	e->trace = open(trace, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
-	    O_NONBLOCK | O_CLOEXEC, 0600);
-	if (e->trace != -1 && fstat(e->trace, &sb) == 0 &&
-	    S_ISREG(sb.st_mode) && sb.st_nlink == 1 &&
-	    sb.st_uid == geteuid())
-		return 0;
+	e->trace = file_open(AT_FDCWD, trace, O_WRONLY | O_APPEND | O_CREAT,
+	    geteuid(), &sb);
 	if (e->trace != -1)
-		(void)close(e->trace);
-	e->trace = -1;			/* not even this goes into it */
+		return 0;
 	log_notice(e, "trace file=%s refused: not a plain file of mine",
 	    trace);
 	return -1;
 }
 
-/* One line into the trace file, whole in one write so that sessions mix. */
+/* Writes a line to the trace file in one piece, since sessions share it. */
 static void
 write_trace(struct env *e, const char *text)
 {
@@ -65,9 +54,9 @@ write_trace(struct env *e, const char *text)
 }
 
 /*
- * Whether a session may write one more line of a kind.  A kind is a format: so
- * what a client causes again and again takes no room from another kind, and
- * what a session says once, such as its end, is always said.
+ * Whether the session may write one more line of a kind.  A kind is a format,
+ * so what a client causes again and again leaves room for other kinds, and
+ * what a session logs once, such as its end, is always logged.
  */
 static bool
 may_log(struct log *l, enum level lv, const char *fmt)
@@ -88,58 +77,25 @@ may_log(struct log *l, enum level lv, const char *fmt)
 	return false;
 }
 
-/* One line to where its level goes; with the user and cause (an errno) or 0. */
-static void PRINTF(4, 0)
-log_line(struct env *e, enum level lv, int cause, const char *fmt, va_list ap)
+void
+log_line(struct env *e, enum level lv, const char *fmt, ...)
 {
 	char text[LOG_LEN];
-	int n;
+	int n, saved = errno;
+	va_list ap;
 
 	if ((lv == LV_DEBUG && !e->debug && e->trace == -1) ||
 	    !may_log(&e->log, lv, fmt))
 		return;
+	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
-	if (cause != 0 && n >= 0 && (size_t)n < sizeof(text))
+	va_end(ap);
+	if (lv == LV_ERROR && n >= 0 && (size_t)n < sizeof(text))
 		(void)snprintf(text + n, sizeof(text) - (size_t)n,
-		    " user=%s: %s", e->who, strerror(cause));
-	if (lv == LV_NOTICE || e->debug)
-		syslog(lv == LV_NOTICE ? LOG_NOTICE : LOG_DEBUG, "%s", text);
+		    " user=%s: %s", e->who, strerror(saved));
+	if (lv != LV_DEBUG || e->debug)
+		syslog(lv == LV_DEBUG ? LOG_DEBUG : LOG_NOTICE, "%s", text);
 	if (e->trace != -1)
 		write_trace(e, text);
-}
-
-void
-log_notice(struct env *e, const char *fmt, ...)
-{
-	int saved = errno;
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_line(e, LV_NOTICE, 0, fmt, ap);
-	va_end(ap);
-	errno = saved;
-}
-
-void
-log_debug(struct env *e, const char *fmt, ...)
-{
-	int saved = errno;
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_line(e, LV_DEBUG, 0, fmt, ap);
-	va_end(ap);
-	errno = saved;
-}
-
-void
-log_error(struct env *e, const char *fmt, ...)
-{
-	int saved = errno;
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_line(e, LV_NOTICE, saved, fmt, ap);
-	va_end(ap);
 	errno = saved;
 }

@@ -1,7 +1,6 @@
 /*
- * MD5 (RFC 1321), for unique-ids and APOP: a name for a message, not a proof.
+ * MD5 (RFC 1321), for unique-ids and APOP: it names a message, no more.
  * And SipHash, for checks that no sender of mail can foresee.
- * The table of sines is computed by nobody at run time: it is data.
  */
 #include <string.h>
 
@@ -27,13 +26,13 @@ static const uint32_t sines[64] = {
 };
 
 static uint32_t
-rotate(uint32_t x, unsigned n)
+md5_rotate(uint32_t x, unsigned n)
 {
 	return x << n | x >> (32 - n);
 }
 
 static uint32_t
-word(const unsigned char *p)
+md5_word(const unsigned char *p)
 {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
 	    (uint32_t)p[3] << 24;
@@ -41,7 +40,7 @@ word(const unsigned char *p)
 
 /* One of the 64 operations; the four rounds differ in f and in the word. */
 #define STEP(a, b, f, k, i, s) \
-	(a) = (b) + rotate((a) + (f) + w[(k)] + sines[(i)], (s))
+	(a) = (b) + md5_rotate((a) + (f) + w[(k)] + sines[(i)], (s))
 #define F(x, y, z)	((z) ^ ((x) & ((y) ^ (z))))
 #define G(x, y, z)	((y) ^ ((z) & ((x) ^ (y))))
 #define H(x, y, z)	((x) ^ (y) ^ (z))
@@ -53,19 +52,19 @@ word(const unsigned char *p)
 	STEP(b, c, f(c, d, a), k3, (i) + 3, s3); \
 } while (0)
 
+/* Digests the whole blocks of 64 bytes in n bytes. */
 static void
-blocks(struct md5 *m, const unsigned char *p, size_t n)
+md5_blocks(struct md5 *m, const unsigned char *p, size_t n)
 {
-	uint32_t a, b, c, d, w[16];
+	uint32_t w[16];
 	int i;
 
 	for (; n >= 64; p += 64, n -= 64) {
+		uint32_t a = m->state[0], b = m->state[1];
+		uint32_t c = m->state[2], d = m->state[3];
+
 		for (i = 0; i < 16; i++)
-			w[i] = word(p + 4 * i);
-		a = m->state[0];
-		b = m->state[1];
-		c = m->state[2];
-		d = m->state[3];
+			w[i] = md5_word(p + 4 * i);
 		for (i = 0; i < 16; i += 4)
 			ROUND(F, i, i, i + 1, i + 2, i + 3, 7, 12, 17, 22);
 		for (i = 16; i < 32; i += 4)
@@ -111,9 +110,9 @@ md5_add(struct md5 *m, const void *data, size_t n)
 		n -= take;
 		if (have + take < 64)
 			return;
-		blocks(m, m->block, 64);
+		md5_blocks(m, m->block, 64);
 	}
-	blocks(m, p, n);
+	md5_blocks(m, p, n);
 	memcpy(m->block, p + n / 64 * 64, n % 64);
 }
 
@@ -181,8 +180,7 @@ key_sum(const struct key *key, const void *data, size_t n)
 	if ((key->k[0] | key->k[1]) == 0)
 		return 0;
 	for (; n >= sizeof(w); n -= sizeof(w), p += sizeof(w)) {
-		memcpy(&w, p, sizeof(w));	/* in any byte order: it stays
-						   on this machine */
+		memcpy(&w, p, sizeof(w));	/* in this machine's order */
 		sip_word(v, w);
 	}
 	w = 0;

@@ -57,22 +57,31 @@ text_number(struct str s, uint64_t max, uint64_t *value)
 	return s.n > 0;
 }
 
+void
+text_hex(char *to, const void *data, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *p = data;
+
+	for (; n > 0; n--, p++) {
+		*to++ = digits[*p >> 4];
+		*to++ = digits[*p & 15];
+	}
+	*to = '\0';
+}
+
 const char *
 text_clean(char *to, size_t room, const char *s, size_t n)
 {
-	static const char hex[] = "0123456789abcdef";
-	unsigned char c;
 	size_t i, at = 0;
 
 	for (i = 0; i < n && at + 5 <= room; i++) {
-		c = (unsigned char)s[i];
-		if (c > 0x20 && c < 0x7f && strchr("\"=\\", c) == NULL)
-			to[at++] = (char)c;
+		if (s[i] > 0x20 && s[i] < 0x7f && strchr("\"=\\", s[i]) == NULL)
+			to[at++] = s[i];
 		else {
-			to[at++] = '\\';
-			to[at++] = 'x';
-			to[at++] = hex[c >> 4];
-			to[at++] = hex[c & 15];
+			memcpy(to + at, "\\x", 2);
+			text_hex(to + at + 2, s + i, 1);
+			at += 4;
 		}
 	}
 	to[at] = '\0';

@@ -1,6 +1,6 @@
 /*
- * Waiting, with a limit each time.  Signals are blocked except inside
- * wait_for(): an UPDATE is never interrupted and a wait never misses one.
+ * Waiting, always with a limit.  Signals are blocked except inside wait_for():
+ * they never interrupt an UPDATE, and a wait never misses one.
  */
 #include <sys/select.h>
 
@@ -28,9 +28,11 @@ wait_begin(struct env *e)
 	sigset_t block;
 	size_t i;
 
+	if (sigprocmask(SIG_SETMASK, NULL, &e->waiting) == -1)
+		return -1;
 	memset(&sa, 0, sizeof(sa));
 	(void)sigemptyset(&sa.sa_mask);
-	sa.sa_handler = SIG_IGN;	/* a call that fails says as much */
+	sa.sa_handler = SIG_IGN;	/* the failing call tells as much */
 	if (sigaction(SIGPIPE, &sa, NULL) == -1 ||
 	    sigaction(SIGXFSZ, &sa, NULL) == -1)
 		return -1;
@@ -38,17 +40,13 @@ wait_begin(struct env *e)
 	(void)sigemptyset(&block);
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		(void)sigaddset(&block, ends[i]);
+		(void)sigdelset(&e->waiting, ends[i]);
 		if (sigaction(ends[i], &sa, NULL) == -1)
 			return -1;
 	}
-	sa.sa_handler = SIG_DFL;	/* XMIT waits for its child */
-	if (sigaction(SIGCHLD, &sa, NULL) == -1)
-		return -1;
-	if (sigprocmask(SIG_BLOCK, &block, &e->waiting) == -1)
-		return -1;
-	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		(void)sigdelset(&e->waiting, ends[i]);
-	return 0;
+	sa.sa_handler = SIG_DFL;	/* or children leave no exit status */
+	return sigaction(SIGCHLD, &sa, NULL) == -1 ? -1 :
+	    sigprocmask(SIG_BLOCK, &block, NULL);
 }
 
 void
