@@ -3,20 +3,18 @@
  */
 #include <errno.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#if defined(__linux__) && !defined(POPPER_PORTABLE)
-#define HAS_SHADOW 1
+#include "login/login.h"
+
+#ifdef POPPER_LINUX
 #include <shadow.h>
 #endif
 
-#include "login/login.h"
-
-/* What marks a maildrop of one's own in the field of the home. */
-#define MARK	"mbox="
+/* In the field of the home: the path of the maildrop follows. */
+#define MAILDROP_PREFIX	"mbox="
 
 bool
 account_is_lock_name(const char *name)
@@ -28,18 +26,16 @@ account_is_lock_name(const char *name)
 }
 
 /*
- * A name may become part of a path; what could not be one is unknown.  Those of
- * other files in the spool directory begin with a dot, or are of lock files.
+ * A name becomes part of a path.  In the spool directory, names that begin with
+ * a dot or end in .lock are those of other files.
  */
 static bool
 account_name_ok(const char *s)
 {
-	if (s[0] == '\0' || s[0] == '.' || s[0] == '-' ||
-	    account_is_lock_name(s))
-		return false;
+	if (strchr(".-", s[0]) != NULL || account_is_lock_name(s))
+		return false;		/* also if it is empty */
 	for (; *s != '\0'; s++)
-		if ((unsigned char)*s <= 0x20 || *s == 0x7f || *s == '/' ||
-		    *s == ':')
+		if ((unsigned char)*s <= 0x20 || strchr("/:\177", *s) != NULL)
 			return false;
 	return true;
 }
@@ -53,10 +49,31 @@ set_hash(struct account *a, const char *hash)
 		a->reason = "hash";
 }
 
+#ifdef POPPER_LINUX
+/* The hash of an account, and whether it is expired, from shadow(5). */
+static void
+look_up_shadow(const char *name, struct account *a)
+{
+	struct spwd *sp = getspnam(name);
+	long today = (long)(time(NULL) / (24 * 60 * 60));
+
+	if (sp == NULL) {
+		a->reason = "locked";
+		return;
+	}
+	set_hash(a, sp->sp_pwdp);
+	if ((sp->sp_expire >= 0 && today >= sp->sp_expire) ||
+	    sp->sp_lstchg == 0 || (sp->sp_lstchg > 0 && sp->sp_max >= 0 &&
+	    today > sp->sp_lstchg + sp->sp_max))
+		a->reason = "expired";
+	endspent();
+}
+#endif
+
 /*
- * An account of the system: passwd, and shadow where there is one.  A name
- * service may find one account by several names, in any case or with a domain;
- * only its own name is served: lists of names and spools know no other.
+ * An account of the system.  A name service may find it by several names, in
+ * any case or with a domain, but the lists of names and the spools know only
+ * its own.
  */
 static int
 look_up_system(const char *name, struct account *a)
@@ -76,23 +93,9 @@ look_up_system(const char *name, struct account *a)
 		a->reason = "alias";
 	(void)snprintf(a->home, sizeof(a->home), "%s", pw->pw_dir);
 	set_hash(a, pw->pw_passwd);
-#ifdef HAS_SHADOW
-	if (strcmp(a->hash, "x") == 0) {
-		struct spwd *sp = getspnam(name);
-		long today = (long)(time(NULL) / (24 * 60 * 60));
-
-		if (sp == NULL) {
-			a->reason = "locked";
-			return 0;
-		}
-		set_hash(a, sp->sp_pwdp);
-		if ((sp->sp_expire >= 0 && today >= sp->sp_expire) ||
-		    sp->sp_lstchg == 0 ||
-		    (sp->sp_lstchg > 0 && sp->sp_max >= 0 &&
-		    today > sp->sp_lstchg + sp->sp_max))
-			a->reason = "expired";
-		endspent();
-	}
+#ifdef POPPER_LINUX
+	if (strcmp(a->hash, "x") == 0)
+		look_up_shadow(name, a);
 #endif
 	endpwent();
 	return 0;
@@ -101,30 +104,28 @@ look_up_system(const char *name, struct account *a)
 bool
 account_parse(char *line, const char *name, struct account *a)
 {
-	char *field[6] = { NULL }, *s = line, *colon, root[] = "/";
+	char *field[6], *s = line, root[] = "/";
 	uint64_t uid, gid;
 	int i;
 
 	line[strcspn(line, "\r\n")] = '\0';
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 6; i++) {	/* the last ones may be missing */
 		field[i] = s;
-		if ((colon = strchr(s, ':')) == NULL)
-			s += strlen(s);	/* the last ones may be missing */
-		else {
-			*colon = '\0';
-			s = colon + 1;
-		}
+		s += strcspn(s, ":");
+		if (*s != '\0')
+			*s++ = '\0';
 	}
 	if (!text_number(text_of(field[2]), UINT32_MAX - 1, &uid) ||
 	    !text_number(text_of(field[3]), UINT32_MAX - 1, &gid))
 		return false;
-	set_hash(a, field[1]);		/* also a stranger's: see check() */
+	/* another's hash as well: an unknown name costs the same work */
+	set_hash(a, field[1]);
 	a->uid = (uid_t)uid;
 	a->gid = (gid_t)gid;
 	a->maildrop[0] = '\0';
-	if (strncmp(field[5], MARK, sizeof(MARK) - 1) == 0) {
+	if (strncmp(field[5], MAILDROP_PREFIX, strlen(MAILDROP_PREFIX)) == 0) {
 		(void)snprintf(a->maildrop, sizeof(a->maildrop), "%s",
-		    field[5] + sizeof(MARK) - 1);
+		    field[5] + strlen(MAILDROP_PREFIX));
 		field[5] = root;
 	}
 	(void)snprintf(a->home, sizeof(a->home), "%s", field[5]);
@@ -170,12 +171,9 @@ account_line(const char *path, bool secret, const char *name, char *value,
 			*v++ = '\0';
 		if (line[0] == '#' || strcmp(line, name) != 0)
 			continue;
-		r = 1;
-		if (value == NULL)
-			break;
-		n = snprintf(value, room, "%s", v);
-		if (n <= 0 || (size_t)n >= room)
-			r = 0;		/* no secret is no door */
+		n = value == NULL ? 1 : snprintf(value, room, "%s", v);
+		/* an empty value never counts, nor one that is cut */
+		r = n > 0 && (value == NULL || (size_t)n < room);
 	}
 	if (ferror(f))
 		r = -1;
@@ -184,29 +182,30 @@ account_line(const char *path, bool secret, const char *name, char *value,
 	return r;
 }
 
-/* Whether a list of names has this one: 1, 0, or -1 with errno. */
+/* Whether a list has the name: 1, 0, or -1 with errno; otherwise if none. */
 static int
-name_is_listed(const char *path, const char *name, struct account *a)
+name_is_listed(const char *path, const char *name, struct account *a,
+    int otherwise)
 {
+	if (path == NULL)
+		return otherwise;
 	a->asked = path;
 	return account_line(path, false, name, NULL, 0);
 }
 
 /*
- * The lists are read for unknown names too: trouble with them looks the same
- * for every name.
+ * The lists are read for unknown names too: an error of reading them looks the
+ * same for every name.
  */
 int
 account_judge(const struct accounts *ac, const char *name, struct account *a)
 {
-	int allowed = 1, denied = 0;
+	int allowed, denied;
 
 	if (!account_name_ok(name))
 		a->reason = "unknown";
-	if ((ac->allow != NULL &&
-	    (allowed = name_is_listed(ac->allow, name, a)) == -1) ||
-	    (ac->deny != NULL &&
-	    (denied = name_is_listed(ac->deny, name, a)) == -1))
+	if ((allowed = name_is_listed(ac->allow, name, a, 1)) == -1 ||
+	    (denied = name_is_listed(ac->deny, name, a, 0)) == -1)
 		return -1;
 	if (a->reason != NULL)
 		return 0;
@@ -221,13 +220,19 @@ account_judge(const struct accounts *ac, const char *name, struct account *a)
 	return 0;
 }
 
+const char *
+account_source(const struct accounts *ac)
+{
+	return ac->passwd != NULL ? ac->passwd : "passwd";
+}
+
 int
 account_find(const struct accounts *ac, const char *name, struct account *a)
 {
 	int r = 0;
 
 	memset(a, 0, sizeof(*a));
-	a->asked = ac->passwd != NULL ? ac->passwd : "passwd";
+	a->asked = account_source(ac);
 	if (account_name_ok(name))
 		r = ac->passwd != NULL ? look_up_file(ac, name, a) :
 		    look_up_system(name, a);

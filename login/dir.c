@@ -15,19 +15,9 @@ enum { LINKS_MOST = 8, TARGET_LEN = 1024 };
 
 static int walk(int from, const char *path, int links);
 
-/* Closes a directory; what went wrong before that stays in errno. */
-static void
-close_dir(int fd)
-{
-	int saved = errno;
-
-	(void)close(fd);
-	errno = saved;
-}
-
 /*
  * Opens one name in a directory as walk() does.  In a directory with the sticky
- * bit only root can replace what belongs to root.
+ * bit only root can replace what root owns.
  */
 static int
 walk_name(int dir, const char *name, int links)
@@ -61,10 +51,10 @@ walk_name(int dir, const char *name, int links)
 }
 
 /*
- * Opens a directory as root, name by name, where only root could have put it:
- * every directory that is passed on the way must belong to root and be closed
- * to other writers, and a symbolic link must belong to root as well.  The last
- * directory is not judged.  -1 with errno.
+ * Opens a directory as root, name by name, if only root can have put it there:
+ * each directory on the way must be owned by root and not writable by others,
+ * and each symbolic link owned by root.  The last directory itself may be
+ * anybody's.  -1 with errno.
  */
 static int
 walk(int from, const char *path, int links)
@@ -79,7 +69,7 @@ walk(int from, const char *path, int links)
 		errno = ENAMETOOLONG;
 		next = n < 0 || (size_t)n >= sizeof(name) ? -1 :
 		    walk_name(at, name, links);
-		close_dir(at);
+		file_close(at);
 		at = next;
 		path += strcspn(path, "/");
 	}
@@ -87,11 +77,11 @@ walk(int from, const char *path, int links)
 }
 
 /*
- * The directory of mbox= must be root's itself.  Its group may write there, as
- * in a spool directory: the group can replace nothing that leads to it.
+ * The directory of mbox= must itself be owned by root.  Its group may write to
+ * it, as to a spool directory: the group can replace nothing on the way to it.
  */
 static int
-open_listed(const char *dir)
+open_own_dir(const char *dir)
 {
 	int fd = walk(AT_FDCWD, dir, LINKS_MOST);
 	struct stat sb;
@@ -120,13 +110,13 @@ dir_open(const struct ids *ids, const char *spooldir, const char *user,
 	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
 	    account_is_lock_name(slash + 1) ||
 	    strlen(path) == sizeof(a->maildrop) - 1) {
-		errno = EINVAL;		/* no maildrop's path, or cut */
+		errno = EINVAL;		/* or too long: it was cut */
 		return -1;
 	}
 	(void)snprintf(name, SPOOL_NAME, "%s", slash + 1);
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path),
 	    path);
-	return ids->uid == 0 ? open_listed(dir) : open(dir, flags);
+	return ids->uid == 0 ? open_own_dir(dir) : open(dir, flags);
 }
 
 void
@@ -137,7 +127,7 @@ dir_make_state(int dir, const char *name, const struct account *a)
 
 	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
-	/* another first session may just be giving it away */
+	/* a crash left it, or another session is about to give it away */
 	if (fd == -1 && errno == EEXIST && fstatat(dir, name, &sb,
 	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_uid == 0)
 		fd = file_open(dir, name, O_RDWR, 0, &sb);
@@ -146,7 +136,7 @@ dir_make_state(int dir, const char *name, const struct account *a)
 	if (sb.st_size == 0) {
 		if (fchown(fd, a->uid, a->gid) == -1)
 			(void)unlinkat(dir, name, 0);
-		else		/* an UPDATE on a full disk begins in there */
+		else		/* an UPDATE on a full disk needs it */
 			(void)file_reserve(fd, 0, PAGE);
 	}
 	(void)close(fd);

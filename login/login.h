@@ -1,6 +1,6 @@
 /*
- * login: accounts, passwords, and all code that sets a uid or a gid.  Most of it
- * runs as root; pop_auth.c lists what.
+ * login: accounts, passwords, and all code that sets a uid or a gid.  Most of
+ * it runs as root; pop_auth.c lists what.
  */
 #ifndef LOGIN_H
 #define LOGIN_H
@@ -37,67 +37,77 @@ struct account {
 struct login {
 	const char *name, *password;
 	struct str digest;
-	const char *stamp;	/* of the greeting, which the digest is of */
-	bool tls;		/* nobody can overhear the password */
+	const char *stamp;	/* of the greeting, part of the digest */
+	bool tls;		/* the connection is encrypted */
 	struct timespec until;
 };
 
 /* ---- account.c ----------------------------------------------------------- */
 
 /*
- * The first part of that, without a password: looks the account up, and judges
- * whether anybody with that name may log in.  0, or -1 with errno.
+ * Looks an account up and judges it.  a->reason tells why nobody may log in by
+ * that name, NULL if they may.  0; or -1 with errno, and a->asked could not be
+ * read.
  */
-int account_find(const struct accounts *ac, const char *name, struct account
-    *a);
+int account_find(const struct accounts *ac, const char *name,
+    struct account *a);
+
+/* Judges an account that has been looked up; as account_find(). */
 int account_judge(const struct accounts *ac, const char *name,
     struct account *a);
 
+/* What account_find() asks first: the file of -p, or "passwd". */
+const char *account_source(const struct accounts *ac);
+
 /*
- * One line of a passwd(5) file: name:hash:uid:gid:gecos:home:shell, which it
- * takes apart in place.  A home of "mbox=/some/file" is no home but the place
- * of the maildrop.  Whether it is a line with that name.
+ * Takes a line of a passwd(5) file apart, in place: name:hash:uid:gid:gecos:
+ * home:shell.  A home of "mbox=/some/file" is the path of the maildrop.  True
+ * if it is a valid line with that name.
  */
 bool account_parse(char *line, const char *name, struct account *a);
 
 /*
- * Looks for a line "name", or "name:value", whose value goes to *value (NULL:
- * nobody wants it).  1 found, 0 not, -1 with errno.
+ * Looks for a line "name", or "name:value" if value is not NULL: the value goes
+ * there, as a string of at most room bytes.  An empty value or one that is too
+ * long is none.  secret: see file_trusted().  1 if found, 0 if not, -1 with
+ * errno.
  */
 int account_line(const char *path, bool secret, const char *name, char *value,
     size_t room);
 
-/* Whether it is the name of a lock file, and so of no account or maildrop. */
+/* Whether a name is that of a lock file, so of no account or maildrop. */
 bool account_is_lock_name(const char *name);
 
 /* ---- password.c ---------------------------------------------------------- */
 
 /*
  * Finds the account and checks what is offered: a->reason is NULL if it may
- * log in.  0, or -1 with errno when the system is in trouble.
+ * log in, and tells for the log why not (RFC 1939, 7; RFC 1081: USER, PASS).
+ * 0; or -1 if a->asked cannot be asked, with errno or a->status.
  */
 int password_check(struct env *e, const struct accounts *ac,
     const struct login *l, struct account *a);
 
-/* After such trouble: whether it lasts until the administrator acts. */
+/* After such an error: whether it lasts until the administrator acts. */
 bool password_trouble_lasts(const struct account *a);
 
 /* ---- dir.c --------------------------------------------------------------- */
 
 /*
  * Opens the directory of a user's spool: spooldir, or that of the account's own
- * maildrop; name gets the spool's name in it.  As root: only where nobody but
- * root could have put it, see walk(); elsewhere the caller becomes the user and
- * asks again.  -1 with errno: EINVAL where the maildrop of mbox= is no path.
+ * maildrop.  name gets the spool's name in it.  As root, only a directory that
+ * nobody else can have put there is opened, see walk(); with EPERM the caller
+ * becomes the user and asks again.  -1 with errno: EINVAL if the path of mbox=
+ * is none.
  */
 int dir_open(const struct ids *ids, const char *spooldir,
     const char *user, const struct account *a, char name[SPOOL_NAME]);
 
 /*
- * .user.pop, where it is missing: only root may make files in most spool
- * directories.  One that a crash left before it was given away is taken up.
- * Over NFS root may be nobody, who makes it and cannot give it away: then the
- * user is to try.  What is wrong with it in the end, drop_open() will say.
+ * Makes the state file name for the user if it is missing, since only root may
+ * make files in most spool directories.  One of root's that a crash left is
+ * given to the user.  Over NFS root may be nobody and cannot give it away: then
+ * it is removed, and the user is to try.  Errors are for drop_open() to find.
  */
 void dir_make_state(int dir, const char *name, const struct account *a);
 
@@ -107,12 +117,12 @@ bool dir_would_make_state(int dir, const char *name);
 /* ---- user.c -------------------------------------------------------------- */
 
 /*
- * Becomes the user of an account for good, and notes who that is.  The group of
- * a spool directory that only its group may write to stays as the saved gid, for
- * name.lock alone; root's group never does.  The user's other groups are found
- * only where they can matter, for the boards and where not everybody can enter
- * the spool directory: it costs more than half of a session's system calls.
- * 0, or -1 with errno: nothing may follow.
+ * Becomes the user of an account for good, and notes in ids who that is.  If
+ * the spool directory is writable for its group and not for others, the group
+ * stays as the saved gid, for name.lock alone; root's group never does.  The
+ * user's other groups are set only if they can matter, for boards and to enter
+ * the spool directory: they cost more than half of a session's system calls.
+ * dir may be -1.  0, or -1 with errno: nothing may follow.
  */
 int user_become(struct ids *ids, const struct account *a, const char *name,
     int dir, bool boards);

@@ -1,5 +1,5 @@
 /*
- * Passwords: is it right?
+ * Passwords: is this one right?
  */
 #include <sys/wait.h>
 
@@ -12,43 +12,44 @@
 #include "login/login.h"
 
 enum {
-	LOGIN_LEN = NAME_LEN + PASSWORD_LEN + 32,	/* name, password, time */
+	/* a name, a password and a time, each with its NUL */
+	QUESTION_LEN = NAME_LEN + PASSWORD_LEN + 32,
 	CHECK_LIMIT = 30	/* seconds that a checkpassword program has */
 };
 
-/* A hash to spend the same work on where there is no account. */
-static const char *const decoy_salts[] = {
-	"$y$j9T$Y0nQ8L.x2kzVtDFOMV4Lk1$", "$6$Y0nQ8L.x2kzV$", "$1$Y0nQ8Lx2$"
-};
-
-/* Constant in time for strings of one length. */
+/* Takes the same time for all strings of one length. */
 static bool
-equal_constant_time(const char *a, const char *b)
+equal_constant_time(struct str a, struct str b)
 {
-	size_t i, n = strlen(a);
+	size_t i;
 	unsigned diff = 0;
 
-	if (n != strlen(b))
+	if (a.n != b.n)
 		return false;
-	for (i = 0; i < n; i++)
-		diff |= (unsigned)(a[i] ^ b[i]);
+	for (i = 0; i < a.n; i++)
+		diff |= (unsigned)(a.p[i] ^ b.p[i]);
 	return diff == 0;
 }
 
-/* Spends the time of a check where there is nothing to check against. */
+/* crypt(3), or NULL if it knows no such hash. */
+static const char *
+hash_password(const char *password, const char *salt)
+{
+	const char *hash = crypt(password, salt);
+
+	return hash == NULL || hash[0] == '*' ? NULL : hash;
+}
+
+/* Does the work of a check if there is no hash: the first that libcrypt has. */
 static void
 hash_decoy(const char *password)
 {
-	const char *got;
-	size_t i;
-
-	for (i = 0; i < sizeof(decoy_salts) / sizeof(decoy_salts[0]); i++)
-		if ((got = crypt(password, decoy_salts[i])) != NULL &&
-		    got[0] != '*')
-			break;
+	if (hash_password(password, "$y$j9T$Y0nQ8L.x2kzVtDFOMV4Lk1$") == NULL &&
+	    hash_password(password, "$6$Y0nQ8L.x2kzV$") == NULL)
+		(void)hash_password(password, "$1$Y0nQ8Lx2$");
 }
 
-/* The password against the account's own hash. */
+/* Checks a password by the account's hash. */
 static void
 check_hash(struct account *a, const char *password)
 {
@@ -58,17 +59,17 @@ check_hash(struct account *a, const char *password)
 		wrong = "empty";
 	else if (strchr("*!", a->hash[0]) != NULL)
 		wrong = "locked";
-	else if ((got = crypt(password, a->hash)) == NULL || got[0] == '*')
+	else if ((got = hash_password(password, a->hash)) == NULL)
 		wrong = "hash";
-	else if (!equal_constant_time(got, a->hash))
+	else if (!equal_constant_time(text_of(got), text_of(a->hash)))
 		wrong = "password";
-	if (got == NULL || got[0] == '*')
+	if (got == NULL)
 		hash_decoy(password);
 	if (a->reason == NULL)
 		a->reason = wrong;
 }
 
-/* What a checkpassword program may take of the time to log in. */
+/* The seconds of the time to log in that a checkpassword program has. */
 static unsigned
 check_time(const struct login *l)
 {
@@ -79,41 +80,43 @@ check_time(const struct login *l)
 }
 
 /*
- * The interface of checkpassword: name, password and a third string on
- * descriptor 3, and a program to run that here has nothing to do.  Exit 0:
- * right, 1: wrong; anything else is trouble that is not the user's.
+ * The interface of checkpassword: a name, a password and a third string on
+ * descriptor 3, and as an argument a program to run, which has nothing to do
+ * here.  0 with the status of its end, or -1 with errno.
  */
-static int ask_program(struct env *e, const struct accounts *ac, const struct
-    login *l, struct account *a) {
-	char path[] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
-	char doing_nothing[] = "/bin/true", *env[] = { path, NULL };
-	char *argv[] = { NULL, doing_nothing, NULL }, text[LOGIN_LEN];
+static int
+run_checker(struct env *e, const char *checker, const struct login *l,
+    int *status)
+{
+	char path[] = CHILD_PATH, doing_nothing[] = "/bin/true";
+	char *env[] = { path, NULL }, text[QUESTION_LEN];
+	char *argv[] = { strdup(checker), doing_nothing, NULL };
 	struct child c;
 	int fd[2], n, r = -1;
-	bool written;
 
-	a->asked = ac->checker;
-	if ((argv[0] = strdup(ac->checker)) == NULL)
-		return -1;
 	n = snprintf(text, sizeof(text), "%s%c%s%cY%lld%c", l->name, 0,
 	    l->password, 0, (long long)time(NULL), 0);
-	if (n > 0 && pipe(fd) == 0) {
-		r = child_start(e, &c, fd[0], 3, ac->checker, argv,
-		    env);
-		(void)close(fd[0]);	/* fits a pipe: no wait here */
-		written = r == 0 && (write(fd[1], text, (size_t)n) == n ||
-		    errno == EPIPE);	/* it may know without reading */
-		(void)close(fd[1]);
+	if (argv[0] != NULL && pipe(fd) == 0) {
+		/* no wait: a pipe has room for it */
+		if (write(fd[1], text, (size_t)n) == n)
+			r = child_start(e, &c, fd[0], 3, checker, argv, env);
+		file_close(fd[0]);
+		file_close(fd[1]);
 		if (r == 0)
-			r = child_wait(e, &c, check_time(l), &a->status);
-		if (r == 0 && !written) {
-			errno = EIO;
-			r = -1;
-		}
+			r = child_wait(e, &c, check_time(l), status);
 	}
 	text_wipe(text, sizeof(text));
 	file_free(argv[0]);
-	if (r != 0) {
+	return r == 0 ? 0 : -1;
+}
+
+/* Exit 0: the password is right, 1: it is wrong; the rest is an error. */
+static int
+ask_checker(struct env *e, const struct accounts *ac, const struct login *l,
+    struct account *a)
+{
+	a->asked = ac->checker;
+	if (run_checker(e, ac->checker, l, &a->status) == -1) {
 		a->status = 0;		/* errno has the cause */
 		return -1;
 	}
@@ -126,10 +129,10 @@ static int ask_program(struct env *e, const struct accounts *ac, const struct
 }
 
 /*
- * The exit statuses of a checkpassword program that last: its interface has 2
- * for misuse and 111 for trouble that may pass, others have 100 for trouble
- * that does not; 64 and up are those of sysexits(3), and a shell ends with 126
- * or 127 where it may not or cannot run a program.  A signal may pass.
+ * The exit statuses of a checkpassword program that a retry does not change.
+ * Its interface has 2 for misuse and 111 for temporary errors, other programs
+ * have 100 for permanent ones; 64 and up are those of sysexits(3), 126 and 127
+ * those of a shell that may not or cannot run a program.  A signal may pass.
  */
 bool
 password_trouble_lasts(const struct account *a)
@@ -151,50 +154,54 @@ password_trouble_lasts(const struct account *a)
 static bool
 digest_right(const struct login *l, const char *secret)
 {
-	static const char hex[] = "0123456789abcdef";
-	unsigned char got[MD5_LEN];
-	unsigned diff = l->digest.n != 2 * MD5_LEN;
+	unsigned char digest[MD5_LEN];
+	char want[2 * MD5_LEN + 1];
 	struct md5 m;
-	size_t i;
 
 	md5_begin(&m);
 	md5_add(&m, l->stamp, strlen(l->stamp));
 	md5_add(&m, secret, strlen(secret));
-	md5_end(&m, got);
-	for (i = 0; i < 2 * MD5_LEN && i < l->digest.n; i++)
-		diff |= (unsigned)(l->digest.p[i] ^ hex[got[i / 2] >>
-		    (i % 2 == 0 ? 4 : 0) & 15]);
-	return diff == 0;
+	md5_end(&m, digest);
+	text_hex(want, digest, sizeof(digest));
+	return equal_constant_time(l->digest, text_of(want));
 }
 
-/* APOP, and the users of APOP at PASS. */
-static int check_secret(const struct accounts *ac, const struct login *l, struct
-    account *a, bool *done) {
+/*
+ * Checks the digest of APOP, and refuses at PASS the users who have a secret
+ * for it: that must not cross in the clear.  0, or -1 with errno.
+ */
+static int
+check_secret(const struct accounts *ac, const struct login *l,
+    struct account *a)
+{
 	char secret[PASSWORD_LEN];
+	bool apop = l->password == NULL;
+	const char *wrong = NULL;
 	int r;
 
-	*done = l->password == NULL;
-	if (ac->secrets == NULL || (!*done && l->tls))
+	if (ac->secrets == NULL || (!apop && l->tls))
 		return 0;
 	a->asked = ac->secrets;
 	r = account_line(ac->secrets, true, l->name, secret, sizeof(secret));
 	if (r == -1)
 		return -1;
-	if (r == 1 && !*done && a->reason == NULL)
-		a->reason = "apop";	/* his secret is not for the clear */
-	if (*done && a->reason == NULL && (r == 0 ||
-	    !digest_right(l, secret)))
-		a->reason = r == 0 ? "nosecret" : "digest";
+	if (!apop)
+		wrong = r == 1 ? "apop" : NULL;
+	else if (r == 0)
+		wrong = "nosecret";
+	else if (!digest_right(l, secret))
+		wrong = "digest";
+	if (a->reason == NULL)
+		a->reason = wrong;
 	return 0;
 }
 
-/* What is asked, and what the process that looks it up says of it. */
+/* A login, and what the process that checks it says of it. */
 struct question {
 	const struct accounts *accounts;
 	const struct login *login;
-	struct account account;	/* reason and asked are this program's */
+	struct account account;	/* its reason and asked point to constants */
 	int error;		/* errno, or 0 */
-	bool done;		/* no program of -c is to be asked */
 };
 
 /*
@@ -208,35 +215,28 @@ find_account(void *arg)
 	const struct accounts *ac = q->accounts;
 	const struct login *l = q->login;
 	struct account *a = &q->account;
-	int r = account_find(ac, l->name, a);
 
-	if (r == 0)
-		r = check_secret(ac, l, a, &q->done);
-	if (r == -1)
+	if (account_find(ac, l->name, a) == -1 || check_secret(ac, l, a) == -1)
 		q->error = errno;
-	else if (!q->done && ac->checker == NULL)
+	else if (l->password != NULL && ac->checker == NULL)
 		check_hash(a, l->password);
 	text_wipe(a->hash, sizeof(a->hash));
 }
 
-int password_check(struct env *e, const struct accounts *ac, const struct login
-    *l, struct account *a) {
-	struct question q;
+int
+password_check(struct env *e, const struct accounts *ac, const struct login *l,
+    struct account *a)
+{
+	struct question q = { ac, l, { 0 }, 0 };
+	int r;
 
-	memset(&q, 0, sizeof(q));
-	q.accounts = ac;
-	q.login = l;
-	q.account.asked = ac->passwd != NULL ? ac->passwd : "passwd";
+	q.account.asked = account_source(ac);
+	r = child_ask(e, find_account, &q, sizeof(q), &l->until);
 	*a = q.account;
-	if (child_ask(e, find_account, &q, sizeof(q), &l->until) ==
-	    -1)
+	if (r == -1 || (errno = q.error) != 0)
 		return -1;
-	*a = q.account;
-	if (q.error != 0) {
-		errno = q.error;
-		return -1;
-	}
-	if (q.done || ac->checker == NULL)
+	if (l->password == NULL || ac->checker == NULL)
 		return 0;
-	return ask_program(e, ac, l, a);	/* for anybody: see its time */
+	/* unknown names as well: they must take the same time */
+	return ask_checker(e, ac, l, a);
 }

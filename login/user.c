@@ -11,8 +11,8 @@
 #include "login/login.h"
 
 /*
- * Runs fn(arg) with the spool directory's group in force, the one group right
- * that a session keeps besides the user's own: for name.lock and nothing else.
+ * Runs fn(arg) in the spool directory's group, the one right that a session
+ * keeps besides the user's own: for name.lock and nothing else.
  */
 static int
 as_spool(const struct ids *ids, int (*fn)(void *), void *arg)
@@ -24,7 +24,7 @@ as_spool(const struct ids *ids, int (*fn)(void *), void *arg)
 	r = fn(arg);
 	saved = errno;
 	if (setegid(ids->gid) == -1)
-		abort();		/* never go on with it */
+		abort();		/* never go on in that group */
 	errno = saved;
 	return r;
 }
