@@ -17,6 +17,10 @@
 #include <stdio.h>
 #include <time.h>
 
+/* Spools above 2 GB and file times after 2038, on 32-bit machines too. */
+_Static_assert(sizeof(off_t) == 8, "off_t needs 64 bits");
+_Static_assert(sizeof(time_t) == 8, "time_t needs 64 bits");
+
 /* -DPOPPER_PORTABLE builds the portable ways of everything, on Linux too. */
 #if defined(__linux__) && !defined(POPPER_PORTABLE)
 #define POPPER_LINUX	1
