@@ -778,6 +778,7 @@ static const struct {
 	{ false, ">From bob Sat Jan  3 01:05:34 1996\n" },
 	{ false, "From:bob Sat Jan  3 01:05:34 1996\n" },
 	{ false, "From\n" },
+	{ false, "From bob Sat Jan  3 01:05:34 1996\r" },
 	{ false, "From \nA: b\n" },
 	{ false, "From bob 820631160\nA: b\n" },
 	{ false, "From bob Sat Jan  3 1996\nA: b\n" },
@@ -1268,6 +1269,7 @@ random_text(struct buf *f, uint64_t *seed, size_t words)
 		WORD("\nContent-Length: 9\n"), WORD("\n\nFrom x 1:30 1996 on\n")
 	};
 	size_t i, w;
+	char c;
 
 	for (i = 0; i < words; i++) {
 		w = below(seed, sizeof(word) / sizeof(word[0]) + 8);
@@ -1277,9 +1279,10 @@ random_text(struct buf *f, uint64_t *seed, size_t words)
 			buf_str(f, &"\n\n\n"[below(seed, 3)]);
 			random_from(f, seed);
 			buf_str(f, below(seed, 4) > 0 ? "\nA: b\n" : "A: b\n");
-		} else if (w % 8 < 7)
-			buf_fill(f, "aF.\r"[below(seed, 4)], below(seed, 90));
-		else
+		} else if (w % 8 < 7) {
+			c = "aF.\r"[below(seed, 4)];
+			buf_fill(f, c, below(seed, 90));
+		} else
 			buf_fill(f, 'b', below(seed, 9000));
 	}
 }
@@ -1376,6 +1379,7 @@ random_file(struct buf *f, uint64_t *seed)
 {
 	size_t places[PLACES + 1] = { 0 }, n = 1, want = below(seed, PLACES);
 	struct buf m = { NULL, 0, 0 };
+	size_t debris;
 
 	f->n = 0;
 	while (n <= want) {
@@ -1386,8 +1390,10 @@ random_file(struct buf *f, uint64_t *seed)
 		buf_add(f, m.p, m.n);
 		m.n = 0;
 	}
-	if (below(seed, 10) == 0)
-		buf_add(&m, &"\n\r\n\0\n"[below(seed, 4)], 1 + below(seed, 2));
+	if (below(seed, 10) == 0) {
+		debris = below(seed, 4);
+		buf_add(&m, &"\n\r\n\0\n"[debris], 1 + below(seed, 2));
+	}
 	if (below(seed, 20) == 0)
 		buf_str(&m, below(seed, 2) == 0 ? C1 : "A: b\n");
 	buf_add(&m, f->p, f->n);
