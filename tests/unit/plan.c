@@ -237,11 +237,11 @@ redo(size_t i, size_t end, const char *text, uint64_t len, uint64_t room,
 	if (!all_whole(room, dst, by_text ? len : 0))
 		return false;
 	for (k = i; k < end; k++) {
-		memcpy(fresh + at, source(&v[k]), v[k].len);
+		memcpy(fresh + at, source(&v[k]), (size_t)v[k].len);
 		at += v[k].len;
 	}
-	memcpy(w.now + dst, by_text ? text : fresh, len);
-	if (memcmp(w.now + dst, w.new + dst, len) == 0)
+	memcpy(w.now + dst, by_text ? text : fresh, (size_t)len);
+	if (memcmp(w.now + dst, w.new + dst, (size_t)len) == 0)
 		return true;
 	note("the step at piece %zu, done again, gives another text", i);
 	return false;
@@ -261,7 +261,7 @@ one_step(size_t i, size_t end, uint64_t room, uint64_t *seed)
 			note("a step's new text is not one run");
 			return false;
 		}
-		memcpy(text + len, source(&v[k]), v[k].len);
+		memcpy(text + len, source(&v[k]), (size_t)v[k].len);
 		len += v[k].len;
 	}
 	if (v[i].flags & PIECE_TEXT && len > room) {
@@ -269,7 +269,7 @@ one_step(size_t i, size_t end, uint64_t room, uint64_t *seed)
 		    (unsigned long long)len, (unsigned long long)room);
 		return false;
 	}
-	if (memcmp(text, w.new + v[i].dst, len) != 0) {
+	if (memcmp(text, w.new + v[i].dst, (size_t)len) != 0) {
 		note("the step at piece %zu gives another text", i);
 		return false;
 	}

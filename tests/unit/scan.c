@@ -232,12 +232,13 @@ known_end(const struct buf *f, const struct msgs *old, size_t at)
 
 	if (old == NULL)
 		return f->n;
-	if (old->end > at && old->end < next && is_known(f, old, old->end))
-		next = old->end;
+	if (old->end > at && old->end < next &&
+	    is_known(f, old, (size_t)old->end))
+		next = (size_t)old->end;
 	for (i = 0; i < old->n; i++)
 		if (old->v[i].offset > at && old->v[i].offset < next &&
-		    is_known(f, old, old->v[i].offset))
-			next = old->v[i].offset;
+		    is_known(f, old, (size_t)old->v[i].offset))
+			next = (size_t)old->v[i].offset;
 	return next;
 }
 
