@@ -51,10 +51,10 @@ lost(struct pop *p, int code, const char *why)
 	char helper[POP_LINE / 2];
 
 	pop_close(p);
-	snprintf(helper, sizeof(helper), "%s", why);
-	if (!p->cancelled)
-		dial_reason(&p->dial, helper, sizeof(helper));
-	snprintf(p->text, sizeof(p->text), "%s: %s", p->host, helper);
+	helper[0] = '\0';
+	dial_reason(&p->dial, helper, sizeof(helper));
+	snprintf(p->text, sizeof(p->text), "%s: %s%s%s", p->host, why,
+	    *helper != '\0' ? "; the helper: " : "", helper);
 	p->code = code;
 	return POP_LOST;
 }
