@@ -108,6 +108,7 @@ case 'the command is words, and no shell' => sub {
 	unlink "$dir/helper.args";
 	run("-P 3 -p 7 -u a -e '$dir/helper  %h:%p %%h %x \$HOME \`id\` ;id " .
 	    "a%hb\"c d\" >$dir/file' h-1.example 3<$dir/pass");
+	tmux(qw(resize-window -x 140 -y 24));
 	shows(qr/^popcard: h-1\.example: .* the helper: no \^\[\]0;owned\^G$/m,
 	    'its last words, made safe');
 	is(Service::read_file("$dir/helper.args"), join('', map { "<$_>\n" }
@@ -130,6 +131,7 @@ case 'a host or port that could be something else is refused' => sub {
 
 case 'a helper that is not there' => sub {
 	run("-e /no/such/helper localhost");
+	tmux(qw(resize-window -x 140 -y 24));
 	shows(qr{^popcard: localhost: .* the helper: /no/such/helper: No such file.*^status=75$}ms,
 	    'it is said');
 };
