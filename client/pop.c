@@ -403,8 +403,8 @@ pop_xmit_end(struct pop *p)
 	if (xmit_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
 		return POP_LOST;
 	if ((r = reply(p, POP_WORK)) == POP_LOST && p->code == EX_TEMPFAIL) {
-		/* Nobody knows; another try could send it twice, so that is
-		 * for a person to decide. */
+		/* Another try could send it twice: that is for the user
+		 * to decide. */
 		p->code = EX_IOERR;
 		len = strlen(p->text);
 		snprintf(p->text + len, sizeof(p->text) - len,

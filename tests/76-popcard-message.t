@@ -34,7 +34,7 @@ case 'a message: fields first, folded, nothing that steers' => sub {
 	    if $locale;
 	like($seen, qr/umlaut \x{e4} cjk \x{4e2d}\x{6587}/,
 	    'other characters are themselves') if $locale;
-	like($seen, qr/nul \^\@ end/, 'text goes on behind a NUL');
+	like($seen, qr/nul \^\@ end/, 'text goes on after a NUL');
 	like($seen, qr/^(?:(?:word ?)+\n){2}(?:word )+last$/m,
 	    'a long line is folded at a space');
 	keys_in('Space');
