@@ -79,7 +79,7 @@ account_url(struct pop *p, const char *url)
 	}
 	at = s + strcspn(s, *s == '[' ? "]/" : ":/");
 	if (*s == '[' && *at != ']')
-		return "the ] behind the address is missing";
+		return "the ] after the address is missing";
 	if (!url_part(s + (*s == '['), at, p->host, sizeof(p->host)))
 		return "the host is not valid";
 	at += *s == '[';

@@ -36,14 +36,14 @@ draft_dir(char *path, size_t size)
 	return n > 0 && (size_t)n + sizeof(draft_name) <= size;
 }
 
+/* Complete the path of a draft, which begins with the directory. */
 static void
-use_draft(struct session *s, const char *name)
+name_draft(struct session *s, const char *name)
 {
 	size_t n;
 
 	n = strlen(s->draft);
 	snprintf(s->draft + n, sizeof(s->draft) - n, "%s", name);
-	last_words("popcard: a draft is kept in %s", s->draft);
 }
 
 static void
@@ -68,7 +68,7 @@ new_draft(struct session *s, const struct text *draft)
 		s->draft[0] = '\0';
 		return false;
 	}
-	use_draft(s, draft_name);
+	name_draft(s, draft_name);
 	fd = mkstemp(s->draft);
 	ok = fd != -1 && write(fd, draft->s, draft->n) == (ssize_t)draft->n;
 	if (fd != -1 && close(fd) == -1)
@@ -77,7 +77,9 @@ new_draft(struct session *s, const struct text *draft)
 		last_words("popcard: a draft is kept in %s", s->draft);
 	else {
 		say(&s->screen, "No room for a draft: %s", strerror(errno));
-		remove_draft(s);
+		if (fd != -1)
+			unlink(s->draft);
+		s->draft[0] = '\0';
 	}
 	return ok;
 }
@@ -232,10 +234,14 @@ compose_kept(struct session *s)
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 		    0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
 			break;
-	if (e != NULL)
-		use_draft(s, e->d_name);
+	if (e != NULL) {
+		name_draft(s, e->d_name);
+		last_words("popcard: a draft is kept in %s", s->draft);
+	}
+	else
+		s->draft[0] = '\0';
 	closedir(dir);
-	if (e != NULL && choice(&s->screen, "yn", "Take up the draft kept in "
+	if (s->draft[0] != '\0' && choice(&s->screen, "yn", "Take up the draft kept in "
 	    "%s? (y)es, (n)o", s->draft) == 'y')
 		edit_draft(s);
 	else {

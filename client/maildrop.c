@@ -170,8 +170,11 @@ list_unread(struct session *s)
 	}
 	if (any)
 		return;
-	last = ask(s, POP_WAIT, "LAST") && (p = s->pop.text,
-	    text_number(&p, LONG_MAX, &i)) ? i : s->n;
+	last = s->n;
+	if (ask(s, POP_WAIT, "LAST")) {
+		p = s->pop.text;
+		text_number(&p, LONG_MAX, &last);
+	}
 	for (i = 0; i < s->n; i++)
 		s->msg[i].unread = i >= last;
 }

@@ -51,10 +51,10 @@ lost(struct pop *p, int code, const char *why)
 	char helper[POP_LINE / 2];
 
 	pop_close(p);
-	snprintf(helper, sizeof(helper), "%s", why);
-	if (!p->cancelled)
-		dial_reason(&p->dial, helper, sizeof(helper));
-	snprintf(p->text, sizeof(p->text), "%s: %s", p->host, helper);
+	helper[0] = '\0';
+	dial_reason(&p->dial, helper, sizeof(helper));
+	snprintf(p->text, sizeof(p->text), "%s: %s%s%s", p->host, why,
+	    *helper != '\0' ? "; the helper: " : "", helper);
 	p->code = code;
 	return POP_LOST;
 }
@@ -403,8 +403,8 @@ pop_xmit_end(struct pop *p)
 	if (xmit_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
 		return POP_LOST;
 	if ((r = reply(p, POP_WORK)) == POP_LOST && p->code == EX_TEMPFAIL) {
-		/* Nobody knows; another try could send it twice, so that is
-		 * for a person to decide. */
+		/* Another try could send it twice: that is for the user
+		 * to decide. */
 		p->code = EX_IOERR;
 		len = strlen(p->text);
 		snprintf(p->text + len, sizeof(p->text) - len,

@@ -18,7 +18,7 @@
 #include "submit.h"
 
 /*
- * The bare addresses of an address list (RFC 5322 3.4), each with '\0' behind:
+ * The bare addresses of an address list (RFC 5322 3.4), each followed by '\0':
  * names, comments, groups and routes are left out.
  */
 static void
@@ -80,10 +80,10 @@ lacking(const struct text *list, const struct text *other, size_t *from)
 }
 
 /*
- * The server mails to those whom the header names. So recipients given as
- * arguments and missing there are added in a Bcc field, which sendmail takes
- * out again; and a header that names others than the arguments do is refused,
- * since they would get mail that was not for them.
+ * The server sends the message to the addresses in the header. So recipients
+ * given as arguments that are missing there are added in a Bcc field, which
+ * sendmail removes; and a header with an address that the arguments lack
+ * is refused, because it would get the message as well.
  */
 static bool
 agree(const char *mail, size_t n, const struct text *args, struct text *bcc)
@@ -105,7 +105,7 @@ agree(const char *mail, size_t n, const struct text *args, struct text *bcc)
 		error("a message with Resent- fields cannot be sent: who gets "
 		    "it would be the server's guess");
 	else if (args->n + named.n == 0)
-		error("nobody is named as a recipient");
+		error("there is no recipient");
 	else if (args->n > 0 && (a = lacking(&named, args, &i)) != NULL)
 		error("the header names %s, the arguments do not", a);
 	else
@@ -120,7 +120,7 @@ agree(const char *mail, size_t n, const struct text *args, struct text *bcc)
 	return ok;
 }
 
-/* The message as a parcel; the header's end is marked where it is not. */
+/* Send a message, with an empty line after the header if it has none. */
 static int
 post(struct pop *p, const char *s, size_t n, const struct text *bcc)
 {
@@ -147,24 +147,19 @@ misuse(const char *why)
 	return EX_USAGE;
 }
 
-int
-submit_main(struct pop *p, int argc, char **argv)
+/* The options of sendmail; an exit status. */
+static int
+submit_options(int argc, char **argv, int *fd, bool *header)
 {
-	struct text mail = { 0 }, args = { 0 }, bcc = { 0 };
-	const char *url, *why, *s;
-	size_t skip;
 	char *end;
-	int c, fd, i, first;
-	bool header;
+	int c;
 
-	fd = -1;
-	header = false;
 	opterr = 0;		/* it would write what it was given */
 	while ((c = getopt(argc, argv, "B:b:F:f:GimnN:o:P:R:r:stUV:v")) != -1)
 		switch (c) {
 		case 'P':
-			fd = (int)strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || fd < 3)
+			*fd = (int)strtol(optarg, &end, 10);
+			if (*optarg == '\0' || *end != '\0' || *fd < 3)
 				return misuse("-P wants a descriptor above "
 				    "2");
 			break;
@@ -173,7 +168,7 @@ submit_main(struct pop *p, int argc, char **argv)
 				return misuse("of -b only -bm is known");
 			break;
 		case 't':
-			header = true;
+			*header = true;
 			break;
 		case '?':
 			return misuse("an option is not known or "
@@ -181,20 +176,34 @@ submit_main(struct pop *p, int argc, char **argv)
 		default:	/* sendmail's; the server decides */
 			break;
 		}
-	url = getenv("POPCARD_URL");
-	for (i = first = optind; i < argc; i++) {
-		for (s = argv[i]; *s != '\0'; s++)
+	return EX_OK;
+}
+
+/* Append the addresses of the arguments to args; *url is the last URL there. */
+static int
+submit_arguments(char **arg, const char **url, struct text *args)
+{
+	const char *s;
+
+	for (; *arg != NULL; arg++) {
+		for (s = *arg; *s != '\0'; s++)
 			if (iscntrl((unsigned char)*s))
 				return misuse("a recipient is not valid");
-		if (strncasecmp(argv[i], "pop://", 6) == 0 ||
-		    strncasecmp(argv[i], "pops://", 7) == 0)
-			url = argv[i];
-		else	/* the recipients move together */
-			argv[first++] = argv[i];
+		if (strncasecmp(*arg, "pop://", 6) == 0 ||
+		    strncasecmp(*arg, "pops://", 7) == 0)
+			*url = *arg;
+		else
+			addresses(*arg, args);
 	}
-	if (header && first > optind)
-		return misuse("recipients come with -t or as arguments, "
-		    "not both");
+	return EX_OK;
+}
+
+/* Find the account by its URL, and the password; an exit status. */
+static int
+submit_account(struct pop *p, const char *url, int fd)
+{
+	const char *why;
+
 	if (url == NULL)
 		return misuse("no account: give a POP URL or set "
 		    "POPCARD_URL");
@@ -203,19 +212,28 @@ submit_main(struct pop *p, int argc, char **argv)
 		return EX_USAGE;
 	}
 	account_helper(p, NULL);
-	if ((why = account_secret(p, fd)) != NULL) {
-		if (*why == '\0')
-			return misuse("no password: use -P or "
-			    "POPCARD_PASSFILE");
-		error("the password: %s", why);
-		return EX_NOPERM;
-	}
-	/* All of it first: half a message is never sent. */
+	if ((why = account_secret(p, fd)) == NULL)
+		return EX_OK;
+	if (*why == '\0')
+		return misuse("no password: use -P or POPCARD_PASSFILE");
+	error("the password: %s", why);
+	return EX_NOPERM;
+}
+
+/* Read the message from standard input, all of it, and send it. */
+static int
+submit_message(struct pop *p, const struct text *args)
+{
+	struct text mail = { 0 }, bcc = { 0 };
+	const char *s;
+	size_t skip;
+	int code;
+
 	if (!read_all(STDIN_FILENO, &mail)) {
 		error("the message: %s", strerror(errno));
-		c = mail.cut ? EX_DATAERR : EX_IOERR;
+		code = mail.cut ? EX_DATAERR : EX_IOERR;
 		text_free(&mail);
-		return c;
+		return code;
 	}
 	if (mail.n == 0)
 		text_add(&mail, "\n", 1);
@@ -223,20 +241,42 @@ submit_main(struct pop *p, int argc, char **argv)
 	if (mail.n > 5 && memcmp(mail.s, "From ", 5) == 0 &&
 	    (s = memchr(mail.s, '\n', mail.n)) != NULL)
 		skip = (size_t)(s - mail.s) + 1;	/* mbox, not mail */
-	for (i = optind; i < first; i++)
-		addresses(argv[i], &args);
-	c = EX_DATAERR;
-	if (agree(mail.s + skip, mail.n - skip, &args, &bcc)) {
-		c = EX_OK;
+	code = EX_DATAERR;
+	if (agree(mail.s + skip, mail.n - skip, args, &bcc)) {
+		code = EX_OK;
 		if (post(p, mail.s + skip, mail.n - skip, &bcc) != POP_OK) {
 			error("not sent: %s", p->text);
-			c = p->code;
+			code = p->code;
 		} else
 			pop_quit(p);	/* sent, whatever this says */
 	}
-	account_wipe(p);
 	text_free(&mail);
-	text_free(&args);
 	text_free(&bcc);
-	return c;
+	return code;
+}
+
+int
+submit_main(struct pop *p, int argc, char **argv)
+{
+	struct text args = { 0 };
+	const char *url;
+	int code, fd;
+	bool header;
+
+	fd = -1;
+	header = false;
+	url = getenv("POPCARD_URL");
+	code = submit_options(argc, argv, &fd, &header);
+	if (code == EX_OK)
+		code = submit_arguments(argv + optind, &url, &args);
+	if (code == EX_OK && header && args.n > 0)
+		code = misuse("recipients come with -t or as arguments, "
+		    "not both");
+	if (code == EX_OK)
+		code = submit_account(p, url, fd);
+	if (code == EX_OK)
+		code = submit_message(p, &args);
+	account_wipe(p);
+	text_free(&args);
+	return code;
 }

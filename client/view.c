@@ -146,7 +146,7 @@ prompt(struct screen *s, const char *what, char *line, size_t size)
 	for (n = strlen(line);;) {
 		room = term_cols() - (int)strlen(what) - 2;
 		from = room > 0 && n > (size_t)room ? n - (size_t)room : 0;
-		while (((unsigned char)line[from] & 0xc0) == 0x80 && from < n)
+		while (from < n && (line[from] & 0xc0) == 0x80)
 			from++;
 		line[n] = '\0';
 		say(s, "%s%s_", what, line + from);

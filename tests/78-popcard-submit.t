@@ -37,9 +37,9 @@ sub submit {
 #
 # In sendmail's place
 #
-my $letter = "To: bob\@example.org\nSubject: h\n\ntext\n";
+my $message = "To: bob\@example.org\nSubject: h\n\ntext\n";
 
-# A letter goes out; what the stand-in got is what came into the spool.
+# A message is sent; the stand-in has put what it got into the spool.
 sub sends {
 	my ($title, $env, $input, $args, $expected) = @_;
 	$pop->fill('');
@@ -51,15 +51,15 @@ sub sends {
 }
 
 case '-s: a message from standard input' => sub {
-	sends('with sendmail\'s options', {}, $letter,
+	sends('with sendmail\'s options', {}, $message,
 	    [qw(-oem -oi -f me@example.org -F Me -B 8BITMIME -N never -t)],
-	    $letter);
-	sends('the recipient as an argument', {}, $letter,
-	    ['-oi', '--', 'bob@EXAMPLE.org'], $letter);
+	    $message);
+	sends('the recipient as an argument', {}, $message,
+	    ['-oi', '--', 'bob@EXAMPLE.org'], $message);
 	sends('dots and line ends', {},
 	    "To: b\r\n\r\n.\n..\n.x\r\n\n.\nlast", [],
 	    "To: b\n\n.\n..\n.x\n\n.\nlast\n");
-	sends('an mbox line in front', {}, "From b Mon\n$letter", [], $letter);
+	sends('an mbox line in front', {}, "From b Mon\n$message", [], $message);
 	sends('no header at all', {}, "hello\n", ['b'],
 	    "Bcc: b\n\nhello\n");
 	sends('nothing at all', {}, '', ['b'], "Bcc: b\n\n");
@@ -79,18 +79,18 @@ case '-s: recipients that the header lacks go into Bcc' => sub {
 		like($said, qr/the header names \S+, the arguments do not/,
 		    'with a reason');
 	}
-	is((submit({}, "Resent-To: x\n$letter", 'x'))[0], 65,
+	is((submit({}, "Resent-To: x\n$message", 'x'))[0], 65,
 	    'a resent message is refused');
 	is((submit({}, "Subject: x\n\nTo: body\n", '-t'))[0], 65,
-	    'nobody named: refused');
+	    'no recipient: refused');
 };
 
 case '-s: where the account comes from' => sub {
 	my %none = (POPCARD_URL => undef);
-	sends('a URL as an argument', \%none, $letter, [$url], $letter);
+	sends('a URL as an argument', \%none, $message, [$url], $message);
 	for ("pop://alice\@127.0.0.1:$port", "POP://alice\@127.0.0.1:$port/",
 	    "pop://%61lic%65;auth=*\@127.0.0.1:$port") {
-		sends($_, { POPCARD_URL => $_ }, $letter);
+		sends($_, { POPCARD_URL => $_ }, $message);
 	}
 	for ('', 'alice@host', 'http://host', 'pop://', 'pop://@', 'pop://a@',
 	    'pop://a;AUTH=+APOP@host', 'pop://a;AUTH=@host', 'pop://a;x@host',
@@ -99,34 +99,34 @@ case '-s: where the account comes from' => sub {
 	    'pop://a@h:x', 'pop://a@h:', 'pop://a@h:99999999999999999999',
 	    'pop://a@[::1', 'pop://a@[]', 'pop://a@[::1]x', 'pop://a@h/inbox',
 	    'pop://' . 'a' x 249 . '@h', 'pop://a@' . 'h' x 256) {
-		my ($status, $said) = submit({ POPCARD_URL => $_ }, $letter);
+		my ($status, $said) = submit({ POPCARD_URL => $_ }, $message);
 		is($status, 64, "not a URL of ours: '$_'");
 	}
-	is((submit(\%none, $letter))[0], 64, 'none: wrong usage');
+	is((submit(\%none, $message))[0], 64, 'none: wrong usage');
 	chmod 0640, "$dir/pass";
-	my ($status, $said) = submit({}, $letter);
+	my ($status, $said) = submit({}, $message);
 	is($status, 77, 'a password file that others may read: refused');
 	like($said, qr/0600/, 'with a reason');
 	chmod 0600, "$dir/pass";
 	symlink "$dir/pass", "$dir/link";
-	is((submit({ POPCARD_PASSFILE => "$dir/link" }, $letter))[0], 77,
+	is((submit({ POPCARD_PASSFILE => "$dir/link" }, $message))[0], 77,
 	    'a symbolic link: refused');
-	is((submit({ POPCARD_PASSFILE => undef }, $letter))[0], 64,
+	is((submit({ POPCARD_PASSFILE => undef }, $message))[0], 64,
 	    'no password: wrong usage');
 	Service::write_file("$dir/bad", "s3cret\tQUIT\n", 0600);
-	is((submit({ POPCARD_PASSFILE => "$dir/bad" }, $letter))[0], 77,
+	is((submit({ POPCARD_PASSFILE => "$dir/bad" }, $message))[0], 77,
 	    'a password with a control character: refused');
 	open my $fd, '<', "$dir/pass" or die;
 	my $n = fileno $fd;
 	fcntl $fd, F_SETFD, 0;		# open in the child, too
 	sends('a password from a descriptor', { POPCARD_PASSFILE => undef },
-	    $letter, ['-P', $n], $letter);
+	    $message, ['-P', $n], $message);
 };
 
 case '-s: usage' => sub {
-	is((submit({}, $letter, "-\e[31m"))[1], 'popcard: an option is not known ' .
+	is((submit({}, $message, "-\e[31m"))[1], 'popcard: an option is not known ' .
 	    "or lacks its argument\n", 'no option is shown as it is');
-	is((submit({}, $letter, @$_))[0], 64, join(' ', @$_) =~ s/\n/ LF /r)
+	is((submit({}, $message, @$_))[0], 64, join(' ', @$_) =~ s/\n/ LF /r)
 	    for ['-bs'], ['-bd'], ['-Z'], ['-P', 'x'], ['-P', '0'],
 	    ['-P', '2'], ['-t', 'bob'], ['-f'], ["a\nb"];
 };
@@ -135,35 +135,35 @@ case '-s: sendmail\'s exit codes for what goes wrong' => sub {
 	my %exit = (69 => 69, 75 => 75, 67 => 69, 1 => 69);
 	for my $code (sort keys %exit) {
 		Service::write_file("$pop->{dir}/fail", $code);
-		my ($status, $said) = submit({}, $letter);
+		my ($status, $said) = submit({}, $message);
 		is($status, $exit{$code}, "the server's sendmail says $code");
 		like($said, qr/^popcard: not sent: /, 'and popcard so');
 	}
 	unlink "$pop->{dir}/fail";
 	$pop->fill($mail[0]);
 	my $other = $pop->login;
-	is((submit({}, $letter))[0], 75, 'the maildrop is in use: try later');
+	is((submit({}, $message))[0], 75, 'the maildrop is in use: try later');
 	$other->ask('QUIT');
-	is((submit({ POPCARD_PASSFILE => undef }, $letter, '-P', '9'))[0], 77,
+	is((submit({ POPCARD_PASSFILE => undef }, $message, '-P', '9'))[0], 77,
 	    'a descriptor that is not open');
 	Service::write_file("$dir/wrong", "wrong\n", 0600);
-	is((submit({ POPCARD_PASSFILE => "$dir/wrong" }, $letter))[0], 77,
+	is((submit({ POPCARD_PASSFILE => "$dir/wrong" }, $message))[0], 77,
 	    'a wrong password');
 	my $free = Service::free_port();
-	is((submit({ POPCARD_URL => "pop://a\@127.0.0.1:$free" }, $letter))[0],
+	is((submit({ POPCARD_URL => "pop://a\@127.0.0.1:$free" }, $message))[0],
 	    75, 'nobody answers');
 	is((submit({ POPCARD_URL => 'pop://a@[1:2:3]' },
-	    $letter))[0], 68, 'no such host');
+	    $message))[0], 68, 'no such host');
 	is($pop->spool, $mail[0], 'and nothing was sent');
 
 	my %ok = ('USER .*' => "+OK\r\n", 'PASS .*' => "+OK\r\n");
 	my @bad = (
 	    ['no XTND', 69],
 	    ['a greeting that is none', 76, greeting => "220 smtp\r\n"],
-	    ['lost before the parcel', 75, 'XTND XMIT' => undef],
-	    ['lost inside the parcel', 75, 'XTND XMIT' => "+OK\r\n",
+	    ['lost before the message', 75, 'XTND XMIT' => undef],
+	    ['lost inside the message', 75, 'XTND XMIT' => "+OK\r\n",
 		'Subject: h' => undef],
-	    ['lost behind the parcel: perhaps sent', 74,
+	    ['lost after the message: perhaps sent', 74,
 		'XTND XMIT' => "+OK\r\n", '.' => undef, '.*' => '']);
 	for (@bad) {
 		my ($title, $status, %reply) = @$_;
@@ -186,7 +186,7 @@ SKIP: {
 	eventually { length(Service::read_file("$dir/six") // '') };
 	case '-s: IPv6' => sub {
 		sends("[::1]:$p", { POPCARD_URL => "pop://alice\@[::1]:$p" },
-		    $letter, [], $letter);
+		    $message, [], $message);
 	};
 	Service::end($server);
 }

@@ -108,7 +108,8 @@ case 'the command is words, and no shell' => sub {
 	unlink "$dir/helper.args";
 	run("-P 3 -p 7 -u a -e '$dir/helper  %h:%p %%h %x \$HOME \`id\` ;id " .
 	    "a%hb\"c d\" >$dir/file' h-1.example 3<$dir/pass");
-	shows(qr/^popcard: h-1\.example: no \^\[\]0;owned\^G$/m,
+	tmux(qw(resize-window -x 140 -y 24));
+	shows(qr/^popcard: h-1\.example: .* the helper: no \^\[\]0;owned\^G$/m,
 	    'its last words, made safe');
 	is(Service::read_file("$dir/helper.args"), join('', map { "<$_>\n" }
 	    'h-1.example:7', '%h', '%x', '$HOME', '`id`', ';id',
@@ -130,7 +131,8 @@ case 'a host or port that could be something else is refused' => sub {
 
 case 'a helper that is not there' => sub {
 	run("-e /no/such/helper localhost");
-	shows(qr{^popcard: localhost: /no/such/helper: No such file.*^status=75$}ms,
+	tmux(qw(resize-window -x 140 -y 24));
+	shows(qr{^popcard: localhost: .* the helper: /no/such/helper: No such file.*^status=75$}ms,
 	    'it is said');
 };
 
