@@ -8,30 +8,37 @@
 #include "spool/spool.h"
 
 /*
- * Feeds the scanner the bytes at..end block by block.  What it leaves of one is
- * put right before the next, which is read to a page of its own; at the end it
- * leaves nothing.
+ * Feeds the scanner the bytes at..end in blocks of up to size bytes; begin: no
+ * further than is needed to tell an mbox.  What the scanner leaves of a block
+ * is moved before the next one, so that each is read to a page of its own; at
+ * the end it leaves nothing.
  */
 static int
-feed(int fd, uint64_t at, uint64_t end, struct scan *s, char *room,
-    size_t size)
+feed(int fd, uint64_t at, uint64_t end, struct scan *s, size_t size,
+    bool begin)
 {
-	char *block = room + MBOX_LINE;
+	char *room = aligned_alloc(PAGE, MBOX_LINE + size), *block;
 	size_t have = 0, want, used;
-	ssize_t n;
+	ssize_t n = -1;
 
+	if (room == NULL)
+		return -1;
+	block = room + MBOX_LINE;
 	do {
 		want = size - (size_t)(at % PAGE);
 		if (want > end - at)
 			want = (size_t)(end - at);
 		if ((n = file_some(fd, block, want, at)) == -1)
-			return -1;
+			break;
 		at += (uint64_t)n;
 		used = mbox_feed(s, block - have, have + (size_t)n, n == 0);
 		have += (size_t)n - used;
 		memmove(block - have, block + n - have, have);
+		if (begin && (s->where != SCAN_START || s->error != 0))
+			break;
 	} while (n > 0);
-	return 0;
+	file_free(room);
+	return n == -1 ? -1 : 0;
 }
 
 static ssize_t
@@ -40,9 +47,9 @@ look_in_file(void *arg, void *p, size_t n, uint64_t at)
 	return file_some(*(int *)arg, p, n, at);
 }
 
-/* Whether the file, which has end bytes, has a From_ line there. */
+/* Whether a file of end bytes has a From_ line at an offset. */
 static bool
-from_line(int fd, uint64_t at, uint64_t end)
+has_from_line(int fd, uint64_t at, uint64_t end)
 {
 	char text[FROM_MOST + FIELD_NAME];
 	ssize_t n = file_some(fd, text, end - at < sizeof(text) ?
@@ -53,9 +60,9 @@ from_line(int fd, uint64_t at, uint64_t end)
 }
 
 /*
- * The next place after at and before end where an earlier session has seen the
- * file end, or a message begin for that reason; or end.  *i: entries of old
- * that have been asked.
+ * The next offset between at and end where an earlier session has seen the file
+ * end, or a message begin for that reason; or end.  *i: the next entry of old
+ * to look at.
  */
 static uint64_t
 next_bound(int fd, const struct msgs *old, size_t *i, uint64_t at,
@@ -68,103 +75,84 @@ next_bound(int fd, const struct msgs *old, size_t *i, uint64_t at,
 	for (; *i < old->n; ++*i) {
 		m = &old->v[*i];
 		if (m->flags & MSG_ABUTS && m->offset > at &&
-		    m->offset < end && from_line(fd, m->offset, end))
+		    m->offset < end && has_from_line(fd, m->offset, end))
 			return m->offset;
 	}
-	return old->end > at && old->end < end && from_line(fd, old->end, end) ?
-	    old->end : end;
+	return old->end > at && old->end < end &&
+	    has_from_line(fd, old->end, end) ? old->end : end;
 }
 
+/* Scans the bytes from..end of a file, and from each such offset anew. */
 static int
-scan_all(int fd, uint64_t from, uint64_t end, struct scan *s)
+scan_bounded(int fd, uint64_t from, uint64_t end, struct scan *s)
 {
-	char *room = aligned_alloc(PAGE, MBOX_LINE + BLOCK);
 	uint64_t to;
 	size_t i = 0;
 	int r;
 
-	if (room == NULL)
-		return -1;
 	do {
 		to = next_bound(fd, s->old, &i, from, end);
-		r = feed(fd, from, to, s, room, BLOCK);
+		r = feed(fd, from, to, s, BLOCK, false);
 		mbox_bound(s);
 		from = to;
 	} while (r == 0 && to < end);
-	if (r == 0)
-		r = mbox_end(s);
-	file_free(room);
-	return r;
+	return r == 0 ? mbox_end(s) : -1;
 }
 
 int
-scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
+scan_part(int fd, uint64_t from, uint64_t end, struct msgs *t,
     const struct msgs *old, note_fn *note, void *arg)
 {
 	struct scan s;
 	int r;
 
-	memset(table, 0, sizeof(*table));
+	memset(t, 0, sizeof(*t));
 	if (old != NULL && (old->key.k[0] | old->key.k[1]) != 0)
-		table->key = old->key;
+		t->key = old->key;
 	else
-		(void)file_random(&table->key, sizeof(table->key));
+		(void)file_random(&t->key, sizeof(t->key));
 	if (fd == -1)
 		return 0;		/* no spool is an empty one */
-	mbox_begin(&s, table, old, from, end);
+	mbox_begin(&s, t, old, from, end);
 	s.note = note;
 	s.note_arg = arg;
 	s.look = look_in_file;
 	s.look_arg = &fd;
-	if ((r = scan_all(fd, from, end, &s)) == -1)
-		msgs_free(table);
+	if ((r = scan_bounded(fd, from, end, &s)) == -1)
+		msgs_free(t);
 	return r;
 }
 
 int
 scan_begins(int fd)
 {
-	char room[2 * MBOX_LINE];
-	struct msgs table = { .n = 0 };
+	struct msgs t = { .n = 0 };
 	struct scan s;
-	uint64_t at = 0;
-	size_t have = 0, used;
-	ssize_t n;
 	int r;
 
-	mbox_begin(&s, &table, NULL, 0, UINT64_MAX);
-	do {
-		n = file_some(fd, room + have, sizeof(room) - have, at);
-		if (n == -1)
-			return -1;
-		at += (uint64_t)n;
-		have += (size_t)n;
-		used = mbox_feed(&s, room, have, n == 0);
-		have -= used;
-		memmove(room, room + used, have);
-	} while (n > 0 && s.where == SCAN_START && s.error == 0);
-	r = mbox_end(&s);
-	msgs_free(&table);
+	mbox_begin(&s, &t, NULL, 0, UINT64_MAX);
+	if ((r = feed(fd, 0, UINT64_MAX, &s, PAGE, true)) == 0)
+		r = mbox_end(&s);
+	msgs_free(&t);
 	return r;
 }
 
 int
-scan_file(int fd, uint64_t size, struct msgs *table, const struct msgs *old)
+scan_file(int fd, uint64_t size, struct msgs *t, const struct msgs *old)
 {
-	return scan_part(fd, 0, size, table, old, NULL, NULL);
+	return scan_part(fd, 0, size, t, old, NULL, NULL);
 }
 
 int
 scan_same(int fd, const struct msg *m)
 {
-	char room[MBOX_LINE + PAGE];
 	struct msgs t = { .n = 0 };
 	struct scan s;
 	int r;
 
 	mbox_begin(&s, &t, NULL, m->offset, m->offset + m->head);
 	s.octets = m->octets;
-	r = feed(fd, m->offset, m->offset + m->head, &s, room, PAGE);
+	r = feed(fd, m->offset, m->offset + m->head, &s, PAGE, false);
 	if (r == 0 && (r = mbox_end(&s)) == -1 && errno == EILSEQ)
 		r = 0;
 	if (r == 0)
@@ -241,7 +229,7 @@ scan_same_body(int fd, const struct msg *a, int other, const struct msg *b)
 	char x[4 * PAGE], y[4 * PAGE];
 	size_t some;
 
-	if (n != body_bytes(b))		/* the line ends differ, no more */
+	if (n != body_bytes(b))		/* so only the line ends differ */
 		return 1;
 	for (; at < n; at += some) {
 		some = n - at < sizeof(x) ? (size_t)(n - at) : sizeof(x);
@@ -254,7 +242,7 @@ scan_same_body(int fd, const struct msg *a, int other, const struct msg *b)
 	return 1;
 }
 
-/* Whether t's messages are old's first ones, none of them a duplicate. */
+/* Whether t's messages are the first ones of old, and none is a duplicate. */
 static bool
 all_known(const struct msgs *t, const struct msgs *old)
 {
@@ -275,7 +263,7 @@ scan_numbers(int fd, struct msgs *t, const struct msgs *old)
 {
 	size_t n;
 
-	if (all_known(t, old))		/* sorting takes longer */
+	if (all_known(t, old))		/* faster than sorting */
 		return 0;
 	if (scan_bodies(fd, 0, UINT64_MAX, t, old, &n) == -1)
 		return -1;
