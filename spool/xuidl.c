@@ -1,10 +1,11 @@
 /*
  * Unique-ids that another server gave (-U): the X-UIDL: fields that it, or
  * contrib/keep-uidl, left in the spool.  A client that leaves its mail on the
- * server knows it by them, and fetches all of it again where they change.
+ * server knows it by them, and fetches all of it again if they change.
  *
- * The field comes from outside as well, so it counts only where it is a valid
- * unique-id that no other message has in any way (RFC 1939, 7).
+ * A sender can write the field too, so it counts only if it is a valid
+ * unique-id that no other message has, from a field or from popper (RFC 1939,
+ * 7).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +13,10 @@
 
 #include "spool/spool.h"
 
+enum { FIELD = sizeof("X-UIDL:") - 1, NAMES_SEED = 3 };
+
 static int
-by_text(const void *a, const void *b)
+name_by_text(const void *a, const void *b)
 {
 	const struct name *const *x = a, *const *y = b;
 
@@ -21,62 +24,71 @@ by_text(const void *a, const void *b)
 }
 
 static int
-by_msg(const void *a, const void *b)
+name_by_msg(const void *a, const void *b)
 {
 	const struct name *x = a, *y = b;
 
 	return (x->msg > y->msg) - (x->msg < y->msg);
 }
 
+/* RFC 1939, 7: one to 70 characters in the range 0x21 to 0x7e. */
 static bool
-valid(const char *s, size_t n)
+uidl_valid(struct str s)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if (s[i] <= 0x20 || s[i] >= 0x7f)
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] <= 0x20 || s.p[i] >= 0x7f)
 			return false;
-	return n > 0 && n <= UIDL_MOST;
+	return s.n > 0 && s.n <= UIDL_MOST;
 }
 
 static bool
-blank_char(char c)
+uidl_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
+static int
+add_name(struct names *x, const struct name *name)
+{
+	size_t room = x->room < 64 ? 64 : x->room + x->room / 2;
+	struct name *v;
+
+	if (x->n == x->room) {
+		if ((v = realloc(x->v, room * sizeof(*v))) == NULL)
+			return -1;
+		x->v = v;
+		x->room = room;
+	}
+	x->v[x->n++] = *name;
+	return 0;
+}
+
+/* Of several fields in a message the first valid one counts. */
 void
 xuidl_note(void *arg, size_t i, struct str line)
 {
 	struct names *x = arg;
 	struct name name = { .msg = (uint32_t)i };
-	struct name *v;
-	size_t k;
 
 	if (!mbox_field(line, "X-UIDL:") || i >= UINT32_MAX ||
 	    (x->n > 0 && x->v[x->n - 1].msg == i))
-		return;			/* the first one counts */
-	for (line.p += 7, line.n -= 7; line.n > 0 && blank_char(*line.p);
-	    line.p++)
+		return;
+	line.p += FIELD;
+	line.n -= FIELD;
+	for (; line.n > 0 && uidl_blank(*line.p); line.n--)
+		line.p++;
+	while (line.n > 0 && uidl_blank(line.p[line.n - 1]))
 		line.n--;
-	while (line.n > 0 && blank_char(line.p[line.n - 1]))
-		line.n--;
-	if (!valid(line.p, line.n))
+	if (!uidl_valid(line))
 		return;
 	memcpy(name.text, line.p, line.n);
-	if (x->n == x->room) {
-		k = x->room < 64 ? 64 : x->room + x->room / 2;
-		if ((v = realloc(x->v, k * sizeof(*v))) == NULL) {
-			x->full = true;
-			return;
-		}
-		x->v = v;
-		x->room = k;
-	}
-	x->v[x->n++] = name;
+	if (add_name(x, &name) == -1)
+		x->full = true;
 }
 
-/* Marks the names that two messages have, or that some message has anyway. */
+/* Marks the names that two messages have, or that popper gives to one. */
 static void
 mark_doubtful(struct name **v, size_t n, const struct msgs *t)
 {
@@ -88,7 +100,7 @@ mark_doubtful(struct name **v, size_t n, const struct msgs *t)
 			v[i - 1]->doubtful = v[i]->doubtful = true;
 	for (i = 0; i < t->n; i++) {
 		mbox_uid(&t->v[i], key.text);
-		found = bsearch(&k, v, n, sizeof(*v), by_text);
+		found = bsearch(&k, v, n, sizeof(*v), name_by_text);
 		if (found != NULL)
 			(*found)->doubtful = true;
 	}
@@ -106,7 +118,7 @@ xuidl_settle(struct names *x, const struct msgs *t)
 	}
 	for (i = 0; i < x->n; i++)
 		v[i] = &x->v[i];
-	qsort(v, x->n, sizeof(*v), by_text);
+	qsort(v, x->n, sizeof(*v), name_by_text);
 	mark_doubtful(v, x->n, t);
 	free(v);
 	for (i = n = 0; i < x->n; i++)
@@ -124,7 +136,7 @@ xuidl_find(const struct names *x, size_t i)
 
 	if (x->n == 0)
 		return NULL;
-	found = bsearch(&key, x->v, x->n, sizeof(*x->v), by_msg);
+	found = bsearch(&key, x->v, x->n, sizeof(*x->v), name_by_msg);
 	return found == NULL ? NULL : found->text;
 }
 
@@ -135,22 +147,24 @@ xuidl_free(struct names *x)
 	memset(x, 0, sizeof(*x));
 }
 
-/* ---- between sessions, behind the index ---------------------------------- */
+/* ---- between sessions, after the index ----------------------------------- */
 
 struct names_head {
-	uint64_t of;		/* what index_end() says */
+	uint64_t of;		/* the index, as index_end() has it */
 	uint64_t n, sum;
 };
 
-/* Whether names read from a file can be ours. */
+/* Whether names read from a file are what xuidl_settle() can leave. */
 static bool
-sound(const struct names *x)
+names_sound(const struct names *x)
 {
+	const struct name *v = x->v;
 	size_t i;
 
 	for (i = 0; i < x->n; i++)
-		if ((i > 0 && x->v[i - 1].msg >= x->v[i].msg) ||
-		    !valid(x->v[i].text, strnlen(x->v[i].text, UIDL_MOST + 1)))
+		if ((i > 0 && v[i - 1].msg >= v[i].msg) || !uidl_valid(
+		    (struct str){ v[i].text, strnlen(v[i].text,
+		    sizeof(v[i].text)) }))
 			return false;
 	return true;
 }
@@ -165,7 +179,7 @@ xuidl_write(int state, const struct names *x)
 	if (index_end(state, &h.of, &at) == -1)
 		return -1;
 	h.n = x->n;
-	h.sum = file_sum(x->v, bytes, 3);
+	h.sum = file_sum(x->v, bytes, NAMES_SEED);
 	return file_write(state, x->v, bytes, at + sizeof(h)) == -1 ? -1 :
 	    file_write(state, &h, sizeof(h), at);
 }
@@ -190,7 +204,7 @@ xuidl_read(int state, struct names *x)
 	if ((x->v = malloc(bytes + 1)) == NULL)
 		return -1;
 	if (file_read(state, x->v, bytes, at + sizeof(h)) == 0 &&
-	    file_sum(x->v, bytes, 3) == h.sum && sound(x))
+	    file_sum(x->v, bytes, NAMES_SEED) == h.sum && names_sound(x))
 		return 0;
 	xuidl_free(x);
 	errno = EILSEQ;
