@@ -3,8 +3,8 @@
  * with its process.  The spool is locked only while it is read or changed,
  * the way delivery agents and mail programs do it: name.lock and fcntl(2).
  *
- * Order everywhere: session, then name.lock and fcntl without blocking, all
- * released and tried again together: nobody can wait for us in a circle.
+ * Order everywhere: session, then name.lock and fcntl without blocking, both
+ * released and retried together, so that no deadlock is possible.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -47,40 +47,37 @@ lock_session(int state)
 	return kernel_lock(state, F_WRLCK);
 }
 
-/* What the calls that need the directory's group work on. */
+/* A spool's lock file, for the calls that need the directory's group. */
 struct dotlock {
-	int dir;
-	uid_t uid;
+	struct maildrop *box;
 	bool create;			/* the spool as well */
-	const char *spool;
 	char lock[NAME_ROOM], aside[NAME_ROOM];
 	int fd;				/* of the lock that we made */
 };
 
-/* In the group of the spool directory. */
-static int
-in_spool_group(const struct maildrop *box, int (*fn)(void *), void *arg)
-{
-	return box->ids->as_spool == NULL ? fn(arg) :
-	    box->ids->as_spool(box->ids, fn, arg);
-}
-
 static void
-dotlock_names(struct maildrop *box, struct dotlock *d)
+dotlock_init(struct dotlock *d, struct maildrop *box)
 {
 	memset(d, 0, sizeof(*d));
-	d->dir = box->dir;
-	d->uid = box->ids->uid;
-	d->spool = box->name;
-	(void)snprintf(d->lock, sizeof(d->lock), "%s.lock", d->spool);
+	d->box = box;
+	(void)snprintf(d->lock, sizeof(d->lock), "%s.lock", box->name);
+}
+
+/* Calls fn(d) in the group of the spool directory. */
+static int
+in_spool_group(struct dotlock *d, int (*fn)(void *))
+{
+	const struct ids *ids = d->box->ids;
+
+	return ids->as_spool == NULL ? fn(d) : ids->as_spool(ids, fn, d);
 }
 
 /*
- * O_EXCL makes name.lock in one step, also over NFS since version 3, so there
- * is no temporary name that another user could take before us.  The lock file
- * is known as popper's by its mode: no other program makes one that its owner
- * may execute.  Text could be lost in a crash or for want of room; a mode comes
- * with the name.
+ * O_EXCL makes name.lock in one step, over NFS too since version 3, so there is
+ * no temporary name that another user could take first.  Its mode tells that it
+ * is popper's: no other program makes a lock file that its owner may execute.
+ * Text could be lost in a crash or on a full disk; the mode comes with the
+ * name.
  */
 static int
 dotlock_make(void *arg)
@@ -89,16 +86,16 @@ dotlock_make(void *arg)
 	char text[48];
 	int fd, n;
 
-	d->fd = openat(d->dir, d->lock, O_WRONLY | O_CREAT | O_EXCL |
+	d->fd = openat(d->box->dir, d->lock, O_WRONLY | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0644 | OWN_LOCK);
 	if (d->fd == -1)
 		return -1;
-	/* for people and for programs that look whether the process lives */
+	/* for people, and for programs that check whether the process lives */
 	n = snprintf(text, sizeof(text), "%ld\npopper\n", (long)getpid());
 	(void)file_write(d->fd, text, (size_t)n, 0);
 	if (d->create) {
-		fd = openat(d->dir, d->spool, O_WRONLY | O_CREAT | O_EXCL |
-		    O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = openat(d->box->dir, d->box->name, O_WRONLY | O_CREAT |
+		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd != -1)
 			(void)close(fd);
 	}
@@ -107,8 +104,8 @@ dotlock_make(void *arg)
 
 /*
  * A lock file is old five minutes after it was last touched.  A time as far in
- * the future would keep it for ever: no clock set it, or one that is wrong.
- * Anybody can give a file any time, so differences of times might overflow.
+ * the future would keep it for ever; only a wrong clock, or utime(2), sets one.
+ * Users can give a file any time, so a difference of times might overflow.
  */
 static bool
 lock_is_old(const struct stat *sb)
@@ -120,11 +117,13 @@ lock_is_old(const struct stat *sb)
 }
 
 /*
- * Whether a session of p's user can remove a file there: by being its owner or
- * the directory's, or by the directory's group, which a session keeps.
+ * Whether a session of this user can remove a file of that directory: as the
+ * owner of either, or by the directory's group, which a session keeps.
  */
-static bool can_remove(const struct maildrop *box, const struct stat *dir, const
-    struct stat *file) {
+static bool
+can_remove(const struct maildrop *box, const struct stat *dir,
+    const struct stat *file)
+{
 	if (dir->st_mode & S_ISVTX && dir->st_uid != box->ids->uid &&
 	    file->st_uid != box->ids->uid)
 		return false;
@@ -133,14 +132,19 @@ static bool can_remove(const struct maildrop *box, const struct stat *dir, const
 	    (dir->st_mode & S_IWUSR && dir->st_uid == box->ids->uid);
 }
 
+static int
+dotlock_stat(const struct dotlock *d, struct stat *sb)
+{
+	return fstatat(d->box->dir, d->lock, sb, AT_SYMLINK_NOFOLLOW);
+}
+
 enum fault
 lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir)
 {
 	struct dotlock d;
 
-	dotlock_names(box, &d);
-	if (fstatat(d.dir, d.lock, sb, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    fstat(d.dir, dir) == -1)
+	dotlock_init(&d, box);
+	if (dotlock_stat(&d, sb) == -1 || fstat(box->dir, dir) == -1)
 		return FAULT_NONE;
 	if (!S_ISREG(sb->st_mode))
 		return FAULT_LOCKED;
@@ -149,18 +153,17 @@ lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir)
 }
 
 /*
- * Whether a dead process left name.lock behind, as sb shows it.  One of ours is
- * that: whoever holds the session lock knows that the popper that made it has
- * ended.
+ * Whether the process that made name.lock, of which sb is the stat, has ended.
+ * If popper made it for this user it has, since we hold the session lock.
  */
 static bool
 dotlock_stale(const struct dotlock *d, const struct stat *sb)
 {
 	return lock_is_old(sb) || (S_ISREG(sb->st_mode) &&
-	    sb->st_uid == d->uid && sb->st_mode & OWN_LOCK);
+	    sb->st_uid == d->box->ids->uid && sb->st_mode & OWN_LOCK);
 }
 
-/* A name for a lock file on its way out, which others cannot take first. */
+/* A name for a lock file to be removed, which others cannot guess. */
 static int
 aside_name(struct dotlock *d)
 {
@@ -169,42 +172,42 @@ aside_name(struct dotlock *d)
 
 	if (file_random(&random, sizeof(random)) == -1)
 		return -1;
-	r = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64, d->spool,
-	    ASIDE_HEX, random);
+	r = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64,
+	    d->box->name, ASIDE_HEX, random);
 	return r < 0 || (size_t)r >= sizeof(d->aside) ? -1 : 0;
 }
 
 /*
- * Removes such files of this maildrop.  A popper that was killed has left one
- * at most, since each looks for them before it makes one.
+ * Removes such files of this maildrop.  A popper that was killed left at most
+ * one, since each removes them before it makes one.
  */
 static void
 aside_sweep(const struct dotlock *d)
 {
 	char prefix[NAME_ROOM];
-	int n = snprintf(prefix, sizeof(prefix), ".%s.lk.", d->spool);
-	int fd = openat(d->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int n = snprintf(prefix, sizeof(prefix), ".%s.lk.", d->box->name);
+	int fd = openat(d->box->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 
 	if (dir == NULL) {
 		if (fd != -1)
 			(void)close(fd);
-		return;			/* they are small, and do no harm */
+		return;			/* they are small and harmless */
 	}
 	while ((e = readdir(dir)) != NULL)
 		if (strncmp(e->d_name, prefix, (size_t)n) == 0 &&
 		    strlen(e->d_name + n) == ASIDE_HEX && strspn(e->d_name +
 		    n, "0123456789abcdef") == ASIDE_HEX)
-			(void)unlinkat(d->dir, e->d_name, 0);
+			(void)unlinkat(d->box->dir, e->d_name, 0);
 	(void)closedir(dir);
 }
 
 /*
- * Another program may have put its own lock file in the place of the one that
- * we looked at.  So it is renamed and looked at again, and put back if it is
- * alive: -1 with EAGAIN.  Where links to other users' files are not allowed
- * (Linux: protected_hardlinks) only rename(2) can do that.
+ * Another program may have replaced the lock file that we looked at by its own.
+ * So it is renamed and looked at again, and put back if it is not stale: -1
+ * with EAGAIN.  If links to other users' files are not allowed (Linux:
+ * protected_hardlinks), only rename(2) can put it back.
  */
 static int
 dotlock_take_away(void *arg)
@@ -213,49 +216,49 @@ dotlock_take_away(void *arg)
 	struct stat sb;
 
 	aside_sweep(d);
-	if (renameat(d->dir, d->lock, d->dir, d->aside) == -1)
+	if (renameat(d->box->dir, d->lock, d->box->dir, d->aside) == -1)
 		return errno == ENOENT ? 0 : -1;	/* gone already */
-	if (fstatat(d->dir, d->aside, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (fstatat(d->box->dir, d->aside, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    dotlock_stale(d, &sb))
-		return unlinkat(d->dir, d->aside, 0);
-	if (linkat(d->dir, d->aside, d->dir, d->lock, 0) == 0 ||
+		return unlinkat(d->box->dir, d->aside, 0);
+	if (linkat(d->box->dir, d->aside, d->box->dir, d->lock, 0) == 0 ||
 	    errno == EEXIST)
-		(void)unlinkat(d->dir, d->aside, 0);
+		(void)unlinkat(d->box->dir, d->aside, 0);
 	else
-		(void)renameat(d->dir, d->aside, d->dir, d->lock);
+		(void)renameat(d->box->dir, d->aside, d->box->dir, d->lock);
 	errno = EAGAIN;
 	return -1;
 }
 
 static int
-remove_stale(struct maildrop *box, struct dotlock *d)
+remove_stale(struct dotlock *d)
 {
-	return aside_name(d) == -1 ? -1 :
-	    in_spool_group(box, dotlock_take_away, d);
+	return aside_name(d) == -1 ? -1 : in_spool_group(d, dotlock_take_away);
 }
 
 /*
- * Nobody may take away a lock file that was touched a moment ago, so a young
- * one of ours cannot become another's between looking and removing.
+ * For a lock file of ours that is not old.  No other program may remove that,
+ * so it cannot be replaced between looking and removing.
  */
 static int
 dotlock_remove(void *arg)
 {
 	struct dotlock *d = arg;
 
-	return unlinkat(d->dir, d->lock, 0);
+	return unlinkat(d->box->dir, d->lock, 0);
 }
 
 /*
- * 0: there is no name.lock, or no longer; -1 with EAGAIN: another program's.  A
- * stale one of a board is for those to remove who write there.
+ * Removes a stale name.lock.  0: there is none; -1 with EAGAIN: another
+ * program's.  A stale one of a board is ignored: its writers remove it.
  */
 static int
-dotlock_clear(struct maildrop *box, struct dotlock *d)
+dotlock_clear(struct dotlock *d)
 {
+	struct maildrop *box = d->box;
 	struct stat sb;
 
-	if (fstatat(d->dir, d->lock, &sb, AT_SYMLINK_NOFOLLOW) == -1) {
+	if (dotlock_stat(d, &sb) == -1) {
 		if (errno != ENOENT)
 			return -1;
 		box->stalelock = false;
@@ -264,7 +267,7 @@ dotlock_clear(struct maildrop *box, struct dotlock *d)
 	if (box->board && lock_is_old(&sb))
 		return 0;
 	if (!box->board && dotlock_stale(d, &sb)) {
-		if (remove_stale(box, d) == 0) {
+		if (remove_stale(d) == 0) {
 			log_notice(box->env, "lock user=%s: removed stale %s",
 			    box->env->who, d->lock);
 			return 0;
@@ -279,11 +282,13 @@ dotlock_clear(struct maildrop *box, struct dotlock *d)
 	return -1;
 }
 
-/* Makes name.lock, or goes on without where the directory forbids it. */
+/* Makes name.lock, or goes on without if the directory forbids it. */
 static int
-dotlock_take(struct maildrop *box, struct dotlock *d, struct spool *sp)
+dotlock_take(struct dotlock *d, struct spool *sp)
 {
-	if (in_spool_group(box, dotlock_make, d) == 0) {
+	struct maildrop *box = d->box;
+
+	if (in_spool_group(d, dotlock_make) == 0) {
 		sp->lockfd = d->fd;
 		return 0;
 	}
@@ -300,9 +305,9 @@ dotlock_take(struct maildrop *box, struct dotlock *d, struct spool *sp)
 	return 0;
 }
 
-/* Whether the file that we opened is still the one that has the name. */
+/* Whether the file that we opened still has the name. */
 static bool
-still_there(struct maildrop *box, const struct spool *sp)
+spool_has_name(struct maildrop *box, const struct spool *sp)
 {
 	struct stat sb;
 
@@ -312,21 +317,20 @@ still_there(struct maildrop *box, const struct spool *sp)
 }
 
 /*
- * One attempt; on failure everything taken is given back.  Where we made no
- * name.lock there may be another's since we looked: its owner may be writing if
- * it knows no other lock, or waits for ours.
+ * One attempt; if it fails, everything is unlocked again.  If we made no
+ * name.lock, another program may have made one since we looked, and be writing
+ * if it knows no other lock.
  */
 static int
 lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 {
 	struct dotlock d;
 
-	dotlock_names(box, &d);
+	dotlock_init(&d, box);
 	d.create = create;
 	sp->fd = sp->lockfd = -1;
-	if (dotlock_clear(box, &d) == -1)
-		return -1;
-	if (how != SPOOL_READ && dotlock_take(box, &d, sp) == -1)
+	if (dotlock_clear(&d) == -1 ||
+	    (how != SPOOL_READ && dotlock_take(&d, sp) == -1))
 		return -1;
 	sp->fd = file_open(box->dir, box->name,
 	    how == SPOOL_WRITE ? O_RDWR : O_RDONLY,
@@ -337,8 +341,8 @@ lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 	}
 	if (sp->fd != -1 && kernel_lock(sp->fd, how == SPOOL_WRITE ? F_WRLCK :
 	    F_RDLCK) == 0 && fstat(sp->fd, &sp->st) == 0) {
-		if (still_there(box, sp) && (sp->lockfd != -1 ||
-		    dotlock_clear(box, &d) == 0))
+		if (spool_has_name(box, sp) && (sp->lockfd != -1 ||
+		    dotlock_clear(&d) == 0))
 			return 0;
 		errno = EAGAIN;
 	}
@@ -346,7 +350,7 @@ lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 	return -1;
 }
 
-/* Attempts until one succeeds, or *ms have gone by; what is left of them. */
+/* Attempts until one succeeds or *ms have passed; then *ms is what is left. */
 static int
 lock_within(struct maildrop *box, enum lock how, bool create, int64_t *ms,
     struct spool *sp)
@@ -362,7 +366,7 @@ lock_within(struct maildrop *box, enum lock how, bool create, int64_t *ms,
 			return -1;
 		}
 		wait_deadline(&soon, 0);
-		/* not in step with others who wait */
+		/* not in step with others that wait */
 		soon.tv_nsec += (RETRY_MS + getpid() % RETRY_MS) * 1000000L;
 		if (wait_sleep(box->env, &soon) == -1) {
 			errno = EINTR;
@@ -382,8 +386,8 @@ lock_spool(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 }
 
 /*
- * A board's readers make no name.lock: no session is the board's own, so one
- * that was left behind would be nobody's to remove.
+ * A board's readers make no name.lock: a board has no session lock, so that no
+ * session could know that one is stale.
  */
 int
 lock_read(struct maildrop *box, struct spool *sp)
@@ -402,16 +406,16 @@ lock_read(struct maildrop *box, struct spool *sp)
 }
 
 /*
- * Whether the spool stayed as it was under lock_read() while it was read.  A
- * name.lock that has come meanwhile says nothing: there was none when the stamp
- * was taken, under our lock, so its owner has either written since, which
- * changes the stamp, or not yet.  That goes for programs that know name.lock
- * alone as well.  One could deceive us only by writing as many bytes as there
- * were, within one tick of the clock of the change before; no look at name.lock
- * afterwards would exclude that either, since it may have finished.
+ * Whether the spool stayed as it was while it was read under lock_read().  A
+ * name.lock made since then tells nothing: there was none when the stamp was
+ * taken, under our lock, so its owner has either written since, which changes
+ * the stamp, or not yet; programs that know only name.lock too.  The stamp
+ * would miss only a change that keeps the size, within one tick of the clock of
+ * the change before; looking for name.lock would miss that too, since its owner
+ * may have finished.
  */
 static bool
-undisturbed(const struct spool *sp)
+stamp_unchanged(const struct spool *sp)
 {
 	struct stamp before, after;
 	struct stat sb;
@@ -429,38 +433,37 @@ int
 lock_undisturbed(const struct spool *sp, int r)
 {
 	int saved = errno;
-	bool ok = undisturbed(sp);
+	bool ok = stamp_unchanged(sp);
 
 	errno = ok ? saved : EAGAIN;
 	return ok ? r : -1;
 }
 
 /*
- * Removes our name.lock.  While it is open no other file can have its inode
- * number.
+ * Removes our name.lock.  No other file can have its inode number while it is
+ * open.
  */
 static void
-dotlock_give_back(struct maildrop *box, struct spool *sp)
+dotlock_release(struct maildrop *box, struct spool *sp)
 {
 	struct dotlock d;
 	struct stat mine, sb;
 	bool same;
 
-	dotlock_names(box, &d);
-	same = fstat(sp->lockfd, &mine) == 0 && fstatat(d.dir, d.lock, &sb,
-	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_dev == mine.st_dev &&
-	    sb.st_ino == mine.st_ino;
+	dotlock_init(&d, box);
+	same = fstat(sp->lockfd, &mine) == 0 && dotlock_stat(&d, &sb) == 0 &&
+	    sb.st_dev == mine.st_dev && sb.st_ino == mine.st_ino;
 	(void)close(sp->lockfd);
 	sp->lockfd = -1;
 	if (!same)
 		log_notice(box->env, "lock user=%s: %s is no longer mine",
 		    box->env->who, d.lock);
-	else if ((lock_is_old(&sb) ? remove_stale(box, &d) :
-	    in_spool_group(box, dotlock_remove, &d)) == -1)
+	else if ((lock_is_old(&sb) ? remove_stale(&d) :
+	    in_spool_group(&d, dotlock_remove)) == -1)
 		log_error(box->env, "lock: cannot remove %s", d.lock);
 }
 
-/* Closing the one descriptor of the file ends the kernel's lock. */
+/* Closing the only descriptor of the file ends the kernel lock. */
 void
 unlock_spool(struct maildrop *box, struct spool *sp)
 {
@@ -470,7 +473,7 @@ unlock_spool(struct maildrop *box, struct spool *sp)
 		(void)close(sp->fd);
 	sp->fd = -1;
 	if (sp->lockfd != -1)
-		dotlock_give_back(box, sp);
+		dotlock_release(box, sp);
 	errno = saved;
 }
 
@@ -479,7 +482,7 @@ lock_touch(struct maildrop *box, struct spool *sp)
 {
 	struct dotlock d;
 
-	dotlock_names(box, &d);
+	dotlock_init(&d, box);
 	if (sp->lockfd != -1 && futimens(sp->lockfd, NULL) == -1)
 		log_error(box->env, "lock: cannot refresh %s", d.lock);
 }
