@@ -1,8 +1,8 @@
 /*
- * spool: the two files of a maildrop.  The spool belongs to everybody and is
- * changed only in UPDATE, under its locks, in place.  The state file, .user.pop,
- * is popper's own: its kernel lock is the session lock; it holds the index
- * between sessions and a journal during UPDATE.
+ * spool: the two files of a maildrop.  The spool is shared with other programs
+ * and is changed only in UPDATE, under its locks, in place.  The state file,
+ * .user.pop, is popper's own: its kernel lock is the session lock; it holds the
+ * index between sessions and a journal during UPDATE.
  */
 #ifndef SPOOL_H
 #define SPOOL_H
@@ -17,9 +17,9 @@ struct maildrop {
 	char name[256];		/* DIR/name is the spool */
 	int state;		/* .name.pop: session lock, index, journal */
 	unsigned wait;		/* seconds for the locks of others */
-	bool board;		/* anybody's, and only read */
-	bool nodotlock;		/* the directory forbids it: said once */
-	bool stalelock;		/* a stale one cannot be removed: likewise */
+	bool board;		/* of all users, and only read */
+	bool nodotlock;		/* the directory forbids it: logged once */
+	bool stalelock;		/* a stale one cannot be removed: logged once */
 };
 
 /* The spool as fstat(2) saw it: equal stamps mean an unchanged file. */
@@ -49,11 +49,11 @@ enum { UIDL_MOST = 70 };	/* RFC 1939, 7: a unique-id has no more */
 /* The unique-id that another server gave a message: see spool/xuidl.c. */
 struct name {
 	uint32_t msg;		/* its place in the table */
-	bool doubtful;
+	bool doubtful;		/* it may stand for another message too */
 	char text[UIDL_MOST + 1];
 };
 
-/* Those of a maildrop, in the order of the table. */
+/* The names of a maildrop, in the order of its table. */
 struct names {
 	struct name *v;
 	size_t n;
@@ -63,45 +63,53 @@ struct names {
 
 /* ---- lock.c -------------------------------------------------------------- */
 
-enum { STALE_LOCK = 300 };	/* seconds until a foreign dotlock is dead, as
+enum { STALE_LOCK = 300 };	/* seconds until a lock file is stale, as
 				   liblockfile has it */
 
 /* The locked spool: from lock_spool() or lock_read() to unlock_spool(). */
 struct spool {
-	unsigned tries;		/* lock_read(): so many calls */
-	int64_t wait;		/* ... and what is left of -w, milliseconds */
-	int fd;			/* -1 where there is no file: empty */
+	unsigned tries;		/* calls of lock_read() so far */
+	int64_t wait;		/* what they leave of -w, milliseconds */
+	int fd;			/* -1 if there is no file: an empty spool */
 	int lockfd;		/* the name.lock that we made, or -1 */
 	struct stat st;		/* of fd, under the lock */
 };
 
 /*
- * Locks the state file for the session.  0, or -1 with errno: EAGAIN when
- * another session has it.
+ * Locks the state file for the session, without waiting; the lock ends with the
+ * process or when the file is closed.  0, or -1 with errno: EAGAIN if another
+ * session has it.
  */
 int lock_session(int state);
 
-/* name.lock is waited for; made as well; and a write lock taken. */
+/*
+ * Under what: a read lock once there is no name.lock; a read lock with our own
+ * name.lock; a write lock with our own name.lock.
+ */
 enum lock { SPOOL_READ, SPOOL_READ_ALONE, SPOOL_WRITE };
 
 /*
- * Locks the spool against delivery and other mail programs, waiting up to -w
- * seconds.  With create, a missing spool is made.  0, or -1 with errno: EAGAIN
- * after the wait, EINTR on a signal, EPERM for a file that is not this user's
- * own spool.  Readers call lock_read().
+ * Locks the spool against delivery and other mail programs, waiting up to
+ * box->wait seconds.  create: a missing spool is made; otherwise it is an empty
+ * one.  0, or -1 with errno: EAGAIN if it stays locked, EINTR on a signal,
+ * EPERM for a file that is not a plain file of this user.  Readers call
+ * lock_read().
  */
 int lock_spool(struct maildrop *box, enum lock how, bool create, struct spool
     *sp);
 
 /*
- * Locks it to read it; sp->tries is 0 at the first call.  What came of reading,
- * r with its errno, counts if lock_undisturbed() returns it.  -1 with EAGAIN:
- * unlock it, and try again until lock_read() says EAGAIN.  The last of these
- * tries makes name.lock; all of them together wait up to -w seconds.
+ * Locks it for reading; sp->tries is 0 at the first call.  After reading, call
+ * lock_undisturbed() with the result of that, which it returns, and errno, if
+ * the spool was not changed meanwhile; otherwise -1 with EAGAIN.  Then unlock,
+ * and try again until lock_read() itself returns -1 with EAGAIN.  The last try
+ * makes name.lock; all of them together wait up to box->wait seconds.
  */
 int lock_read(struct maildrop *box, struct spool *sp);
 int lock_undisturbed(const struct spool *sp, int r);
-void unlock_spool(struct maildrop *box, struct spool *sp);	/* errno stays */
+
+/* Unlocks and closes it, and removes our name.lock.  errno stays. */
+void unlock_spool(struct maildrop *box, struct spool *sp);
 
 /* Why a maildrop is not open; errno has the cause. */
 enum fault {
@@ -110,8 +118,8 @@ enum fault {
 	FAULT_ACCOUNT,		/* becoming the user */
 	FAULT_STATE_ALIEN,	/* .user.pop: a link, or another owner's */
 	FAULT_STATE_SHUT,	/* cannot be opened or made */
-	FAULT_DAMAGED,
-	FAULT_SESSION,		/* another session */
+	FAULT_DAMAGED,		/* the state file, or its journal's spool */
+	FAULT_SESSION,		/* another session has it open */
 	FAULT_NO_LOCKS,		/* the file system has none */
 	FAULT_LOCKED,		/* the spool, by another program */
 	FAULT_STALE,		/* a lock file that cannot be removed */
@@ -123,27 +131,30 @@ enum fault {
 };
 
 /*
- * Whether there is a lock file that keeps the user out until somebody removes
- * it, FAULT_STALE or FAULT_LOCKED: *sb is its, and *dir that of its directory.
+ * Whether there is a lock file that keeps the user out until a person removes
+ * it: FAULT_STALE, or FAULT_LOCKED if it is no regular file.  Then *sb is its
+ * stat, and *dir that of its directory.  FAULT_NONE if there is none.
  */
 enum fault lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir);
 
-/* Says to other programs that a long update is still alive. */
+/* Touches our name.lock, so that it does not get stale in a long update. */
 void lock_touch(struct maildrop *box, struct spool *sp);
 
 /* ---- fault.c ------------------------------------------------------------- */
 
+enum { FAULT_LEN = 480 };	/* bytes that a sentence or a reply needs */
+
 /*
- * The sentence of a fault, without a full stop, which may name the state file;
- * and what a client is told, with its code.
+ * Writes to to[room] the sentence of a fault, without a full stop, or the reply
+ * to a client: the sentence with a response code (RFC 2449, 8; RFC 3206) and
+ * what to do.  state: the name of the state file.  Returns to.
  */
-enum { FAULT_LEN = 480 };
 const char *fault_sentence(enum fault f, const char *state, char *to,
     size_t room);
 const char *fault_reply(enum fault f, const char *state, char *to,
     size_t room);
 
-/* What an error of locking, opening or scanning the spool means. */
+/* The fault that an errno of locking, opening or scanning the spool means. */
 enum fault fault_of(const struct maildrop *box, int error);
 
 /* ---- maildrop.c ---------------------------------------------------------- */
@@ -179,43 +190,50 @@ enum fault maildrop_probe(struct maildrop *box, struct probe *pr);
 /* ---- table.c ------------------------------------------------------------- */
 
 /*
- * Makes the table of a file of that size, or of its bytes from..end, in one
- * pass, whatever is written behind them meanwhile.  old, an earlier table of
- * the file, or NULL, makes that faster and knows where the file once ended;
- * note() (or NULL) is shown each header line.  A descriptor of -1 is an empty
- * file.  0, or -1 with errno: EILSEQ for what is not an mbox.
+ * Makes the table of a file of size bytes, or of its bytes from..end, in one
+ * pass; what is appended meanwhile does not count.  old, an earlier table of
+ * the file, or NULL, spares digests and tells where the file once ended;
+ * note(), or NULL, is called with each header line.  A descriptor of -1 is an
+ * empty file. 0, or -1 with errno and an empty table: EILSEQ for what is not an
+ * mbox.
  */
-int scan_file(int fd, uint64_t size, struct msgs *table,
-    const struct msgs *old);
-int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *table,
+int scan_file(int fd, uint64_t size, struct msgs *t, const struct msgs *old);
+int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *t,
     const struct msgs *old, note_fn *note, void *arg);
 
 /*
- * Whether the file has at m's place a message with m's header.  1, 0, or -1
+ * Whether the file has a message with m's header at m's offset.  1, 0, or -1
  * with errno.
  */
 int scan_same(int fd, const struct msg *m);
 
 /*
- * Reads the bodies that tell duplicates apart, as far as the file has them, which
- * is from..to: those of t whose uid is that of others, in t or in another table,
- * which may be NULL.  *n: how many there are.  0, or -1 with errno.
+ * Marks the messages of t that share their uid with others, of t or of other
+ * (which may be NULL), and reads their bodies to tell them apart, if these are
+ * within the bytes from..to of the file.  *n: how many there are.  0, or -1
+ * with errno.
  */
 int scan_bodies(int fd, uint64_t from, uint64_t to, struct msgs *t,
     const struct msgs *other, size_t *n);
 
-/* Whether two messages of one uid have the same body.  1, 0, or -1 with errno. */
+/*
+ * Whether two messages of one uid, of two files, have the same body, as far as
+ * their sizes are the same.  1, 0, or -1 with errno.
+ */
 int scan_same_body(int fd, const struct msg *a, int other, const struct msg *b);
 
-/* Whether the text before that place ends with an empty line. */
+/* Whether the text before an offset ends with an empty line. */
 bool scan_ends_blank(int fd, uint64_t at);
 
-/* Gives t's messages their numbers, as mbox_number() does. */
+/*
+ * Numbers the messages of equal uid, as mbox_number() does, after reading the
+ * bodies that this takes.  0, or -1 with errno.
+ */
 int scan_numbers(int fd, struct msgs *t, const struct msgs *old);
 
 /*
- * Whether a file begins as an mbox does: only so much of it is read as that
- * takes.  0, or -1 with errno: EILSEQ.
+ * Whether a file begins as an mbox does, of which no more is read than that
+ * takes.  0, or -1 with errno: EILSEQ if not.
  */
 int scan_begins(int fd);
 
@@ -313,8 +331,8 @@ struct numbers {
 };
 
 /*
- * Writes the first sector of the state file: n bytes, half a sector at most, and
- * the locator if it has a list.  0, or -1 with errno.
+ * Writes the first sector of the state file: n bytes, half a sector at most,
+ * and the locator if it has a list.  0, or -1 with errno.
  */
 int numbers_write(int state, const void *head, size_t n, struct numbers *l);
 
@@ -328,9 +346,9 @@ int numbers_locate(int state, struct numbers *l);
 int numbers_settle(int state, bool done);
 
 /*
- * Writes a list of t's duplicates and makes it the newer one of *l: to an offset
- * that nothing else needs until the next index, or, if the lists of *l are
- * there, after them.  0, or -1 with errno and *l as it was.
+ * Writes a list of t's duplicates and makes it the newer one of *l: to an
+ * offset that nothing else needs until the next index, or, if the lists of *l
+ * are there, after them.  0, or -1 with errno and *l as it was.
  */
 int numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers
     *l);
@@ -353,28 +371,32 @@ uint64_t numbers_end(const struct numbers *l);
 int numbers_read(int state, struct msgs *t);
 
 /*
- * Overwrites the state file from an offset on, without the lists of *l, and cuts
- * it off room bytes later, or after the lists; never within its last page, since
- * an UPDATE on a full disk needs some room to begin.  0, or -1 with errno.
+ * Overwrites the state file from an offset on, without the lists of *l, and
+ * cuts it off room bytes later, or after the lists; never within its last page,
+ * since an UPDATE on a full disk needs some room to begin.  0, or -1 with
+ * errno.
  */
 int numbers_wipe(int state, const struct numbers *l, uint64_t from,
     uint64_t room);
 
 /* ---- xuidl.c ------------------------------------------------------------- */
 
-/* Takes a header line of message i; a note_fn for struct names. */
-void xuidl_note(void *arg, size_t i, struct str line);
+/* Notes the name that a header line gives to message i: a note_fn. */
+void xuidl_note(void *x, size_t i, struct str line);
 
-/* Leaves those names that stand for one message.  0, or -1 with ENOMEM. */
-int xuidl_settle(struct names *x, const struct msgs *table);
+/*
+ * Drops the names that do not stand for exactly one message of the complete
+ * table.  0, or -1 with ENOMEM.
+ */
+int xuidl_settle(struct names *x, const struct msgs *t);
 
 /* The name of entry i of the table, or NULL. */
 const char *xuidl_find(const struct names *x, size_t i);
 void xuidl_free(struct names *x);
 
 /*
- * The names that go with the index that is there.  0, or -1: also where that
- * index was written without them.
+ * Stores the names with the index that is there, and reads them.  0, or -1 with
+ * errno; when reading: EILSEQ, or EIO, if the index has no names.
  */
 int xuidl_write(int state, const struct names *x);
 int xuidl_read(int state, struct names *x);
