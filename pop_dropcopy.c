@@ -200,14 +200,6 @@ drop_close(struct drop *d)
 	d->box.dir = -1;
 }
 
-/* The same messages, as far as a client has been told of them. */
-static bool
-same_sum(const struct summary *a, const struct summary *b)
-{
-	return a->count == b->count && a->octets == b->octets &&
-	    a->hidden == b->hidden && a->last == b->last;
-}
-
 /*
  * The index is damaged: the spool is scanned again, and must be the same still,
  * since the client has been told its numbers.  The table stays where it is and
@@ -224,7 +216,10 @@ scan_again(struct pop *p)
 	memset(&d->names, 0, sizeof(d->names));
 	if (index_void(d->box.state) == 0 && load_maildrop(p) == 0) {
 		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
-		    same_sum(&was.sum, &d->sum)) {
+		    was.sum.count == d->sum.count &&
+		    was.sum.octets == d->sum.octets &&
+		    was.sum.hidden == d->sum.hidden &&
+		    was.sum.last == d->sum.last) {
 			for (i = 0; i < was.all.n; i++) {
 				d->all.v[i].flags |= was.all.v[i].flags &
 				    MSG_MARKS;
@@ -504,16 +499,4 @@ enum result
 drop_text(struct pop *p, const struct msg *m, enum part part)
 {
 	return drop_part(p, m, part) == -1 ? say_trouble(p, "copy") : OK;
-}
-
-enum result
-drop_copy(struct pop *p, const struct msg *m, enum part part)
-{
-	if (drop_text(p, m, part) != OK)
-		return ERR;
-	if (m->flags & MSG_GONE)
-		return reply_err(&p->conn, "Another program has removed "
-		    "message %zu.", (size_t)(m - p->drop.all.v) + 1 -
-		    (size_t)p->drop.sum.hidden);
-	return OK;
 }

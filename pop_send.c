@@ -289,13 +289,25 @@ send_text(struct pop *p, const struct msg *m, struct limit *l)
 	return reply_dot(&p->conn);
 }
 
+/* Makes sure that the copy has a message, or says why not: OK, or ERR. */
+static enum result
+need_text(struct pop *p, const struct msg *m, enum part part)
+{
+	if (drop_text(p, m, part) != OK)
+		return ERR;
+	if (m->flags & MSG_GONE)
+		return reply_err(&p->conn, "Another program has removed "
+		    "message %zu.", list_number(p, m));
+	return OK;
+}
+
 enum result
 pop_retr(struct pop *p)
 {
 	struct msg *m;
 	enum result r;
 
-	if ((m = arg_msg(p, 0)) == NULL || drop_copy(p, m, PART_ALL) != OK)
+	if ((m = arg_msg(p, 0)) == NULL || need_text(p, m, PART_ALL) != OK)
 		return ERR;
 	(void)reply_ok(&p->conn, "%llu octets", (unsigned long long)m->octets);
 	if ((r = send_text(p, m, NULL)) != OK || p->conn.out.state != IO_OK)
@@ -317,7 +329,7 @@ pop_top(struct pop *p)
 	if (!text_number(p->argv[1], UINT64_MAX, &l.lines))
 		return reply_err(&p->conn, "The number of lines must be a "
 		    "number.");
-	if (drop_copy(p, m, l.lines == 0 ? PART_HEAD : PART_ALL) != OK)
+	if (need_text(p, m, l.lines == 0 ? PART_HEAD : PART_ALL) != OK)
 		return ERR;
 	(void)reply_ok(&p->conn, "Top of message follows");
 	return send_text(p, m, &l);

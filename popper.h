@@ -183,9 +183,6 @@ int drop_part(struct pop *p, const struct msg *m, enum part part);
 /* The same with a reply: OK, or ERR. */
 enum result drop_text(struct pop *p, const struct msg *m, enum part part);
 
-/* The same: ERR also if another program has removed the message. */
-enum result drop_copy(struct pop *p, const struct msg *m, enum part part);
-
 /*
  * For each of the session's messages its place in now, a new table of the
  * spool fd: to[i], SIZE_MAX where it is gone or nobody can tell which it is.
