@@ -22,9 +22,6 @@
 
 #include "spool/spool.h"
 
-static const char head_magic[32] = HEAD_MAGIC;
-static const char mark_magic[32] = MARK_MAGIC;
-
 enum {
 	WITNESS = 65536,
 	TEXT_MOST = 16 << 20,		/* few syncs, little room */
@@ -101,8 +98,8 @@ jrn_void(int state, uint64_t at, bool done)
 	return -1;
 }
 
-static int
-write_mark(int state, struct journal *j)
+int
+jrn_write_mark(int state, struct journal *j)
 {
 	j->m.seq++;
 	j->m.sum = jrn_sum(&j->m, offsetof(struct mark, sum));
@@ -110,8 +107,8 @@ write_mark(int state, struct journal *j)
 	    j->base + SECTOR + j->m.seq % 2 * SECTOR);
 }
 
-static int
-write_journal_head(int state, struct journal *j)
+int
+jrn_write_head(int state, struct journal *j)
 {
 	j->h.sum = jrn_sum(&j->h, offsetof(struct head, sum));
 	if (j->base == 0)
@@ -185,7 +182,7 @@ prepare(struct spool *sp, int state, struct journal *j, size_t i, size_t end,
 		errno = EILSEQ;
 		return -1;
 	}
-	return write_mark(state, j) == -1 ? -1 : file_sync(state);
+	return jrn_write_mark(state, j) == -1 ? -1 : file_sync(state);
 }
 
 static int
@@ -222,7 +219,7 @@ step_done(int state, struct journal *j, bool text, size_t next)
 	if (next < j->st.n ? (j->st.v[next].flags & PIECE_TEXT) != 0 : text ||
 	    j->h.new_size >= j->h.old_size)
 		return 0;
-	return write_mark(state, j) == -1 ? -1 : file_sync(state);
+	return jrn_write_mark(state, j) == -1 ? -1 : file_sync(state);
 }
 
 /* Whether the spool is as large as it was when the change was worked out. */
@@ -263,7 +260,7 @@ grow(struct spool *sp, int state, struct journal *j)
 	if (file_sync(sp->fd) == -1)
 		return -1;
 	j->m.grown = 1;
-	return write_mark(state, j) == -1 ? -1 : file_sync(state);
+	return jrn_write_mark(state, j) == -1 ? -1 : file_sync(state);
 }
 
 /* Carries out what is left to do, from the mark on. */
@@ -372,9 +369,8 @@ lay_out(int state, struct journal *j, uint64_t area, uint64_t limit,
 	return reserve(state, j, texts > 1 ? 2 * room : texts * room, turn);
 }
 
-/* As large steps as there is room for; a full disk has room for direct ones. */
-static int
-plan_for_room(int state, struct journal *j, const struct plan *pl,
+int
+jrn_plan_for_room(int state, struct journal *j, const struct plan *pl,
     uint64_t area, uint64_t limit, bool turn)
 {
 	uint64_t room, moved = 0;
@@ -426,8 +422,8 @@ begin_journal(struct maildrop *box, struct spool *sp, struct journal *j,
 	size_t bytes = j->st.n * sizeof(*j->st.v), end;
 	uint64_t len;
 
-	memcpy(j->h.magic, head_magic, sizeof(head_magic));
-	memcpy(j->m.magic, mark_magic, sizeof(mark_magic));
+	memcpy(j->h.magic, HEAD_MAGIC, sizeof(HEAD_MAGIC));
+	memcpy(j->m.magic, MARK_MAGIC, sizeof(MARK_MAGIC));
 	j->h.serial++;
 	j->m.serial = j->h.serial;
 	j->m.done = j->m.grown = 0;
@@ -444,8 +440,8 @@ begin_journal(struct maildrop *box, struct spool *sp, struct journal *j,
 		if (gather(sp, state, j, 0, end, len) == -1)
 			return -1;
 	}
-	if (write_mark(state, j) == -1 || (turn && file_sync(state) == -1) ||
-	    write_journal_head(state, j) == -1)
+	if (jrn_write_mark(state, j) == -1 || (turn && file_sync(state) == -1)
+	    || jrn_write_head(state, j) == -1)
 		return -1;
 	return file_sync(state);
 }
@@ -523,9 +519,10 @@ find_room(int state, struct journal *j, const struct plan *pl, uint64_t area,
 {
 	uint64_t steps = j->h.steps_at;
 
-	if (area < steps && plan_for_room(state, j, pl, area, steps, true) == 0)
+	if (area < steps && jrn_plan_for_room(state, j, pl, area, steps, true)
+	    == 0)
 		return 0;
-	return plan_for_room(state, j, pl, end, UINT64_MAX, true);
+	return jrn_plan_for_room(state, j, pl, end, UINT64_MAX, true);
 }
 
 /*
@@ -541,11 +538,11 @@ first_room(int state, struct journal *j, const struct plan *pl)
 		return -1;
 	lists = numbers_end(&j->numbers);
 	if (lists > area &&
-	    plan_for_room(state, j, pl, lists, UINT64_MAX, false) == 0)
+	    jrn_plan_for_room(state, j, pl, lists, UINT64_MAX, false) == 0)
 		return 0;
 	if (lists > area)
 		memset(&j->numbers, 0, sizeof(j->numbers));
-	return plan_for_room(state, j, pl, area, UINT64_MAX, false);
+	return jrn_plan_for_room(state, j, pl, area, UINT64_MAX, false);
 }
 
 int

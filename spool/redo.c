@@ -105,14 +105,8 @@ later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/*
- * After a sync that failed, or of a session that was killed before it, what is
- * read here may be in the system's memory alone, and no sync writes what the
- * system takes for written.  So everything that recovery relies on is written
- * again first: head, marks, steps, texts, and mail that is to be put back.
- */
-static int
-write_again(int state, const struct journal *j)
+int
+jrn_write_again(int state, const struct journal *j)
 {
 	const struct piece *x;
 	uint64_t end = j->base + HEAD_ROOM;
@@ -425,7 +419,7 @@ journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
 
 	if (jrn_load(state, base, &j) == -1)
 		return errno == ENOENT ? 0 : -1;
-	if (write_again(state, &j) == -1) {
+	if (jrn_write_again(state, &j) == -1) {
 		plan_free(&j.st);
 		return -1;
 	}

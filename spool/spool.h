@@ -540,6 +540,22 @@ int jrn_void(int state, uint64_t at, bool done);
 /* Where the step that begins at piece i ends, and the bytes it writes. */
 size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);
 
+/* Writes the mark that is next in turn; and the head.  0, or -1 with errno. */
+int jrn_write_mark(int state, struct journal *j);
+int jrn_write_head(int state, struct journal *j);
+
+/*
+ * After a sync that failed, or of a session that was killed before it, what is
+ * read here may be in the system's memory alone, and no sync writes what the
+ * system takes for written.  So everything that recovery relies on is written
+ * again first: head, marks, steps, texts, and mail that is to be put back.
+ */
+int jrn_write_again(int state, const struct journal *j);
+
+/* As large steps as there is room for; a full disk has room for direct ones. */
+int jrn_plan_for_room(int state, struct journal *j, const struct plan *pl,
+    uint64_t area, uint64_t limit, bool turn);
+
 /* Reads and verifies the journal at base.  0; -1: none that counts, with
  * errno ENOENT, or EILSEQ where one that was in force is damaged. */
 int jrn_load(int state, uint64_t base, struct journal *j);
