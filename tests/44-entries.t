@@ -15,7 +15,7 @@ my $block = int(256 * 1024 / $entry);	# entries that are read at once
 # The offset of the entry of message N.
 sub entry_at { return $first + ($_[0] - 1) * $entry }
 
-# So many short letters, some of them read, some alike.
+# N short letters, some of them read, some alike.
 sub letters {
 	my ($n) = @_;
 	my @letters = map { letter($_ % 50 == 7 ? 7 : $_) } 1 .. $n;
@@ -24,8 +24,8 @@ sub letters {
 	return @letters;
 }
 
-# All that a session can say of a maildrop without its text, and whether it had
-# to scan it for that.
+# All that a session can say of a maildrop without its text, and whether it
+# scanned the spool for that.
 sub account_of {
 	my ($box) = @_;
 	my $before = length($box->log // '');
@@ -37,7 +37,7 @@ sub account_of {
 	return (join("\n", @said), substr($box->log, $before) =~ /\bscan user=/ ? 1 : 0);
 }
 
-# An index that a session can use, and has not made.
+# A box with an index that the next session can use.
 sub indexed_box {
 	my (@letters) = @_;
 	return indexed(box(spool => join '', @letters));
@@ -280,8 +280,8 @@ for my $n (3, 130) {
 	};
 }
 
-# XTND BBOARDS closes the maildrop by an UPDATE.  Where that fails it stays open,
-# but what was in the state file may be gone.
+# XTND BBOARDS closes the maildrop by an UPDATE.  If that fails it stays open, but
+# the index may be gone.
 case 'an UPDATE that failed, then RSET and the newest' => sub {
 	needs('strace');
 	my @letters = map { letter($_) } 1 .. 5;
