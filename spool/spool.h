@@ -395,8 +395,8 @@ const char *xuidl_find(const struct names *x, size_t i);
 void xuidl_free(struct names *x);
 
 /*
- * Stores the names with the index that is there, and reads them.  0, or -1 with
- * errno; when reading: EILSEQ, or EIO, if the index has no names.
+ * Stores the names with the index that is there; reads them.  0, or -1: the
+ * index has none, or, with errno, they cannot be stored.
  */
 int xuidl_write(int state, const struct names *x);
 int xuidl_read(int state, struct names *x);

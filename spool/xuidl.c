@@ -193,20 +193,15 @@ xuidl_read(int state, struct names *x)
 
 	memset(x, 0, sizeof(*x));
 	if (index_end(state, &of, &at) == -1 ||
-	    file_read(state, &h, sizeof(h), at) == -1)
+	    file_read(state, &h, sizeof(h), at) == -1 || h.of != of ||
+	    h.n > UINT32_MAX)
 		return -1;
-	if (h.of != of || h.n > UINT32_MAX) {
-		errno = EILSEQ;
-		return -1;
-	}
 	x->n = x->room = (size_t)h.n;
 	bytes = x->n * sizeof(*x->v);
-	if ((x->v = malloc(bytes + 1)) == NULL)
-		return -1;
-	if (file_read(state, x->v, bytes, at + sizeof(h)) == 0 &&
+	if ((x->v = malloc(bytes + 1)) != NULL &&
+	    file_read(state, x->v, bytes, at + sizeof(h)) == 0 &&
 	    file_sum(x->v, bytes, NAMES_SEED) == h.sum && names_sound(x))
 		return 0;
 	xuidl_free(x);
-	errno = EILSEQ;
 	return -1;
 }
