@@ -49,7 +49,7 @@ SPOOL	= spool/fault.c spool/index.c spool/journal.c spool/lock.c \
 	  spool/recover.c spool/redo.c \
 	  spool/table.c spool/xuidl.c
 XTND	= xtnd/board.c xtnd/boards.c xtnd/file.c xtnd/xlst.c
-CHECK	= check/check.c check/maildrops.c
+CHECK	= check/check.c check/maildrops.c check/say.c
 
 LIB_H	= lib/lib.h
 LOGIN_H	= login/login.h $(LIB_H)

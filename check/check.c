@@ -12,20 +12,6 @@
 
 #include "check/check.h"
 
-void
-check_say(struct check *c, enum finding word, const char *fmt, ...)
-{
-	static const char *const words[] = { "ok  ", "warn", "FAIL" };
-	va_list ap;
-
-	c->failures += word == CHECK_FAIL;
-	printf("%s  ", words[word]);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-}
-
 static void
 say_errno(struct check *c, const char *what, const char *path)
 {

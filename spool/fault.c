@@ -1,5 +1,5 @@
 /*
- * Why a maildrop cannot be opened, in words.
+ * Why a maildrop cannot be opened, in words, and the name of its state file.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -90,4 +90,19 @@ fault_of(const struct maildrop *box, int error)
 	default:
 		return FAULT_READ;
 	}
+}
+
+void
+state_name(const char *spool, char name[STATE_NAME])
+{
+	(void)snprintf(name, STATE_NAME, ".%s.pop", spool);
+}
+
+const char *
+state_clean(const struct maildrop *box, char clean[STATE_CLEAN])
+{
+	char name[STATE_NAME];
+
+	state_name(box->name, name);
+	return text_clean(clean, STATE_CLEAN, name, strlen(name));
 }

@@ -11,21 +11,6 @@
 
 #include "spool/spool.h"
 
-void
-state_name(const char *spool, char name[STATE_NAME])
-{
-	(void)snprintf(name, STATE_NAME, ".%s.pop", spool);
-}
-
-const char *
-state_clean(const struct maildrop *box, char clean[STATE_CLEAN])
-{
-	char name[STATE_NAME];
-
-	state_name(box->name, name);
-	return text_clean(clean, STATE_CLEAN, name, strlen(name));
-}
-
 /* Opens the state file; create: O_CREAT, or 0. */
 static enum fault
 open_state(struct maildrop *box, int create)
