@@ -56,8 +56,9 @@ LOGIN_H	= login/login.h $(LIB_H)
 NET_H	= net/net.h $(LIB_H)
 MBOX_H	= mbox/mbox.h $(LIB_H)
 SPOOL_H	= spool/spool.h $(MBOX_H)
+JOURNAL_H = spool/journal.h $(SPOOL_H)
 TOP_H	= popper.h login/login.h net/net.h $(SPOOL_H)
-HDR	= $(TOP_H) xtnd/xtnd.h check/check.h
+HDR	= $(TOP_H) spool/journal.h xtnd/xtnd.h check/check.h
 
 SRC	= $(TOP) $(XTND) $(CHECK) $(LOGIN) $(NET) $(SPOOL) $(MBOX) $(LIB)
 OBJ	= $(SRC:.c=.o)
@@ -86,7 +87,7 @@ $(LIB:.c=.o): $(LIB_H)
 $(LOGIN:.c=.o): $(LOGIN_H)
 $(NET:.c=.o): $(NET_H)
 $(MBOX:.c=.o): $(MBOX_H)
-$(SPOOL:.c=.o): $(SPOOL_H)
+$(SPOOL:.c=.o): $(JOURNAL_H)
 $(TOP:.c=.o) $(XTND:.c=.o) $(CHECK:.c=.o): $(HDR)
 
 client/popcard: $(CARDOBJ)

@@ -17,8 +17,6 @@
 
 #include "popper.h"
 
-/* ---- why a maildrop cannot be opened ------------------------------------ */
-
 enum result
 drop_refuse(struct pop *p, enum fault f)
 {

@@ -456,19 +456,13 @@ updt_maildrop(struct pop *p, bool *begun)
 
 /* ---- QUIT ---------------------------------------------------------------- */
 
-static enum result
-sign_off(struct pop *p)
-{
-	p->reason = END_QUIT;
-	(void)reply_ok(&p->conn, "popper at %s signing off.", p->host);
-	return CLOSE;
-}
-
 /* QUIT before login: nothing to update. */
 enum result
 pop_quit(struct pop *p)
 {
-	return sign_off(p);
+	p->reason = END_QUIT;
+	(void)reply_ok(&p->conn, "popper at %s signing off.", p->host);
+	return CLOSE;
 }
 
 /*
@@ -485,7 +479,7 @@ pop_update(struct pop *p)
 	saved = errno;
 	drop_unlock(&p->drop);
 	if (r == 0)
-		return sign_off(p);
+		return pop_quit(p);
 	errno = saved;
 	log_error(&p->env, "update");
 	if (begun)

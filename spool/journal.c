@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "spool/spool.h"
+#include "spool/journal.h"
 
 /* ---- writing ----------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "spool/spool.h"
+#include "spool/journal.h"
 
 enum {
 	WITNESS = 65536,

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "spool/spool.h"
+#include "spool/journal.h"
 
 /* ---- what the state file holds ------------------------------------------ */
 

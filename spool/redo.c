@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "spool/spool.h"
+#include "spool/journal.h"
 
 /* ---- may it go on? ----------------------------------------------------- */
 

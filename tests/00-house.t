@@ -74,7 +74,8 @@ sub symbols {
 
 my $may = table();
 my @files = source_files();
-my @headers = ('popper.h', map { "$_/$_.h" } grep { $_ ne 'top' } keys %$may);
+# Each folder has one header for others; spool has one more for itself.
+my @headers = ('spool/journal.h', 'popper.h', map { "$_/$_.h" } grep { $_ ne 'top' } keys %$may);
 
 is(join(' ', sort keys %$may), join(' ', sort { $a cmp $b }
     keys %{ { map { folder_of($_) => 1 } @files } }), 'the table has each folder');
@@ -86,6 +87,9 @@ is(wrong_includes($may, \%text_of), '', 'include lines go down');
 is(join(' ', grep { folder_of($_) ne 'top' && !/^(?:xtnd|check)/ &&
     $text_of{$_} =~ /"popper\.h"/ } sort keys %text_of), '',
     'nothing below the top includes popper.h');
+is(join(' ', grep { folder_of($_) ne 'spool' &&
+    $text_of{$_} =~ m{"spool/journal\.h"} } sort keys %text_of), '',
+    'what is private to spool stays there');
 is(join(' ', grep { $_ ne 'popper.c' && folder_of($_) eq 'top' &&
     $text_of{$_} =~ m{"(?:xtnd|check)/} } sort keys %text_of), '',
     'only popper.c knows what is above the top');
@@ -94,6 +98,35 @@ my %symbols_of = map { s/c\z/o/r => symbols(s/c\z/o/r) } @files;
 cmp_ok(scalar(map { @{ $_->{defined} } } values %symbols_of), '>', 100,
     'the objects are there');
 is(wrong_calls($may, \%symbols_of), '', 'calls go down');
+
+# Nor do any two objects need each other, in a folder or over several.
+sub circles {
+	my ($symbols_of) = @_;
+	my (%owner, %needs, %seen, @found);
+	for my $object (keys %$symbols_of) {
+		$owner{$_} = $object for @{ $symbols_of->{$object}{defined} };
+	}
+	for my $object (keys %$symbols_of) {
+		for my $name (@{ $symbols_of->{$object}{undefined} }) {
+			my $where = $owner{$name} // next;
+			$needs{$object}{$where} = 1 if $where ne $object;
+		}
+	}
+	my $visit;
+	$visit = sub {
+		my ($object, @way) = @_;
+		my ($begin) = grep { $way[$_] eq $object } 0 .. $#way;
+		if (defined $begin) {
+			push @found, join ' > ', @way[$begin .. $#way], $object;
+			return;
+		}
+		return if $seen{$object}++;
+		$visit->($_, @way, $object) for sort keys %{ $needs{$object} };
+	};
+	$visit->($_) for sort keys %$symbols_of;
+	return join "\n", @found;
+}
+is(circles(\%symbols_of), '', 'no circle of objects');
 
 # set*id(2) is login's alone.
 is(join(' ', grep { !m{^login/} && grep { /^(?:set\w*[ug]id|(?:set|init)groups)\z/ }
@@ -118,5 +151,15 @@ my %call = (%symbols_of, 'mbox/scan.o' => { defined => [],
     undefined => [ 'lock_spool', 'memcpy' ] });
 like(wrong_calls($may, \%call), qr{^mbox/scan\.o: lock_spool \(spool/lock\.o\)$}m,
     'a call that goes up is found');
+
+my %circle = (%symbols_of, 'lib/text.o' => { defined => [ 'text_of' ],
+    undefined => [ 'log_notice' ] }, 'lib/log.o' => { defined => [ 'log_notice' ],
+    undefined => [ 'text_of' ] });
+like(circles(\%circle), qr{^(?:lib/text\.o > lib/log\.o > lib/text|lib/log\.o > lib/text\.o > lib/log)\.o$}m,
+    'a circle is found');
+
+# A file that is easy to read has an end.
+is(join(' ', grep { ($text_of{$_} =~ tr/\n//) > 500 } sort keys %text_of), '',
+    'no file has more than 500 lines');
 
 done_testing();

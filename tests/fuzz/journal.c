@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "popper.h"
+#include "spool/journal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "popper.h"
+#include "spool/journal.h"
 #include "tap.h"
 
 enum { SPOOL, WORK, FILES };
