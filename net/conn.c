@@ -1,10 +1,7 @@
 /*
  * The connection itself: limits of time, and whether the client is still there.
  */
-#if defined(__linux__) && !defined(POPPER_PORTABLE)
-#define POPPER_LINUX	1
 #define _GNU_SOURCE	1	/* musl: struct tcp_info */
-#endif
 
 #include <sys/socket.h>
 
@@ -21,38 +18,25 @@
  * whole idle limit, but for about two minutes; in seconds.
  */
 enum {
-	KEEP_IDLE = 60,		/* silence until its machine is asked */
-	KEEP_EVERY = 15,	/* and asked again */
-	KEEP_COUNT = 4,
+	KEEP_IDLE = 60,		/* silence before the first probe */
+	KEEP_EVERY = 15,	/* between probes */
+	KEEP_COUNT = 4,		/* probes, not seconds */
 	GONE_AFTER = 130,	/* Linux retransmits at least every 120 */
 	GONE_LOOK = 15		/* how often we look for that */
 };
 
-/* The kernel asks the other end of a silent connection whether it is there. */
+/* Not every descriptor is a socket of TCP: no option is vital. */
 static void
-keep_alive(int fd)
+set_socket(int level, int name, int value)
 {
-	static const int on = 1;
-#ifdef TCP_KEEPIDLE
-	static const int idle = KEEP_IDLE, every = KEEP_EVERY;
-	static const int count = KEEP_COUNT;
-#endif
-
-	if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == -1)
-		return;			/* no socket */
-#ifdef TCP_KEEPIDLE
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every,
-	    sizeof(every));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-#endif
+	(void)setsockopt(1, level, name, &value, sizeof(value));
 }
 
 /*
  * Keepalive sends nothing while data is unacknowledged, and the kernel
- * retransmits that for a quarter of an hour.  TCP_USER_TIMEOUT would end it, but
- * also the session of a client that is there and does not read for a while: it
- * acknowledges the probes of its window, and so is not gone for us.
+ * retransmits that for a quarter of an hour.  TCP_USER_TIMEOUT would end that,
+ * but also the session of a client that does not read for a while: it still
+ * acknowledges window probes, so it does not count as gone here.
  */
 static bool
 peer_gone(int fd)
@@ -71,23 +55,25 @@ peer_gone(int fd)
 #endif
 }
 
-/* A client that stops reading must not stop us: see reply_flush(). */
 int
 conn_unblock(void)
 {
-	int flags, on = 1;
+	int flags = fcntl(1, F_GETFL);
 
-	keep_alive(1);
-	/* a batch of replies may end anywhere in a segment: do not hold it
-	 * back until the client has acknowledged the one before */
-	(void)setsockopt(1, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if ((flags = fcntl(1, F_GETFL)) == -1)
-		return -1;
-	return fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1 ? -1 : 0;
+	set_socket(SOL_SOCKET, SO_KEEPALIVE, 1);
+#ifdef TCP_KEEPIDLE
+	set_socket(IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE);
+	set_socket(IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EVERY);
+	set_socket(IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
+#endif
+	/* replies may end anywhere in a segment: do not hold them back until
+	 * the client has acknowledged the segment before */
+	set_socket(IPPROTO_TCP, TCP_NODELAY, 1);
+	return flags == -1 || fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1 ?
+	    -1 : 0;
 }
 
-/* So much at most: a client that floods us is not worth more. */
-enum { DRAIN_MOST = 64 };
+enum { DRAIN_MOST = 64 };	/* reads: a client may go on sending for ever */
 
 void
 conn_drain(struct conn *c)
@@ -99,13 +85,12 @@ conn_drain(struct conn *c)
 		continue;
 }
 
-/* A terminal's flags outlive us: give it back as it was. */
 void
 conn_end(void)
 {
-	int flags;
+	int flags = fcntl(1, F_GETFL);
 
-	if ((flags = fcntl(1, F_GETFL)) != -1)
+	if (flags != -1)
 		(void)fcntl(1, F_SETFL, flags & ~O_NONBLOCK);
 }
 
@@ -146,8 +131,8 @@ conn_failure(void)
 	switch (errno) {
 	case EPIPE:
 	case ECONNRESET:
-	case ETIMEDOUT:		/* keepalive had no answer ... */
-	case EHOSTUNREACH:	/* ... but that of a router */
+	case ETIMEDOUT:		/* no answer to keepalive ... */
+	case EHOSTUNREACH:	/* ... except from a router */
 	case ENETUNREACH:
 		return IO_EOF;
 	default:

@@ -7,9 +7,9 @@
 
 #include "net/net.h"
 
-/* Reads what there is into the free end of the buffer. */
+/* Waits for octets and reads what there is into the free end of the buffer. */
 static enum io
-fill(struct conn *c, const struct timespec *until)
+fill_input(struct conn *c, const struct timespec *until)
 {
 	struct in *in = &c->in;
 	enum io r;
@@ -27,13 +27,13 @@ fill(struct conn *c, const struct timespec *until)
 	} while (n == -1 && (errno == EAGAIN || errno == EINTR));
 	if (n == -1)
 		return conn_failure();
-	if (n == 0)		/* an unterminated last line is nothing */
+	if (n == 0)		/* an unterminated last line is dropped */
 		return IO_EOF;
 	in->end += (size_t)n;
 	return IO_OK;
 }
 
-/* Whether a line holds what no command may (RFC 2449, 3). */
+/* Whether a line has a character that no command may have (RFC 2449, 3). */
 static bool
 has_control(struct str s)
 {
@@ -45,7 +45,7 @@ has_control(struct str s)
 	return false;
 }
 
-/* The buffered line if it is complete; a bare LF ends one as well. */
+/* Takes a complete line from the buffer, if any; a bare LF ends one as well. */
 static bool
 take_line(struct in *in, size_t max, struct str *line, enum io *what)
 {
@@ -55,7 +55,7 @@ take_line(struct in *in, size_t max, struct str *line, enum io *what)
 
 	if (nl == NULL && n <= max && !in->skip)
 		return false;
-	if (nl == NULL) {		/* too long: none of it counts */
+	if (nl == NULL) {		/* too long: drop all of it */
 		in->skip = true;
 		in->start = in->end;
 		return false;
@@ -82,9 +82,9 @@ line_read(struct conn *c, size_t max, struct str *line)
 		return what;
 	if (reply_flush(c) == -1)
 		return c->out.state;
-	conn_limit(c, &until);		/* of the whole line */
+	conn_limit(c, &until);		/* for the whole line */
 	do {
-		if ((what = fill(c, &until)) != IO_OK)
+		if ((what = fill_input(c, &until)) != IO_OK)
 			return what;
 	} while (!take_line(&c->in, max, line, &what));
 	return what;
@@ -99,7 +99,7 @@ line_octets(struct conn *c, size_t n, const struct timespec *until,
 	while (c->in.end - c->in.start < n) {
 		if (reply_flush(c) == -1)
 			return c->out.state;
-		if ((what = fill(c, until)) != IO_OK)
+		if ((what = fill_input(c, until)) != IO_OK)
 			return what;
 	}
 	octets->p = c->in.buf + c->in.start;
@@ -117,4 +117,13 @@ bool
 line_pending(const struct conn *c)
 {
 	return c->in.start != c->in.end;
+}
+
+void
+line_wipe(struct conn *c)
+{
+	struct in *in = &c->in;
+
+	text_wipe(in->buf, in->start);
+	text_wipe(in->buf + in->end, sizeof(in->buf) - in->end);
 }

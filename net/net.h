@@ -13,7 +13,7 @@ enum {
 	LINE_REPLY = 512,	/* RFC 1939, 3: a first reply line, CRLF too */
 	IN_SIZE = 4096,		/* several pipelined commands a read */
 	OUT_SIZE = 65536	/* a write of this size fills its segments; a
-				   client takes or sends as much in -i seconds */
+				   client has -i seconds for so many octets */
 };
 
 /* What a command handler returns; the loop in popper.c acts on it. */
@@ -24,15 +24,14 @@ enum result {
 	ABORT			/* close without another byte */
 };
 
-/* Lines of the client: see line_read(). */
+/* What the client has sent: see line_read(). */
 struct in {
-	size_t start, end;
-	bool eof;
-	bool skip;		/* inside a line that was too long */
+	size_t start, end;	/* of what has not been used yet */
+	bool skip;		/* inside a line that is too long */
 	char buf[IN_SIZE];
 };
 
-/* What waits to be written: see reply_put(). */
+/* What is to be written: see reply_put(). */
 struct out {
 	size_t n;
 	enum io state;	/* IO_OK, or why writing failed */
@@ -41,7 +40,7 @@ struct out {
 
 enum { TLS_CTL, TLS_READ, TLS_WRITE, TLS_FDS };
 
-/* The connection to the client. */
+/* The connection to the client: descriptors 0 and 1. */
 struct conn {
 	struct env *env;
 	struct timespec login;	/* the time by which one must be logged in */
@@ -50,36 +49,43 @@ struct conn {
 	char addr[64];		/* the client's address as text */
 	bool loopback;		/* which is this machine's own */
 	bool tls;		/* the connection is encrypted */
-	int tlsfd[TLS_FDS];	/* -1: STLS is not on offer */
+	int tlsfd[TLS_FDS];	/* TLS_CTL is -1: STLS is not offered */
 	struct in in;
 	struct out out;
 };
 
 /* ---- conn.c -------------------------------------------------------------- */
 
-/* Descriptor 1, a new one, must not block us. */
+/*
+ * Prepares descriptor 1: writing does not block, so that a client that does not
+ * read is noticed, and TCP probes a silent client.  0, or -1 with errno.
+ */
 int conn_unblock(void);
 
-/* Waits for the client, and looks now and then whether it is there. */
+/*
+ * Waits until fd can be read, or written.  IO_OK, IO_TIMEOUT, IO_SIGNAL,
+ * IO_ERROR; or IO_EOF if the client's machine no longer answers.
+ */
 enum io conn_wait(struct conn *c, int fd, bool writing,
     const struct timespec *until);
 
-/* What errno means: the connection is lost, or something is wrong here. */
+/* What errno means: IO_EOF, the connection is lost, or IO_ERROR. */
 enum io conn_failure(void);
 
 /*
  * The time by which the client must have sent or taken what is waited for now:
- * before login the time to log in, after it the idle limit from now.
+ * before login the time to log in, after it the idle limit from now (RFC 1939,
+ * 3: the autologout timer).
  */
 void conn_limit(const struct conn *c, struct timespec *until);
 
 /*
- * Throws away what the client has sent ahead of the last reply.  To close a
- * socket over that resets the connection, which may cost him the reply.
+ * Throws away what the client has sent after the last command: closing a socket
+ * over unread octets resets the connection, and the client could lose a reply.
  */
 void conn_drain(struct conn *c);
 
-/* Gives descriptor 1 back as it was. */
+/* Lets descriptor 1 block again, since a terminal's flags outlive us. */
 void conn_end(void);
 
 /*
@@ -93,78 +99,102 @@ void conn_forget(struct conn *c);
 /* ---- line.c -------------------------------------------------------------- */
 
 /*
- * The next line without its end, at most max octets with it (RFC 2449, 4).
- * Writes out all replies before it waits.  IO_LONG and IO_CONTROL: the line
- * was thrown away whole.
+ * Reads a line of at most max octets with its end, and returns it without.
+ * Writes all replies before it waits.  After IO_LONG and IO_CONTROL (RFC 2449,
+ * 3 and 4) the whole line has been thrown away; else IO_OK, or why there is no
+ * line.
  */
 enum io line_read(struct conn *c, size_t max, struct str *line);
 
 /*
- * What the client has sent beyond lines, at least n octets (n below IN_SIZE),
- * waiting until they are there; and how much of it was used.
+ * The octets that wait after the last line, at least n of them (up to IN_SIZE):
+ * waits until they are there.  IO_OK, or why they are not.
  */
 enum io line_octets(struct conn *c, size_t n, const struct timespec *until,
     struct str *octets);
+
+/* Removes n of these octets. */
 void line_used(struct conn *c, size_t n);
 
-/* Whether anything of the client waits unread. */
+/* Whether any octet of the client waits unread. */
 bool line_pending(const struct conn *c);
+
+/* Overwrites all that the client has sent and that was used. */
+void line_wipe(struct conn *c);
 
 /* ---- reply.c ------------------------------------------------------------- */
 
-/* Adds octets to the reply; writes when the buffer is full. */
+/* Adds n octets, or a string, to the reply; writes when the buffer is full. */
 void reply_put(struct conn *c, const void *s, size_t n);
 void reply_puts(struct conn *c, const char *s);
 
-/* A number: listings of large maildrops are too long for printf(3). */
+/* Adds a number in decimal; printf(3) is too slow for long listings. */
 void reply_number(struct conn *c, uint64_t n);
 
-/* One line into a multi-line reply; a leading dot is doubled. */
+/*
+ * Adds a line of a multi-line reply, cut and cleaned as that of reply_ok(); a
+ * leading dot is doubled (RFC 1939, 3).
+ */
 void reply_line(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 
-/* Writes what waits.  0, or -1: the client is gone or stopped reading. */
+/* Writes what waits.  0; or -1, and c->out.state tells why. */
 int reply_flush(struct conn *c);
 
-/* +OK text, -ERR [code] text: one line, cut and cleaned (RFC 1939, 3). */
+/*
+ * Adds "+OK text", or "-ERR text", whose code comes first in the text (RFC
+ * 2449, 8), and logs the latter.  The line is cut to LINE_REPLY octets; control
+ * characters and what is not ASCII become "?".  Returns OK or ERR.
+ */
 enum result reply_ok(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 enum result reply_err(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 
 /*
- * The line that ends a multi-line reply.  The first line of one has no full
- * stop: simple clients take that for the end.
+ * Adds the line that ends a multi-line reply, and returns OK.  The first line
+ * of such a reply has no full stop: simple clients take that for the end.
  */
 enum result reply_dot(struct conn *c);
 
 /* ---- wire.c -------------------------------------------------------------- */
 
-/* Message text on its way to the wire: line ends to CRLF, dots stuffed. */
+/* Message text on its way to the wire; start is true at its beginning. */
 struct wire {
 	bool start;		/* at the start of a line */
 	bool cr;		/* the byte before was CR, not yet sent */
 };
+
+/*
+ * Sends n bytes of message text: lines end with CRLF, a leading dot is doubled
+ * (RFC 1081).  A CR before LF belongs to the line's end; any other is text.
+ */
 void wire_text(struct conn *c, struct wire *w, const char *s, size_t n);
+
+/* Ends a last line that has no end of its own. */
 void wire_end(struct conn *c, struct wire *w);
 
 /* ---- tls.c, proxy.c, peer.c ---------------------------------------------- */
 
-/* Finds the descriptors of UCSPI-TLS, if our parent gave us any. */
+/* Finds the descriptors of UCSPI-TLS, if the parent process gave us any. */
 void tls_begin(struct conn *c);
+
+/* Whether STLS may be used now. */
 bool tls_offered(const struct conn *c);
 
-/* Has the parent start TLS.  0, or -1 where the connection is of no use. */
+/* Has the parent start TLS.  0; or -1, and the connection is of no use. */
 int tls_start(struct conn *c);
 
 /*
- * Reads a proxy's header, which may say that TLS is active where tls is set.
- * False if there is no valid one: then nothing is served.
+ * Reads a proxy's header, which may say that TLS is active if tls is true.
+ * False if there is no valid one: then the client must not be served.
  */
 bool proxy_header(struct conn *c, bool tls);
 
 /*
- * The client's address, of the connection or as text from elsewhere, and whether
- * it is this machine's own.  tls: a parent may be the peer of the socket.
+ * Finds the client's address, and whether it is this machine's own.  tls: the
+ * peer of the socket may be a parent that speaks TLS for the client.
  */
 void peer_find(struct conn *c, bool tls);
+
+/* Sets the client's address from text. */
 void peer_set(struct conn *c, const char *addr);
 
 #endif

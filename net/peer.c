@@ -10,10 +10,8 @@
 
 #include "net/net.h"
 
-/*
- * Notes the client's address: an IPv4 one that is mapped to IPv6 (RFC 4291,
- * 2.5.5.2) as what it is, wherever it comes from.
- */
+/* Notes the client's address; an IPv4 one mapped to IPv6 (RFC 4291, 2.5.5.2)
+ * as IPv4. */
 static void
 set_address(struct conn *c, int family, const unsigned char *ip)
 {
@@ -39,15 +37,15 @@ peer_set(struct conn *c, const char *addr)
 		set_address(c, AF_INET, ip);
 	else if (inet_pton(AF_INET6, addr, ip) == 1)
 		set_address(c, AF_INET6, ip);
-	else {			/* a name: it proves nothing */
+	else {			/* a name, which proves nothing */
 		(void)text_clean(c->addr, sizeof(c->addr), addr, strlen(addr));
 		c->loopback = strcmp(addr, "local") == 0;
 	}
 }
 
 /*
- * The client's address: of the socket, or what a parent says that keeps the
- * socket for itself (UCSPI, stunnel), or "local" for a terminal or a pipe.
+ * The address is the socket's; or what a parent says that keeps the socket for
+ * itself (UCSPI, stunnel); or "local" for a terminal or a pipe.
  */
 void
 peer_find(struct conn *c, bool tls)
@@ -67,8 +65,8 @@ peer_find(struct conn *c, bool tls)
 		    ((const struct sockaddr_in6 *)&ss)->sin6_addr.s6_addr);
 	else if (getenv("TCPREMOTEIP") != NULL)
 		env = getenv("TCPREMOTEIP");
-	if (c->addr[0] != '\0' &&
-	    (!tls || !c->loopback || env == NULL))
-		return;			/* not stunnel's end of a pair */
+	/* at loopback the peer may be stunnel, which knows the client */
+	if (c->addr[0] != '\0' && (!tls || !c->loopback || env == NULL))
+		return;
 	peer_set(c, env != NULL ? env : "local");
 }

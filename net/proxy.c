@@ -1,7 +1,7 @@
 /*
- * The PROXY protocol, versions 1 and 2: a proxy in front of us says who the
- * client is, before anything else is read or said.  Only where the option
- * asks for it, and then nobody is served without.
+ * The PROXY protocol, versions 1 and 2: a proxy between us and the client says
+ * who that is, before anything else is read or said.  Only if the option asks
+ * for it, and then no client is served without.
  */
 #include <sys/socket.h>
 
@@ -14,8 +14,8 @@
 
 enum {
 	V1_MOST = 107,		/* octets of a version 1 line, CRLF too */
-	V2_FIXED = 16,
-	V2_MOST = 2048,		/* addresses and what else fits the buffer */
+	V2_FIXED = 16,		/* octets before the addresses */
+	V2_MOST = 2048,		/* octets of addresses and the rest */
 	HEADER_WAIT = 10,	/* seconds; the protocol wants 3 at least */
 	TLV_SSL = 0x20
 };
@@ -36,14 +36,10 @@ is_port(struct str s)
 
 /* Takes the text up to the next single space, or to the end. */
 static struct str
-field(struct str *line)
+proxy_field(struct str *line)
 {
-	struct str f = { line->p, 0 };
+	struct str f = text_word(line);
 
-	while (f.n < line->n && line->p[f.n] != ' ')
-		f.n++;
-	line->p += f.n;
-	line->n -= f.n;
 	if (line->n > 0) {
 		line->p++;
 		line->n--;
@@ -51,9 +47,9 @@ field(struct str *line)
 	return f;
 }
 
-/* An address of the family, in the form that it prints as. */
+/* Whether s is an address of the family; text gets its usual form. */
 static bool
-address(int family, struct str s, char text[64])
+parse_address(int family, struct str s, char text[64])
 {
 	unsigned char ip[16];
 
@@ -73,17 +69,17 @@ version_1(struct conn *c, struct str line)
 	struct str f;
 	int family;
 
-	(void)field(&line);
-	f = field(&line);
+	(void)proxy_field(&line);
+	f = proxy_field(&line);
 	if (f.n == 7 && memcmp(f.p, "UNKNOWN", 7) == 0)
-		return true;		/* the socket's own address holds */
+		return true;		/* the socket's address holds */
 	if (f.n != 4 || memcmp(f.p, "TCP", 3) != 0 ||
 	    (f.p[3] != '4' && f.p[3] != '6'))
 		return false;
 	family = f.p[3] == '4' ? AF_INET : AF_INET6;
-	if (!address(family, field(&line), from) ||
-	    !address(family, field(&line), to) || !is_port(field(&line)) ||
-	    !is_port(line))		/* so there were three spaces */
+	if (!parse_address(family, proxy_field(&line), from) ||
+	    !parse_address(family, proxy_field(&line), to) ||
+	    !is_port(proxy_field(&line)) || !is_port(line))
 		return false;
 	peer_set(c, from);
 	return true;
@@ -113,30 +109,22 @@ says_tls(const unsigned char *s, size_t n)
 	return false;
 }
 
-/* The fixed part and what follows it, len octets. */
+/* The fixed part and the len octets that follow it. */
 static bool
 version_2(struct conn *c, const unsigned char *s, size_t len, bool tls)
 {
 	char text[64];
-	int family;
-	size_t need;
+	bool ip4 = s[13] == 0x11;
+	size_t need = ip4 ? 12 : 36;	/* two addresses and ports */
 
-	if (s[12] == 0x20)
-		return true;		/* LOCAL: a health check */
-	if (s[12] != 0x21)
-		return false;
-	if (s[13] == 0)
-		return true;		/* UNSPEC */
-	if (s[13] != 0x11 && s[13] != 0x21)
-		return false;
-	family = s[13] == 0x11 ? AF_INET : AF_INET6;
-	need = family == AF_INET ? 12 : 36;
-	if (len < need || inet_ntop(family, s + V2_FIXED, text,
+	if (s[12] == 0x20 || (s[12] == 0x21 && s[13] == 0))
+		return true;		/* LOCAL: a health check; UNSPEC */
+	if (s[12] != 0x21 || (!ip4 && s[13] != 0x21) || len < need ||
+	    inet_ntop(ip4 ? AF_INET : AF_INET6, s + V2_FIXED, text,
 	    sizeof(text)) == NULL)
 		return false;
 	peer_set(c, text);
-	if (tls && says_tls(s + V2_FIXED + need,
-	    len - need))
+	if (tls && says_tls(s + V2_FIXED + need, len - need))
 		c->tls = true;
 	return true;
 }
@@ -151,27 +139,22 @@ have(struct conn *c, size_t n, struct str *in, const struct timespec *until)
 static bool
 read_v1(struct conn *c, const struct timespec *until)
 {
-	struct str in, line;
-	const char *nl;
-	size_t n = 8;
+	struct str in;
+	const char *nl = NULL;
+	size_t n;
 
-	while (have(c, n, &in, until)) {
-		nl = memchr(in.p, '\n', in.n < V1_MOST ? in.n : V1_MOST);
-		if (nl == NULL) {
-			if (in.n >= V1_MOST)
-				return false;
-			n = in.n + 1;
-			continue;
-		}
-		line.p = in.p;
-		line.n = (size_t)(nl - in.p);
-		if (line.n < 14 || line.p[line.n - 1] != '\r')
+	if (!have(c, 6, &in, until) || memcmp(in.p, "PROXY ", 6) != 0)
+		return false;
+	for (n = 8; nl == NULL; n = in.n + 1) {
+		if (n > V1_MOST || !have(c, n, &in, until))
 			return false;
-		line.n--;
-		line_used(c, line.n + 2);
-		return version_1(c, line);
+		nl = memchr(in.p, '\n', in.n < V1_MOST ? in.n : V1_MOST);
 	}
-	return false;
+	if (nl[-1] != '\r')
+		return false;
+	in.n = (size_t)(nl - 1 - in.p);
+	line_used(c, in.n + 2);
+	return version_1(c, in);
 }
 
 static bool
@@ -195,20 +178,13 @@ proxy_header(struct conn *c, bool tls)
 {
 	struct timespec until;
 	struct str in;
-	bool good;
 
 	wait_deadline(&until, HEADER_WAIT);
 	if (wait_left(&until) > wait_left(&c->login))
 		until = c->login;
-	if (!have(c, 1, &in, &until))
-		good = false;
-	else if (in.p[0] == 'P')
-		good = have(c, 6, &in, &until) &&
-		    memcmp(in.p, "PROXY ", 6) == 0 && read_v1(c, &until);
-	else
-		good = in.p[0] == '\r' && read_v2(c, &until, tls);
-	if (!good)
-		log_notice(c->env, "proxy addr=%s: no valid header",
-		    c->addr);
-	return good;
+	if (have(c, 1, &in, &until) && (in.p[0] == 'P' ? read_v1(c, &until) :
+	    in.p[0] == '\r' && read_v2(c, &until, tls)))
+		return true;
+	log_notice(c->env, "proxy addr=%s: no valid header", c->addr);
+	return false;
 }

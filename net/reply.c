@@ -18,7 +18,7 @@ reply_flush(struct conn *c)
 	ssize_t n;
 
 	if (o->n > 0 && o->state == IO_OK)
-		conn_limit(c, &until);	/* of the whole buffer */
+		conn_limit(c, &until);	/* for the whole buffer */
 	while (o->state == IO_OK && done < o->n) {
 		n = write(1, o->buf + done, o->n - done);
 		if (n >= 0)
@@ -57,44 +57,48 @@ reply_puts(struct conn *c, const char *s)
 	reply_put(c, s, strlen(s));
 }
 
-/* A line of foreign parts: cut to size, control octets made harmless. */
-static void PRINTF(3, 0)
-put_line(struct conn *c, const char *start, const char *fmt, va_list ap)
+/*
+ * Puts a line that begins with start; cut to the size of line, which gets a
+ * copy, and with "?" for control characters and what is not ASCII.
+ */
+static void PRINTF(4, 0)
+put_line(struct conn *c, char line[LINE_REPLY - 1], const char *start,
+    const char *fmt, va_list ap)
 {
-	char line[LINE_REPLY - 1];
-	size_t i, n = strlen(start), room = sizeof(line) - n;
-	int r;
+	size_t n = strlen(start);
+	char *s;
 
 	memcpy(line, start, n);
-	r = vsnprintf(line + n, room, fmt, ap);
-	if (r > 0)
-		n += (size_t)r < room ? (size_t)r : room - 1;
-	for (i = 0; i < n; i++)
-		if (line[i] < 0x20 || line[i] > 0x7e)
-			line[i] = '?';	/* also where char is signed */
+	line[n] = '\0';
+	(void)vsnprintf(line + n, LINE_REPLY - 1 - n, fmt, ap);
+	for (s = line; *s != '\0'; s++)
+		if (*s < 0x20 || *s > 0x7e)
+			*s = '?';	/* also where char is signed */
 	if (line[0] == '.')
-		reply_put(c, ".", 1);	/* no line of ours ends a reply */
-	reply_put(c, line, n);
+		reply_put(c, ".", 1);	/* or the line could end a reply */
+	reply_puts(c, line);
 	reply_put(c, "\r\n", 2);
 }
 
 void
 reply_line(struct conn *c, const char *fmt, ...)
 {
+	char line[LINE_REPLY - 1];
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(c, "", fmt, ap);
+	put_line(c, line, "", fmt, ap);
 	va_end(ap);
 }
 
 enum result
 reply_ok(struct conn *c, const char *fmt, ...)
 {
+	char line[LINE_REPLY - 1];
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(c, "+OK ", fmt, ap);
+	put_line(c, line, "+OK ", fmt, ap);
 	va_end(ap);
 	return OK;
 }
@@ -102,20 +106,17 @@ reply_ok(struct conn *c, const char *fmt, ...)
 enum result
 reply_err(struct conn *c, const char *fmt, ...)
 {
-	char text[LINE_REPLY], *s;
+	char line[LINE_REPLY - 1], *s;
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(c, "-ERR ", fmt, ap);
+	put_line(c, line, "-ERR ", fmt, ap);
 	va_end(ap);
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	for (s = text; *s != '\0'; s++)	/* as words, not as fields */
-		if (*s < 0x20 || *s > 0x7e || strchr("\"=\\", *s) != NULL)
+	for (s = line; *s != '\0'; s++)	/* as words, not as fields */
+		if (strchr("\"=\\", *s) != NULL)
 			*s = '?';
 	log_notice(c->env, "refused user=%s addr=%s: %s", c->env->who, c->addr,
-	    text);
+	    line + strlen("-ERR "));
 	return ERR;
 }
 

@@ -1,10 +1,10 @@
 /*
- * STLS by UCSPI-TLS: the parent that accepted the connection also speaks TLS,
- * when it is told to; here are only three descriptors and two octets.
+ * STLS by UCSPI-TLS: the parent that accepted the connection also speaks TLS
+ * when it is told to.
  *
- * Nothing of before may count behind the switch (RFC 2595, 4): not the user
+ * Nothing from before the switch may count after it (RFC 2595, 4): not the user
  * name, and above all no octet that came in the clear and waits in a buffer,
- * which somebody on the way may have put there.
+ * since an attacker on the network may have sent it.
  */
 #include <sys/select.h>
 
@@ -16,36 +16,37 @@
 
 #include "net/net.h"
 
-static const char *const names[TLS_FDS] = {
+static const char *const variables[TLS_FDS] = {
 	[TLS_CTL] = "SSLCTLFD",
 	[TLS_READ] = "SSLREADFD",
 	[TLS_WRITE] = "SSLWRITEFD"
 };
 
+/* The descriptor whose number is in a variable, or -1. */
+static int
+descriptor_from(struct conn *c, const char *variable)
+{
+	const char *s = getenv(variable);
+	uint64_t n;
+
+	if (s == NULL || *s == '\0')
+		return -1;
+	if (text_number(text_of(s), FD_SETSIZE - 1, &n) && n >= 3 &&
+	    fcntl((int)n, F_SETFD, FD_CLOEXEC) != -1)
+		return (int)n;
+	log_notice(c->env, "tls: %s names no descriptor", variable);
+	return -1;
+}
+
 void
 tls_begin(struct conn *c)
 {
-	const char *s;
-	uint64_t n;
-	int i, set = 0;
+	int i;
 
-	for (i = 0; i < TLS_FDS; i++) {
-		c->tlsfd[i] = -1;
-		if ((s = getenv(names[i])) == NULL || *s == '\0')
-			continue;
-		if (!text_number(text_of(s), FD_SETSIZE - 1,
-		    &n) || n < 3 || fcntl((int)n, F_GETFD) == -1 ||
-		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == -1) {
-			log_notice(c->env, "tls: %s names no descriptor",
-			    names[i]);
-			continue;
-		}
-		c->tlsfd[i] = (int)n;
-		set++;
-	}
-	if (set < TLS_FDS)
-		c->tlsfd[TLS_CTL] = c->tlsfd[TLS_READ] =
-		    c->tlsfd[TLS_WRITE] = -1;
+	for (i = 0; i < TLS_FDS; i++)
+		c->tlsfd[i] = descriptor_from(c, variables[i]);
+	if (c->tlsfd[TLS_READ] == -1 || c->tlsfd[TLS_WRITE] == -1)
+		c->tlsfd[TLS_CTL] = -1;
 }
 
 bool
@@ -54,29 +55,25 @@ tls_offered(const struct conn *c)
 	return c->tlsfd[TLS_CTL] != -1 && !c->tls;
 }
 
-/* Logs one of the parent's VAR=value entries, if it is one that matters. */
+/* Logs one of the parent's VAR=value entries, if it is called so. */
 static void
-note_entry(struct conn *c, const char *entry)
+log_entry(struct conn *c, const char *entry, const char *variable,
+    const char *what)
 {
-	static const char *const wanted[] = { "SSL_PROTOCOL", "SSL_CIPHER" };
+	size_t n = strlen(variable);
 	char clean[128];
-	size_t i, n;
 
-	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		n = strlen(wanted[i]);
-		if (strncmp(entry, wanted[i], n) != 0 || entry[n] != '=')
-			continue;
-		log_notice(c->env, "tls addr=%s %s=%s", c->addr,
-		    i == 0 ? "protocol" : "cipher", text_clean(clean,
-		    sizeof(clean), entry + n + 1, strlen(entry + n + 1)));
-	}
+	if (strncmp(entry, variable, n) == 0 && entry[n] == '=')
+		log_notice(c->env, "tls addr=%s %s=%s", c->addr, what,
+		    text_clean(clean, sizeof(clean), entry + n + 1,
+		    strlen(entry + n + 1)));
 }
 
 /*
  * The answer to 'Y': entries, each with its NUL, and one more NUL.  It comes
- * when the handshake is done; an end of file in its place means that it
- * failed.  It is read octet by octet: the descriptor may be the one that the
- * client's first command comes by.  0, or -1.
+ * when the handshake is done; an end of file means that it failed.  It is read
+ * octet by octet, because the client's first command may come by the same
+ * descriptor.  0, or -1.
  */
 static int
 await_handshake(struct conn *c)
@@ -99,12 +96,14 @@ await_handshake(struct conn *c)
 			return -1;
 		have++;
 	}
-	for (at = 0; at + 1 < have; at += strlen(text + at) + 1)
-		note_entry(c, text + at);
+	for (at = 0; at + 1 < have; at += strlen(text + at) + 1) {
+		log_entry(c, text + at, "SSL_PROTOCOL", "protocol");
+		log_entry(c, text + at, "SSL_CIPHER", "cipher");
+	}
 	return 0;
 }
 
-/* Puts the parent's descriptors in the place of the connection's. */
+/* Replaces the connection's descriptors by those of the parent. */
 static int
 take_over(struct conn *c)
 {
@@ -115,9 +114,9 @@ take_over(struct conn *c)
 	    dup2(c->tlsfd[TLS_WRITE], 2) == -1 || conn_unblock() == -1)
 		return -1;
 	for (i = 0; i < TLS_FDS; i++) {
-		(void)close(c->tlsfd[i]);	/* perhaps one and the same */
+		(void)close(c->tlsfd[i]);	/* two may be the same */
 		c->tlsfd[i] = -1;
-		(void)unsetenv(names[i]);
+		(void)unsetenv(variables[i]);
 	}
 	return 0;
 }

@@ -5,13 +5,12 @@
 
 #include "net/net.h"
 
-/* So much text at a time: small, so that writes stay nearly full. */
-enum { WIRE_PIECE = 4096 };
+enum { WIRE_PIECE = 4096 };	/* bytes: few, so that writes are nearly full */
 
 /*
  * Puts a piece of text at to, where there is room for twice its size and one
- * octet: a line end may become two, and so may a dot.  Returns the end of it.
- * Most of the time of a large RETR is spent here.
+ * octet: LF becomes CRLF, a dot may become two.  Returns the end of it.  A
+ * large RETR spends most of its time here.
  */
 static char *
 wire_piece(struct wire *w, char *to, const char *s, const char *end)
@@ -41,11 +40,6 @@ wire_piece(struct wire *w, char *to, const char *s, const char *end)
 	return to;
 }
 
-/*
- * Sends n bytes of message text in whole lines where it can (RFC 1081: lines
- * end with CRLF, a leading dot is doubled).  A CR before LF is that line's
- * end; any other CR is text.
- */
 void
 wire_text(struct conn *c, struct wire *w, const char *s, size_t n)
 {
@@ -61,7 +55,6 @@ wire_text(struct conn *c, struct wire *w, const char *s, size_t n)
 	}
 }
 
-/* Ends a last line that has no end of its own. */
 void
 wire_end(struct conn *c, struct wire *w)
 {
