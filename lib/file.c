@@ -112,21 +112,13 @@ file_populate(void *p, size_t n)
 int
 file_random(void *p, size_t n)
 {
-	int fd = open("/dev/urandom", O_RDONLY | O_NOCTTY | O_CLOEXEC);
-	ssize_t r = -1;
+	int r, fd = open("/dev/urandom", O_RDONLY | O_NOCTTY | O_CLOEXEC);
 
-	if (fd == -1)
-		return -1;
-	do
-		r = read(fd, p, n);
-	while (r == -1 && errno == EINTR);
-	(void)close(fd);
-	if (r != (ssize_t)n) {
+	r = fd == -1 ? -1 : file_read(fd, p, n, 0);
+	file_close(fd);
+	if (r == -1)
 		memset(p, 0, n);
-		errno = EIO;
-		return -1;
-	}
-	return 0;
+	return r;
 }
 
 const char *

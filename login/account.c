@@ -19,10 +19,9 @@
 bool
 account_is_lock_name(const char *name)
 {
-	static const char lock[] = ".lock";
-	size_t n = strlen(name), end = sizeof(lock) - 1;
+	size_t n = strlen(name);
 
-	return n >= end && strcmp(name + n - end, lock) == 0;
+	return n >= 5 && strcmp(name + n - 5, ".lock") == 0;
 }
 
 /*
