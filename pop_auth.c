@@ -1,13 +1,22 @@
 /*
- * Everything that runs as root.  That is: main() up to the greeting, reading
- * command lines (net/, bounded), STLS (net/tls.c), and in this file
- *	- (with login/) looking up an account and checking a password,
- *	- opening the spool directory and creating .user.pop for its owner,
- *	- becoming that user for good.
- * Nothing else that a client sends reaches root.
+ * AUTHORIZATION.  popper runs as root until user_become() returns; that is:
+ *
+ *	popper.c	options, the greeting, the loop, CAPA, the end of a
+ *			session without a login
+ *	pop_auth.c	the other commands before login, and pop_quit()
+ *	pop_log.c	the lines of the start, of a refusal and of the end
+ *	net/		lines in and replies out, bounded; the proxy's header;
+ *			STLS
+ *	login/		accounts and passwords, in a process of its own; opening
+ *			the spool directory, making .user.pop, becoming the user
+ *	lib/		the log and the trace file, files of accounts, waiting,
+ *			starting the program of -c
+ *
+ * and drop_refuse(), if becoming the user fails.  popper -n runs as root too,
+ * but has no client; it tries each maildrop in a child that becomes the user.
  *
  * A refusal is sent at a fixed time after the command, whatever was wrong, so
- * that neither its text nor its delay says who exists (RFC 1939, 13).
+ * neither its text nor its delay says who exists (RFC 1939, 13).
  */
 #include <sys/wait.h>
 
@@ -17,11 +26,9 @@
 
 #include "popper.h"
 
-/* ---- the spool directory --------------------------------------------------- */
+/* ---- the commands -------------------------------------------------------- */
 
-/* ---- the commands ---------------------------------------------------------- */
-
-/* Where passwords may cross in the clear: -P, or what is on offer. */
+/* By default passwords are taken in the clear if there is no TLS on offer. */
 bool
 auth_clear_ok(struct pop *p)
 {
@@ -30,16 +37,8 @@ auth_clear_ok(struct pop *p)
 	if (c == CLEAR_DEFAULT)
 		c = p->conn.tlsfd[TLS_CTL] != -1 || p->conn.tls ? CLEAR_LOCAL :
 		    CLEAR_ALWAYS;
-	switch (c) {
-	case CLEAR_NEVER:
-		return false;
-	case CLEAR_TLS:
-		return p->conn.tls;
-	case CLEAR_LOCAL:
-		return p->conn.tls || p->conn.loopback;
-	default:
-		return true;
-	}
+	return c == CLEAR_ALWAYS || (c == CLEAR_LOCAL && p->conn.loopback) ||
+	    (c != CLEAR_NEVER && p->conn.tls);
 }
 
 /* The same for every name, before anything is looked up (RFC 8314, 4.1). */
@@ -51,7 +50,7 @@ refuse_clear(struct pop *p)
 	    "");
 }
 
-/* Notes the name for the log and for what follows; a long one is nobody's. */
+/* Notes the user's name; one that is too long matches no account. */
 static void
 set_user(struct pop *p, const char *name, size_t n)
 {
@@ -59,9 +58,8 @@ set_user(struct pop *p, const char *name, size_t n)
 		n = 0;
 	memcpy(p->user, name, n);
 	p->user[n] = '\0';
-	(void)text_clean(p->env.who, sizeof(p->env.who), name, n);
-	if (n == 0)
-		(void)text_clean(p->env.who, sizeof(p->env.who), "?", 1);
+	(void)text_clean(p->env.who, sizeof(p->env.who), n == 0 ? "?" : name,
+	    n == 0 ? 1 : n);
 }
 
 enum result
@@ -81,11 +79,12 @@ pop_rpop(struct pop *p)
 	    "here.");
 }
 
+/* Refuses a login at a given time. */
 static enum result
-refuse(struct pop *p, const struct account *a, const struct timespec *when)
+refuse(struct pop *p, const char *reason, const struct timespec *when)
 {
 	p->reason = END_AUTH;
-	log_refused_login(p, a->reason);
+	log_refused_login(p, reason);
 	(void)wait_sleep(&p->env, when);
 	reply_line(&p->conn, "-ERR [AUTH] Password supplied for \"%s\" is "
 	    "incorrect.", p->user);
@@ -93,25 +92,24 @@ refuse(struct pop *p, const struct account *a, const struct timespec *when)
 }
 
 static int
-open_dir(struct pop *p, const struct account *a)
+open_spool_dir(struct pop *p, const struct account *a)
 {
-	return dir_open(&p->ids, p->opt.dir, p->user, a,
-	    p->drop.box.name);
+	return dir_open(&p->ids, p->opt.dir, p->user, a, p->drop.box.name);
 }
 
 /*
- * The way to a maildrop.  Where only root could have put its directory, root
- * opens it and makes .user.pop; anywhere else the user does both.  Then the
- * privileges go.  Nothing is made if pr is not NULL: it then tells whether root
- * would do that.
+ * The way to a maildrop.  If only root can have put its directory there, root
+ * opens it and makes .user.pop, otherwise the user does both; then root's
+ * privileges are dropped.  If pr is not NULL nothing is made, and pr tells
+ * whether root would make it.
  */
 static enum fault
-reach(struct pop *p, const struct account *a, struct probe *pr)
+reach_maildrop(struct pop *p, const struct account *a, struct probe *pr)
 {
 	struct maildrop *box = &p->drop.box;
 	char state[STATE_NAME];
 
-	if ((box->dir = open_dir(p, a)) != -1) {
+	if ((box->dir = open_spool_dir(p, a)) != -1) {
 		state_name(box->name, state);
 		if (pr != NULL)
 			pr->made = dir_would_make_state(box->dir, state);
@@ -122,7 +120,7 @@ reach(struct pop *p, const struct account *a, struct probe *pr)
 	if (user_become(&p->ids, a, p->user, box->dir, p->opt.boards != NULL)
 	    == -1)
 		return FAULT_ACCOUNT;
-	if (box->dir == -1 && (box->dir = open_dir(p, a)) == -1)
+	if (box->dir == -1 && (box->dir = open_spool_dir(p, a)) == -1)
 		return FAULT_DIR;
 	return FAULT_NONE;
 }
@@ -134,24 +132,20 @@ auth_probe(struct pop *p, const char *name, const struct account *a,
 	enum fault f;
 
 	set_user(p, name, strlen(name));
-	f = reach(p, a, pr);
+	f = reach_maildrop(p, a, pr);
 	return f != FAULT_NONE ? f : maildrop_probe(&p->drop.box, pr);
 }
 
-/*
- * Where only root could have put the spool directory, root opens it and makes
- * .user.pop; anywhere else the user does both.  The maildrop is opened as the
- * user.  How long all of it took since asked is for the administrator.
- */
+/* Enters TRANSACTION.  The log says how long that took since PASS was read. */
 static enum result
 enter(struct pop *p, const struct account *a, const struct timespec *asked)
 {
-	enum fault f = reach(p, a, NULL);
+	enum fault f = reach_maildrop(p, a, NULL);
 
 	if (f == FAULT_DIR)
 		log_error(&p->env, "login: dir=%s", a->maildrop[0] != '\0' ?
 		    a->maildrop : p->opt.dir);
-	else if (f != FAULT_NONE)
+	else if (f == FAULT_ACCOUNT)
 		log_error(&p->env, "login: cannot become uid=%lu",
 		    (unsigned long)a->uid);
 	if (f != FAULT_NONE) {
@@ -164,13 +158,13 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 	p->left = (unsigned long)p->drop.sum.count;
 	log_login(p, -wait_left(asked));
 	return reply_ok(&p->conn, "%s has %llu messages (%llu octets).",
-	    p->user, (unsigned long long)p->drop.sum.count, (unsigned long
-	    long)p->drop.sum.octets);
+	    p->user, (unsigned long long)p->drop.sum.count,
+	    (unsigned long long)p->drop.sum.octets);
 }
 
-/* The accounts cannot be asked: the log names the file or the program. */
+/* The log names the file or the program that cannot be asked. */
 static enum result
-say_no_check(struct pop *p, const struct account *a)
+accounts_failed(struct pop *p, const struct account *a)
 {
 	bool permanent = password_trouble_lasts(a);
 
@@ -192,7 +186,7 @@ say_no_check(struct pop *p, const struct account *a)
 	return CLOSE;
 }
 
-/* What PASS, APOP and AUTH come to. */
+/* Checks what PASS, APOP and AUTH offer: into TRANSACTION, or the end. */
 static enum result
 log_in(struct pop *p, struct login *l)
 {
@@ -207,16 +201,14 @@ log_in(struct pop *p, struct login *l)
 	l->tls = p->conn.tls;
 	l->until = p->conn.login;
 	r = password_check(&p->env, &p->opt.accounts, l, &a);
-	text_wipe(p->conn.in.buf, p->conn.in.start);
-	text_wipe(p->conn.in.buf + p->conn.in.end, sizeof(p->conn.in.buf) -
-	    p->conn.in.end);
+	line_wipe(&p->conn);
 	if (r == -1 && a.status == 0 && errno == EINTR) {
-		p->conn.out.state = IO_SIGNAL;	/* the loop says why we end */
+		p->conn.out.state = IO_SIGNAL;	/* the loop logs the reason */
 		return ABORT;
 	}
 	if (r == -1)
-		return say_no_check(p, &a);
-	return a.reason != NULL ? refuse(p, &a, &when) :
+		return accounts_failed(p, &a);
+	return a.reason != NULL ? refuse(p, a.reason, &when) :
 	    enter(p, &a, &asked);
 }
 
@@ -245,7 +237,7 @@ pop_apop(struct pop *p)
 	return log_in(p, &l);
 }
 
-/* ---- AUTH (RFC 5034, RFC 4616) --------------------------------------------- */
+/* ---- AUTH (RFC 5034, RFC 4616) ------------------------------------------- */
 
 static enum result
 malformed(struct pop *p)
@@ -253,38 +245,52 @@ malformed(struct pop *p)
 	return reply_err(&p->conn, "That is not a response of this mechanism.");
 }
 
-/* PLAIN's response: [who to be] NUL who NUL password, each up to 255. */
+/*
+ * Splits PLAIN's response of n octets: [who to be] NUL who NUL password.  False
+ * if it has not these parts, or a control character.
+ */
+static bool
+split_plain(const char *text, size_t n, const char **who,
+    const char **password)
+{
+	size_t i, nuls = 0;
+
+	for (i = 0; i < n; i++) {
+		if (text[i] == '\0')
+			nuls++;
+		else if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	}
+	if (nuls != 2)
+		return false;
+	*who = text + strlen(text) + 1;
+	*password = *who + strlen(*who) + 1;
+	return **who != '\0' && **password != '\0';
+}
+
+/* Logs in by PLAIN's response, in base64. */
 static enum result
 plain(struct pop *p, struct str response)
 {
-	char text[PASSWORD_LEN], *who, *password;
+	char text[PASSWORD_LEN];
+	const char *who, *password, *reason = NULL;
 	struct login l = { 0 };
-	struct account proxy = { .reason = "proxy" };
 	struct timespec when;
-	size_t n, i, nuls = 0;
-	enum result r = ERR;
+	enum result r;
+	size_t n;
 
+	wait_deadline(&when, p->opt.fail);
 	if (!base64_decode(response, text, sizeof(text) - 1, &n))
-		return malformed(p);
+		n = 0;			/* too little for PLAIN */
 	text[n] = '\0';
-	for (i = 0; i < n; i++) {
-		nuls += text[i] == '\0';
-		if (text[i] != '\0' && ((unsigned char)text[i] < 0x20 ||
-		    text[i] == 0x7f))
-			nuls = 3;
-		if (nuls > 2)
-			break;
-	}
-	who = text + strlen(text) + 1;
-	password = nuls == 2 ? who + strlen(who) + 1 : text + n;
-	if (nuls != 2 || *who == '\0' || *password == '\0')
+	if (!split_plain(text, n, &who, &password))
 		r = malformed(p);
 	else {
 		set_user(p, who, strlen(who));
 		l.password = password;
-		wait_deadline(&when, p->opt.fail);
-		r = text[0] != '\0' && strcmp(text, who) != 0 ?
-		    refuse(p, &proxy, &when) : log_in(p, &l);
+		if (text[0] != '\0' && strcmp(text, who) != 0)
+			reason = "proxy";
+		r = reason != NULL ? refuse(p, reason, &when) : log_in(p, &l);
 	}
 	text_wipe(text, sizeof(text));
 	return r;
@@ -308,21 +314,18 @@ pop_auth(struct pop *p)
 		return reply_err(&p->conn, "That mechanism is not known here.");
 	if (!auth_clear_ok(p))
 		return refuse_clear(p);
-	if (p->argc == 2) {
-		response = p->argv[1];
-		if (response.n == 1 && *response.p == '=')
-			response.n = 0;
-		return plain(p, response);
-	}
+	if (p->argc == 2)
+		return plain(p, text_is(p->argv[1], text_of("=")) ? response :
+		    p->argv[1]);
 	reply_puts(&p->conn, "+ \r\n");
 	what = line_read(&p->conn, LINE_SASL, &response);
 	if (what == IO_LONG || what == IO_CONTROL)
 		return malformed(p);
 	if (what != IO_OK) {
-		p->conn.out.state = what;	/* the loop says why we end */
+		p->conn.out.state = what;	/* the loop logs the reason */
 		return ABORT;
 	}
-	if (response.n == 1 && *response.p == '*')
+	if (text_is(response, text_of("*")))
 		return reply_err(&p->conn, "Authentication is cancelled.");
 	return plain(p, response);
 }
@@ -342,9 +345,7 @@ pop_stls(struct pop *p)
 		return CLOSE;
 	}
 	(void)reply_ok(&p->conn, "Begin TLS negotiation.");
-	if (reply_flush(&p->conn) == -1)
-		return ABORT;
-	if (tls_start(&p->conn) == -1)
+	if (reply_flush(&p->conn) == -1 || tls_start(&p->conn) == -1)
 		return ABORT;
 	p->user[0] = '\0';
 	memcpy(p->env.who, "-", 2);

@@ -1,5 +1,5 @@
 /*
- * What a session logs, and the client's name.
+ * What the log says of a session, and the client's name.
  */
 #include <sys/socket.h>
 
@@ -36,7 +36,7 @@ log_refused_login(struct pop *p, const char *reason)
 	    p->env.who, p->conn.addr, reason);
 }
 
-/* The last lines but one: a bound on the log is nothing to be hidden. */
+/* How many lines the bound on the log has left out. */
 static void
 log_left_out(struct pop *p)
 {
@@ -71,23 +71,23 @@ log_end(struct pop *p)
 
 enum { NAME_WAIT = 2 };		/* seconds for all questions about it */
 
-/* What a name server says of the client's address. */
-struct answer {
+/* The client's address, and what a name server says of it. */
+struct name_question {
+	const struct addrinfo *self;
+	const char *addr;
 	enum { NAME_NONE, NAME_UNKNOWN, NAME_UNLISTED, NAME_GOOD } what;
 	int err;		/* of getnameinfo(), for NAME_NONE */
 	char name[NI_MAXHOST];
 };
 
-/* Whether the addresses of a name include this one. */
+/* Whether a name has this address; *err is getaddrinfo()'s. */
 static bool
 name_has_address(const char *name, const char *addr, int *err)
 {
-	struct addrinfo hints, *list, *a;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *a;
 	char text[NI_MAXHOST];
 	bool found = false;
 
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_socktype = SOCK_STREAM;
 	if ((*err = getaddrinfo(name, NULL, &hints, &list)) != 0)
 		return false;
 	for (a = list; a != NULL && !found; a = a->ai_next)
@@ -98,48 +98,40 @@ name_has_address(const char *name, const char *addr, int *err)
 	return found;
 }
 
-/* What is asked about, and what comes of it. */
-struct name_question {
-	const struct addrinfo *self;
-	const char *addr;
-	struct answer answer;
-};
-
 /*
- * The canonical name, and whether it leads back to the address; in a child
- * process, since the resolver cannot be told when to stop.  Its alarm ends it
- * if we die first.
+ * Asks for the canonical name, and whether it leads back to the address; in a
+ * child process, since the resolver has no time limit of ours.  Its alarm ends
+ * it if its parent dies first.
  */
 static void
 look_up_name(void *arg)
 {
 	struct name_question *q = arg;
-	struct answer *a = &q->answer;
 	int err;
 
 	(void)signal(SIGALRM, SIG_DFL);
 	(void)alarm(NAME_WAIT);
-	a->err = getnameinfo(q->self->ai_addr, q->self->ai_addrlen, a->name,
-	    sizeof(a->name), NULL, 0, NI_NAMEREQD);
-	if (a->err != 0)
-		a->what = NAME_NONE;
-	else if (name_has_address(a->name, q->addr, &err))
-		a->what = NAME_GOOD;
+	q->err = getnameinfo(q->self->ai_addr, q->self->ai_addrlen, q->name,
+	    sizeof(q->name), NULL, 0, NI_NAMEREQD);
+	if (q->err != 0)
+		q->what = NAME_NONE;
+	else if (name_has_address(q->name, q->addr, &err))
+		q->what = NAME_GOOD;
 	else
-		a->what = err != 0 ? NAME_UNKNOWN : NAME_UNLISTED;
+		q->what = err != 0 ? NAME_UNKNOWN : NAME_UNLISTED;
 }
 
 static void
-say_name(struct pop *p, const struct answer *a)
+log_name(struct pop *p, const struct name_question *q)
 {
 	char clean[NI_MAXHOST];
 
-	(void)text_clean(clean, sizeof(clean), a->name, strlen(a->name));
-	switch (a->what) {
+	(void)text_clean(clean, sizeof(clean), q->name, strlen(q->name));
+	switch (q->what) {
 	case NAME_NONE:
 		log_notice(&p->env, "name addr=%s warning=none: unable to "
 		    "get canonical name of client: %s", p->conn.addr,
-		    gai_strerror(a->err));
+		    gai_strerror(q->err));
 		break;
 	case NAME_UNKNOWN:
 		log_notice(&p->env, "name addr=%s name=%s warning=unknown: "
@@ -158,31 +150,25 @@ say_name(struct pop *p, const struct answer *a)
 }
 
 /*
- * The name is only for the log, so it is asked for when the client has gone:
- * nobody waits for a name server but the super-server, for a moment, and root
- * never talks to one.
+ * The name is only for the log, so it is asked for when the client is gone and
+ * does not have to wait.  Root never talks to a name server.
  */
 void
 log_check_name(struct pop *p)
 {
-	struct addrinfo hints, *self;
-	struct name_question q;
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST,
+	    .ai_socktype = SOCK_STREAM }, *self;
+	struct name_question q = { .addr = p->conn.addr };
 	struct timespec until;
 
-	if (p->opt.noresolve || geteuid() == 0 || p->conn.loopback)
-		return;
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_flags = AI_NUMERICHOST;
-	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(p->conn.addr, NULL, &hints, &self) != 0)
-		return;				/* "local" */
-	memset(&q, 0, sizeof(q));
+	if (p->opt.noresolve || geteuid() == 0 || p->conn.loopback ||
+	    getaddrinfo(p->conn.addr, NULL, &hints, &self) != 0)
+		return;			/* also if the address is "local" */
 	q.self = self;
-	q.addr = p->conn.addr;
 	wait_deadline(&until, NAME_WAIT);
 	if (child_ask(&p->env, look_up_name, &q, sizeof(q), &until) == 0)
-		say_name(p, &q.answer);
-	else if (errno == ETIMEDOUT || errno == EPIPE)	/* its alarm was first */
+		log_name(p, &q);
+	else if (errno == ETIMEDOUT || errno == EPIPE)	/* or its alarm */
 		log_notice(&p->env, "name addr=%s warning=timeout: no answer "
 		    "about the client's name in %d seconds", p->conn.addr,
 		    NAME_WAIT);
