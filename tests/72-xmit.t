@@ -1,4 +1,4 @@
-# XTND XMIT: a letter from the client goes to sendmail, whole or not at all.
+# XTND XMIT: a message from the client goes to sendmail, whole or not at all.
 # The extension is popper's own; lines and dots are those of RFC 1081 and
 # RFC 5321 4.5.2.
 
@@ -68,14 +68,14 @@ sub mailing {
 	    args => [@mta, @{ $arg{more} || [] }]));
 }
 
-# Sends a parcel as it is, its end included, and returns the reply.
+# Sends a message as it is, its end included, and returns the reply.
 sub submit {
-	my ($s, $parcel) = @_;
+	my ($s, $message) = @_;
 	my $prompt = $s->command('XTND XMIT');
 
 	die "XTND XMIT was answered: $prompt\n" unless $prompt =~ /^\+OK/;
-	$s->send_raw($parcel);
-	return $s->reply('the parcel');
+	$s->send_raw($message);
+	return $s->reply('the message');
 }
 
 # All names below a directory.
@@ -92,11 +92,11 @@ sub alive {
 	    !-d "/proc/$$" && kill 0, $pid;
 }
 
-my $letter = "To: bob\@example.org\r\nSubject: out\r\n\r\nhi\r\n.\r\n";
-my $stored = $letter =~ s/\r\n/\n/gr =~ s/\.\n\z//r;	# what becomes of it
+my $message = "To: bob\@example.org\r\nSubject: out\r\n\r\nhi\r\n.\r\n";
+my $stored = $message =~ s/\r\n/\n/gr =~ s/\.\n\z//r;	# what becomes of it
 my $size = length $stored;
 
-case 'XMIT: one line asks for the letter, one says what became of it' => sub {
+case 'XMIT: one line asks for the message, one says what became of it' => sub {
 	my ($box, $s) = mailing('');
 
 	$s->dialog(<<~'END');
@@ -115,12 +115,12 @@ case 'XMIT: one line asks for the letter, one says what became of it' => sub {
 		-- closed
 		END
 	my ($run) = runs($box);
-	is($run->{stdin}, "To: z\@example.org\n\nhi\n.dot\n", 'the letter');
+	is($run->{stdin}, "To: z\@example.org\n\nhi\n.dot\n", 'the message');
 	is($run->{argv} =~ tr/\0/ /r, '-i -t -oem', 'the arguments');
 	is(scalar(runs($box)), 1, 'mailed once');
 };
 
-case 'XMIT takes no argument, and then no letter' => sub {
+case 'XMIT takes no argument, and then no message' => sub {
 	my ($box, $s) = mailing('');
 
 	$s->dialog(<<~'END');
@@ -132,29 +132,29 @@ case 'XMIT takes no argument, and then no letter' => sub {
 	is(scalar(runs($box)), 0, 'nothing is mailed');
 };
 
-case 'XMIT: letter after letter, the maildrop as it was between them' => sub {
+case 'XMIT: message after message, the maildrop as it was between them' => sub {
 	my ($box, $s) = mailing('');
 
 	$s->text('RETR 1');
 	$s->command('DELE 2');
 	for my $n (1 .. 3) {
-		like(submit($s, "To: $n\r\n\r\n.\r\n"), qr/^\+OK /, "letter $n");
+		like(submit($s, "To: $n\r\n\r\n.\r\n"), qr/^\+OK /, "message $n");
 		is($s->command('STAT'), '+OK 1 29', 'STAT');
 		is($s->text('RETR 1'), wire("Subject: one\n\nline1\n.dot\n"),
 		    'RETR 1');
 		is($s->command('LAST'), '+OK 2 is the last message seen.', 'LAST');
 	}
 	is(join('', sort map { $_->{stdin} } runs($box)),
-	    join('', map { "To: $_\n\n" } 1 .. 3), 'the letters');
+	    join('', map { "To: $_\n\n" } 1 .. 3), 'the messages');
 	$s->quit;
 	unlike($box->spool, qr/Subject: two/, 'QUIT deletes what was marked');
 	like($box->spool, qr/Subject: one\n/, 'and no more');
 };
 
-case 'XMIT: command, letter and further commands in one segment' => sub {
+case 'XMIT: command, message and further commands in one segment' => sub {
 	my ($box, $s) = mailing('');
 
-	$s->send_raw("XTND XMIT\r\n${letter}STAT\r\nXTND XMIT\r\n.\r\nNOOP\r\n");
+	$s->send_raw("XTND XMIT\r\n${message}STAT\r\nXTND XMIT\r\n.\r\nNOOP\r\n");
 	$s->dialog(<<~'END');
 		S: +OK *
 		S: +OK *
@@ -198,13 +198,13 @@ sub outcomes {
 
 	for my $status (@statuses) {
 		mta($box, "exit $status;");
-		$said{$status} = submit($s, $letter);
+		$said{$status} = submit($s, $message);
 		is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 		like($box->log, qr/ xmit user=alice addr=\S+ octets=$size status=$status$/m,
 		    'the log');
 	}
 	mta($box, 'exit 0;');
-	is(submit($s, $letter), '+OK Message sent.', 'status 0');
+	is(submit($s, $message), '+OK Message sent.', 'status 0');
 	return \%said;
 }
 
@@ -234,14 +234,14 @@ case 'XMIT: a mail program that a signal ends has not sent anything' => sub {
 
 	for my $signal (qw(KILL TERM HUP PIPE USR1)) {
 		mta($box, "kill '$signal', \$\$; sleep 60;");
-		like(submit($s, $letter), qr/^-ERR \[SYS\/TEMP\] /, $signal);
+		like(submit($s, $message), qr/^-ERR \[SYS\/TEMP\] /, $signal);
 	}
 	is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 	like($box->log, qr/ xmit user=alice addr=\S+ octets=$size signal=9$/m,
 	    'the log');
 };
 
-case 'XMIT: without a mail program no letter is asked for' => sub {
+case 'XMIT: without a mail program no message is asked for' => sub {
 	my $box = box();
 	my $plain = $box->dir . '/plain';
 	my %is = ($box->dir . '/nothing' => [ 'There is no mail program here.',
@@ -283,7 +283,7 @@ case 'XMIT: what has the right to be run and cannot be' => sub {
 			chmod 0755, $path;
 		}
 		my $s = $box->login(args => ['-M', $path]);
-		is(submit($s, $letter), "-ERR [SYS/PERM] The mail program $how be run.",
+		is(submit($s, $message), "-ERR [SYS/PERM] The mail program $how be run.",
 		    show($is));
 		is(($box->log =~ /: (xmit: .*\n)/g)[-1], "xmit: $path user=alice: $cause\n",
 		    'the log');
@@ -311,7 +311,7 @@ case 'XMIT turned off (-x): what follows is commands' => sub {
 	is(scalar(runs($box)), 0, 'nothing is mailed');
 };
 
-case 'XMIT: a letter over the limit (-z) is read to its end and refused' => sub {
+case 'XMIT: a message over the limit (-z) is read to its end and refused' => sub {
 	my ($box, $s) = mailing('', more => ['-z', 1000]);
 
 	like(submit($s, 'x' x 998 . "\r\n.\r\n"), qr/^\+OK /, '999 octets');
@@ -336,7 +336,7 @@ case 'XMIT: twenty million octets go through a memory of four' => sub {
 	$s->send_raw(wire($body));
 	cmp_ok(memory($s->pid), '<', 4096, 'kilobytes of memory');
 	$s->send('.');
-	like($s->reply('the parcel'), qr/^\+OK /, 'sent');
+	like($s->reply('the message'), qr/^\+OK /, 'sent');
 	ok((runs($box))[0]{stdin} eq $body, 'all of it');
 };
 
@@ -356,10 +356,10 @@ case 'XMIT on a full disk: an error, nothing is mailed' => sub {
 		$box->give($box->mail, 0755) if $where eq 'spool';
 		my $s = $box->login(args => \@mta, env => { TMPDIR => $tmp });
 		like(submit($s, "line\r\n" x 500_000 . ".\r\n"),
-		    qr/^-ERR \[SYS\/TEMP\] /, "$where: a large letter") for 1, 2;
+		    qr/^-ERR \[SYS\/TEMP\] /, "$where: a large message") for 1, 2;
 		is(scalar(runs($box)), 0, 'nothing is mailed');
 		is($s->command('STAT'), '+OK 2 48', 'the session goes on');
-		like(submit($s, $letter), qr/^\+OK /, 'there is room for a small one');
+		like(submit($s, $message), qr/^\+OK /, 'there is room for a small one');
 		$s->command('DELE 1');
 		$s->command('RSET');
 		$s->quit;
@@ -376,7 +376,7 @@ case 'XMIT where writing fails: an error, nothing is mailed' => sub {
 		    strace($box->dir . '/strace', '-e', 'trace=pwrite64', '-e',
 		    "inject=pwrite64:error=$error") ]);
 
-		like(submit($s, $letter), qr/^-ERR \[SYS\/TEMP\] /, $error);
+		like(submit($s, $message), qr/^-ERR \[SYS\/TEMP\] /, $error);
 		is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 		is(scalar(runs($box)), 0, 'nothing is mailed');
 	}
@@ -390,7 +390,7 @@ case 'XMIT where no process can be made: an error' => sub {
 	    strace($box->dir . '/strace', '-e', "trace=$calls", '-e',
 	    "inject=$calls:error=EAGAIN:when=2") ]);	# the first one looks alice up
 
-	like(submit($s, $letter), qr/^-ERR \[SYS\/TEMP\] /, 'said');
+	like(submit($s, $message), qr/^-ERR \[SYS\/TEMP\] /, 'said');
 	is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 };
 
@@ -410,7 +410,7 @@ sub watched {
 	return ($box, $s);
 }
 
-# What has to hold after a parcel was cut off.
+# What has to hold after a message was cut off.
 sub nothing_mailed {
 	my ($box, $before, $reason) = @_;
 
@@ -427,7 +427,7 @@ my @halves = ('', 'T', "To: bob\@example.org", "To: bob\@example.org\r",
     "To: b\r\n\r\n..\r\n", "To: b\r\n\r\n\r.\r\n", '.', ".\r",
     "To: b\r\n\r\n" . wire(alnum(100_000)));
 
-case 'XMIT: the connection is lost inside the letter: nothing is mailed' => sub {
+case 'XMIT: the connection is lost inside the message: nothing is mailed' => sub {
 	for my $half (@halves) {
 		my ($box, $s) = watched('socket');
 		$s->command('DELE 1');
@@ -454,7 +454,7 @@ case 'XMIT: so it is over TCP, closed or reset, and over pipes' => sub {
 	}
 };
 
-case 'XMIT: a client that stops inside the letter is cut off' => sub {
+case 'XMIT: a client that stops inside the message is cut off' => sub {
 	for my $half ('', "To: b\r\n\r\ntext\r\n.\r", $halves[-1]) {
 		my ($box, $s) = watched('socket', '-i', 2);
 		my @before = names($box->dir);
@@ -467,7 +467,7 @@ case 'XMIT: a client that stops inside the letter is cut off' => sub {
 	}
 };
 
-case 'XMIT: a letter that drips is cut off' => sub {
+case 'XMIT: a message that drips is cut off' => sub {
 	for my $drop ('x', "x\r\n") {
 		my ($box, $s) = watched('socket', '-i', 2);
 		my @before = names($box->dir);
@@ -485,7 +485,7 @@ case 'XMIT: a letter that drips is cut off' => sub {
 };
 
 # 64 kilobytes in the time of -i are enough, however long all of it takes.
-case 'XMIT: a letter that takes longer than -i but comes steadily' => sub {
+case 'XMIT: a message that takes longer than -i but comes steadily' => sub {
 	my ($box, $s) = mailing('', more => [ '-i', 4 ]);
 	my $long = "To: bob\@example.org\n\n" . alnum(6 * 65_536);
 	my $start = now();
@@ -500,7 +500,7 @@ case 'XMIT: a letter that takes longer than -i but comes steadily' => sub {
 	is((runs($box))[0]{stdin}, $long, 'whole');
 };
 
-case 'XMIT: a signal inside the letter: nothing is mailed' => sub {
+case 'XMIT: a signal inside the message: nothing is mailed' => sub {
 	for my $signal (qw(TERM HUP KILL)) {
 		my ($box, $s) = watched('socket');
 		my @before = names($box->dir);
@@ -519,14 +519,14 @@ case 'XMIT: a signal inside the letter: nothing is mailed' => sub {
 	}
 };
 
-case 'XMIT: a client that leaves after the last dot has sent its letter' => sub {
+case 'XMIT: a client that leaves after the last dot has sent its message' => sub {
 	for my $mta ('', 'select undef, undef, undef, 0.5;') {
 		for my $over (qw(socket tcp)) {
 			my ($box, $s) = mailing($mta, session => { over => $over });
 
 			$s->command('DELE 1');
 			$s->command('XTND XMIT');
-			$s->send_raw($letter);
+			$s->send_raw($message);
 			$s->close;
 			is($s->wait, 0, 'exit status');
 			is(scalar(runs($box)), 1, 'mailed once');
@@ -542,7 +542,7 @@ case 'XMIT: a client that closes only its side has the reply' => sub {
 	my ($box, $s) = mailing('', session => { over => 'tcp' });
 
 	$s->command('XTND XMIT');
-	$s->send_raw($letter);
+	$s->send_raw($message);
 	shutdown $s->{write}, 1;
 	like($s->slurp, qr/\A\+OK [^\r\n]*\r\n\z/, 'sent');
 	is(scalar(runs($box)), 1, 'mailed once');
@@ -553,7 +553,7 @@ case 'XMIT: a client that closes only its side has the reply' => sub {
 case 'XMIT: a slow mail program is waited for' => sub {
 	my ($box, $s) = mailing('sleep 2;');
 
-	like(submit($s, $letter), qr/^\+OK /, 'sent');
+	like(submit($s, $message), qr/^\+OK /, 'sent');
 	is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 };
 
@@ -571,7 +571,7 @@ sleep 1 while -d $out;		# no longer than the test
 END
 	my $s = $box->login(args => [@mta, '-i', 3]);
 
-	like(submit($s, $letter), qr{^-ERR [^\[]},
+	like(submit($s, $message), qr{^-ERR [^\[]},
 	    'said, and not as a thing to be tried again');
 	is($s->command('STAT'), '+OK 2 48', 'the session goes on');
 	my ($run) = runs($box);
@@ -582,13 +582,13 @@ END
 	like($box->log, qr/ xmit: octets=$size user=alice: /, 'the log');
 };
 
-case 'XMIT: a signal while the mail program works: the letter is not lost' => sub {
+case 'XMIT: a signal while the mail program works: the message is not lost' => sub {
 	my ($box, $s) = mailing('', first => <<'END');
 open my $fh, '>', "$out/begun"; close $fh;
 select undef, undef, undef, 0.02 until -e "$out/go" || !-d $out;
 END
 	$s->command('XTND XMIT');
-	$s->send_raw($letter);
+	$s->send_raw($message);
 	eventually { -e $box->dir . '/out/begun' };
 	$s->kill('TERM');
 	unlike($s->slurp, qr/\+OK/, 'nobody says that it was sent');
@@ -605,7 +605,7 @@ case 'XMIT: ten megabytes of complaints reach nobody' => sub {
 	my ($box, $s) = mailing(<<'END');
 for (1 .. 10_000) { print STDERR 'x' x 1023, "\n"; print 'y' x 1023, "\n" }
 END
-	like(submit($s, $letter), qr/^\+OK /, 'sent');
+	like(submit($s, $message), qr/^\+OK /, 'sent');
 	$s->dialog("C: STAT\nS: +OK 2 48\nC: QUIT\nS: +OK *\n-- closed\n");
 	is($s->wait, 0, 'exit status');
 };
@@ -624,7 +624,7 @@ if (!fork) {
 	open my $fh, '>', "$out/late";
 }
 END
-	like(submit($s, $letter), qr/^\+OK /, 'sent');
+	like(submit($s, $message), qr/^\+OK /, 'sent');
 	$s->quit;
 	ok(!-e $box->dir . '/out/late', 'before that is done');
 	$box->put_file($box->dir . '/out/go', '');
@@ -635,7 +635,7 @@ END
 
 # What is sent, and what the mail program reads.
 my @octets = (
-	['no letter at all', ".\r\n", ''],
+	['no message at all', ".\r\n", ''],
 	['one empty line', "\r\n.\r\n", "\n"],
 	['a line', "a\r\n.\r\n", "a\n"],
 	['a stuffed dot', "..\r\n.\r\n", ".\n"],
@@ -675,7 +675,7 @@ my @octets = (
 	    "\n" x 500_000],
 );
 
-case 'XMIT: the letter is what was sent, to the octet [RFC 1081]' => sub {
+case 'XMIT: the message is what was sent, to the octet [RFC 1081]' => sub {
 	my ($box, $s) = mailing('');
 
 	for (@octets) {
@@ -684,7 +684,7 @@ case 'XMIT: the letter is what was sent, to the octet [RFC 1081]' => sub {
 		unlink glob $box->dir . '/out/*';
 		like(submit($s, $sent), qr/^\+OK /, $what);
 		my $got = (runs($box))[0]{stdin};
-		ok($got eq $want, "$what: the letter")
+		ok($got eq $want, "$what: the message")
 		    or diag('got ' . show($got) . ', not ' . show($want));
 		is($s->command('STAT'), '+OK 2 48', 'it ended where it ended');
 	}
@@ -702,7 +702,7 @@ case 'XMIT: so it is when each octet comes alone' => sub {
 		$s->send_raw($_) for split //, $sent;
 		like($s->reply($what), qr/^\+OK /, $what);
 		my $got = (runs($box))[0]{stdin};
-		ok($got eq $want, "$what: the letter")
+		ok($got eq $want, "$what: the message")
 		    or diag('got ' . show($got) . ', not ' . show($want));
 	}
 };
@@ -716,7 +716,7 @@ case 'XMIT: at every edge of a buffer' => sub {
 	for my $many (1, 372, 373, 1489, 1490, 20_000) {
 		unlink glob $box->dir . '/out/*';
 		like(submit($s, $piece x $many . ".\r\n"), qr/^\+OK /, "$many pieces");
-		ok((runs($box))[0]{stdin} eq $read x $many, 'the letter');
+		ok((runs($box))[0]{stdin} eq $read x $many, 'the message');
 	}
 };
 
@@ -729,18 +729,18 @@ case 'XMIT: the end at every edge of a buffer' => sub {
 			unlink glob $box->dir . '/out/*';
 			$s->send_raw("XTND XMIT\r\n$text\r\n.\r\nNOOP\r\n");
 			$s->reply('XTND XMIT');
-			like($s->reply('the parcel'), qr/^\+OK /, "$length octets");
-			ok((runs($box))[0]{stdin} eq "$text\n", 'the letter');
+			like($s->reply('the message'), qr/^\+OK /, "$length octets");
+			ok((runs($box))[0]{stdin} eq "$text\n", 'the message');
 			is($s->reply('NOOP'), '+OK ', 'NOOP is a command');
 		}
 	}
 };
 
-# ---- what a letter cannot do ----------------------------------------------
+# ---- what a message cannot do ----------------------------------------------
 
 my $plain = "To: bob\@example.org\r\n\r\n.\r\n";
 
-case 'XMIT: nothing in a letter becomes an option or the name of a file' => sub {
+case 'XMIT: nothing in a message becomes an option or the name of a file' => sub {
 	my ($box, $s) = mailing('');
 
 	for my $text ('-C/etc/shadow', '-bs', '-OQueueDirectory=/tmp',
@@ -858,7 +858,7 @@ case 'XMIT: the mail program starts with no signal held back' => sub {
 	is($run->{session}, "$run->{pid} $run->{pid}", 'in a session of its own');
 };
 
-case 'XMIT: a line in the log for each letter, and none of its text' => sub {
+case 'XMIT: a line in the log for each message, and none of its text' => sub {
 	my ($box, $s) = mailing('', more => ['-d'], session => { over => 'tcp' });
 
 	like(submit($s, "To: secret\@example.org\r\nSubject: magicword\r\n\r\n"

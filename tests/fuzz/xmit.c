@@ -1,16 +1,18 @@
 /*
- * The reader of XTND XMIT's letters: in portions of any size it ends at the
- * same octet and keeps the same text as a reader that goes line by line.
+ * The reader of XTND XMIT's messages: in portions of any size it ends at the
+ * same octet and keeps the same text as a reader that has all of it.
  */
 #include <sys/mman.h>
+
+#include <stdlib.h>
 
 #include "../../pop_xmit.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* How many octets belong to the parcel, and its text; SIZE_MAX: no end. */
+/* How many octets belong to the message, and its text; SIZE_MAX: no end. */
 static size_t
-naive(const char *s, size_t n, char *text, size_t *len)
+by_lines(const char *s, size_t n, char *text, size_t *len)
 {
 	size_t at = 0, end, stop;
 
@@ -35,16 +37,16 @@ naive(const char *s, size_t n, char *text, size_t *len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	static struct outgoing x;
 	static int fd = -1;
-	static struct parcel x;
 	char *text, *got;
-	size_t want, len, at, some;
+	size_t want, len, at = 0, there = 0, some, used;
 	struct str in;
 
 	if (n < 1)
 		return 0;
 	if (fd == -1)
-		fd = memfd_create("parcel", 0);
+		fd = memfd_create("message", 0);
 	if (fd == -1 || ftruncate(fd, 0) == -1)
 		abort();
 	memset(&x, 0, sizeof(x));
@@ -57,16 +59,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	got = malloc(n + 1);
 	if (text == NULL || got == NULL)
 		abort();
-	want = naive((const char *)data, n, text, &len);
-	for (at = 0; at < n && x.where != END;) {
+	want = by_lines((const char *)data, n, text, &len);
+	while (!x.whole) {
+		/* as outgoing_receive() does it, in a buffer of this size */
 		in.p = (const char *)data + at;
-		in.n = some < n - at ? some : n - at;
-		at += parcel_take(&x, in);
+		in.n = there - at < IN_SIZE ? there - at : IN_SIZE;
+		if ((used = outgoing_take(&x, in)) == 0) {
+			if (there == n)
+				break;
+			if (in.n == IN_SIZE)
+				abort();	/* it would wait for ever */
+			there += some < n - there ? some : n - there;
+		}
+		at += used;
 	}
-	parcel_flush(&x);
-	if ((x.where == END) != (want != SIZE_MAX))
+	if (x.whole != (want != SIZE_MAX))
 		abort();
-	if (x.where == END && (at != want || x.size != len ||
+	if (x.whole && (at != want || x.size != len ||
 	    file_read(fd, got, len, 0) == -1 || memcmp(got, text, len) != 0))
 		abort();
 	free(text);
