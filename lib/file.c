@@ -269,9 +269,9 @@ has_blocks(int fd, uint64_t end)
 }
 
 /*
- * posix_fallocate() is not for every filesystem, and where libc imitates it
- * by writing it is slow but right.  EOPNOTSUPP and EINVAL say that the
- * filesystem has no such promise to give: then writing itself will tell.
+ * posix_fallocate() is slow, but right, if libc emulates it by writing.  With
+ * EOPNOTSUPP and EINVAL a file system says that it cannot promise room: then
+ * writing will tell.
  * XFS asks for free blocks even if the whole range is allocated already.
  */
 int

@@ -1,5 +1,5 @@
 /*
- * The spool directory, opened by root where only root could have put it.
+ * The spool directory, opened by root if only root can have put it there.
  */
 #include <sys/stat.h>
 

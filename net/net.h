@@ -194,7 +194,7 @@ bool proxy_header(struct conn *c, bool tls);
  */
 void peer_find(struct conn *c, bool tls);
 
-/* Sets the client's address from text. */
-void peer_set(struct conn *c, const char *addr);
+/* Sets the client's address: 4 octets for AF_INET, 16 for AF_INET6. */
+void peer_set(struct conn *c, int family, const unsigned char *ip);
 
 #endif

@@ -10,10 +10,9 @@
 
 #include "net/net.h"
 
-/* Notes the client's address; an IPv4 one mapped to IPv6 (RFC 4291, 2.5.5.2)
- * as IPv4. */
-static void
-set_address(struct conn *c, int family, const unsigned char *ip)
+/* An IPv4 address mapped to IPv6 (RFC 4291, 2.5.5.2) is taken as IPv4. */
+void
+peer_set(struct conn *c, int family, const unsigned char *ip)
 {
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
 	static const unsigned char one[16] = { [15] = 1 };
@@ -28,21 +27,6 @@ set_address(struct conn *c, int family, const unsigned char *ip)
 	    memcmp(ip, one, sizeof(one)) == 0;
 }
 
-void
-peer_set(struct conn *c, const char *addr)
-{
-	unsigned char ip[16];
-
-	if (inet_pton(AF_INET, addr, ip) == 1)
-		set_address(c, AF_INET, ip);
-	else if (inet_pton(AF_INET6, addr, ip) == 1)
-		set_address(c, AF_INET6, ip);
-	else {			/* a name, which proves nothing */
-		(void)text_clean(c->addr, sizeof(c->addr), addr, strlen(addr));
-		c->loopback = strcmp(addr, "local") == 0;
-	}
-}
-
 /*
  * The address is the socket's; or what a parent says that keeps the socket for
  * itself (UCSPI, stunnel); or "local" for a terminal or a pipe.
@@ -52,21 +36,31 @@ peer_find(struct conn *c, bool tls)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof(ss);
-	const char *env = getenv("REMOTE_HOST");
+	const char *text = getenv("REMOTE_HOST");
+	unsigned char ip[16];
 
 	memset(&ss, 0, sizeof(ss));
 	if (getpeername(0, (struct sockaddr *)&ss, &n) == -1)
 		ss.ss_family = AF_UNSPEC;
 	if (ss.ss_family == AF_INET)
-		set_address(c, AF_INET, (const unsigned char *)
+		peer_set(c, AF_INET, (const unsigned char *)
 		    &((const struct sockaddr_in *)&ss)->sin_addr);
 	else if (ss.ss_family == AF_INET6)
-		set_address(c, AF_INET6,
+		peer_set(c, AF_INET6,
 		    ((const struct sockaddr_in6 *)&ss)->sin6_addr.s6_addr);
 	else if (getenv("TCPREMOTEIP") != NULL)
-		env = getenv("TCPREMOTEIP");
+		text = getenv("TCPREMOTEIP");
 	/* at loopback the peer may be stunnel, which knows the client */
-	if (c->addr[0] != '\0' && (!tls || !c->loopback || env == NULL))
+	if (c->addr[0] != '\0' && (!tls || !c->loopback || text == NULL))
 		return;
-	peer_set(c, env != NULL ? env : "local");
+	if (text == NULL)
+		text = "local";
+	if (inet_pton(AF_INET, text, ip) == 1)
+		peer_set(c, AF_INET, ip);
+	else if (inet_pton(AF_INET6, text, ip) == 1)
+		peer_set(c, AF_INET6, ip);
+	else {			/* a name, which proves nothing */
+		(void)text_clean(c->addr, sizeof(c->addr), text, strlen(text));
+		c->loopback = strcmp(text, "local") == 0;
+	}
 }

@@ -47,25 +47,24 @@ proxy_field(struct str *line)
 	return f;
 }
 
-/* Whether s is an address of the family; text gets its usual form. */
+/* Whether s is an address of the family, whose octets go to ip. */
 static bool
-parse_address(int family, struct str s, char text[64])
+parse_address(int family, struct str s, unsigned char ip[16])
 {
-	unsigned char ip[16];
+	char text[INET6_ADDRSTRLEN];
 
-	if (s.n == 0 || s.n > 45)
+	if (s.n >= sizeof(text))
 		return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
-	return inet_pton(family, text, ip) == 1 &&
-	    inet_ntop(family, ip, text, 64) != NULL;
+	return inet_pton(family, text, ip) == 1;
 }
 
 /* PROXY TCP4 source destination sport dport, without its CRLF. */
 static bool
 version_1(struct conn *c, struct str line)
 {
-	char from[64], to[64];
+	unsigned char from[16], to[16];
 	struct str f;
 	int family;
 
@@ -81,7 +80,7 @@ version_1(struct conn *c, struct str line)
 	    !parse_address(family, proxy_field(&line), to) ||
 	    !is_port(proxy_field(&line)) || !is_port(line))
 		return false;
-	peer_set(c, from);
+	peer_set(c, family, from);
 	return true;
 }
 
@@ -113,17 +112,14 @@ says_tls(const unsigned char *s, size_t n)
 static bool
 version_2(struct conn *c, const unsigned char *s, size_t len, bool tls)
 {
-	char text[64];
 	bool ip4 = s[13] == 0x11;
 	size_t need = ip4 ? 12 : 36;	/* two addresses and ports */
 
 	if (s[12] == 0x20 || (s[12] == 0x21 && s[13] == 0))
 		return true;		/* LOCAL: a health check; UNSPEC */
-	if (s[12] != 0x21 || (!ip4 && s[13] != 0x21) || len < need ||
-	    inet_ntop(ip4 ? AF_INET : AF_INET6, s + V2_FIXED, text,
-	    sizeof(text)) == NULL)
+	if (s[12] != 0x21 || (!ip4 && s[13] != 0x21) || len < need)
 		return false;
-	peer_set(c, text);
+	peer_set(c, ip4 ? AF_INET : AF_INET6, s + V2_FIXED);
 	if (tls && says_tls(s + V2_FIXED + need, len - need))
 		c->tls = true;
 	return true;
