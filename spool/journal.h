@@ -89,8 +89,11 @@ int jrn_write_again(int state, const struct journal *j);
 int jrn_plan_for_room(int state, struct journal *j, const struct plan *pl,
     uint64_t area, uint64_t limit, bool turn);
 
-/* Reads and verifies the journal at base.  0; -1: none that counts, with
- * errno ENOENT, or EILSEQ where one that was in force is damaged. */
+/*
+ * Reads and verifies the journal at base.  0; -1: none that counts, with errno
+ * ENOENT, or EILSEQ if its head is damaged or of the other byte order, or the
+ * rest of one that was in force.
+ */
 int jrn_load(int state, uint64_t base, struct journal *j);
 
 /*

@@ -113,22 +113,37 @@ jrn_step_end(const struct plan *st, size_t i, uint64_t *len)
 	return i;
 }
 
-/* 1: there is a head; 0; or -1 with errno: nobody can tell. */
-static int
-head_read(int state, uint64_t base, struct head *h)
+static bool
+head_sound(const struct head *h, uint64_t base)
 {
-	static const char magic[32] = HEAD_MAGIC;
-	ssize_t n = file_some(state, h, sizeof(*h), base);
-
-	return n == -1 ? -1 : n == sizeof(*h) &&
-	    memcmp(h->magic, magic, sizeof(magic)) == 0 &&
-	    h->sum == jrn_sum(h, offsetof(struct head, sum)) &&
+	return h->sum == jrn_sum(h, offsetof(struct head, sum)) &&
 	    h->piece_size == sizeof(struct piece) &&
 	    h->pieces <= UINT32_MAX &&
 	    h->old_size <= INT64_MAX && h->new_size <= INT64_MAX &&
 	    h->steps_at <= INT64_MAX && h->text_at[0] <= INT64_MAX &&
 	    h->text_at[1] <= INT64_MAX &&
 	    (h->void_at == 0 || h->void_at == base);
+}
+
+/*
+ * 1: there is a head; 0: there is none; or -1 with errno.  A sector is written
+ * whole, so no crash leaves a head that is not sound (EILSEQ): it is damaged, or
+ * from a machine of the other byte order, and texts may depend on it.
+ */
+static int
+head_read(int state, uint64_t base, struct head *h)
+{
+	static const char magic[32] = HEAD_MAGIC;
+	ssize_t n = file_some(state, h, sizeof(*h), base);
+
+	if (n == -1)
+		return -1;
+	if (n != sizeof(*h) || memcmp(h->magic, magic, sizeof(magic)) != 0)
+		return 0;
+	if (head_sound(h, base))
+		return 1;
+	errno = EILSEQ;
+	return -1;
 }
 
 /* The newer of the two marks that belong to this head: 1, 0, or -1. */

@@ -291,6 +291,25 @@ case 'a journal that is played a second time does no harm' => sub {
 	}
 };
 
+case 'a journal whose head is damaged is refused, and stays' => sub {
+	needs('strace');
+
+	for my $was (killed_updates()) {
+		my $box = $was->{box};
+		my $changed = $was->{journal};
+
+		substr($changed, 40, 1) ^= "\x15";
+		$box->put_file($box->work, $changed);
+		my $s = $box->session(args => ['-w', 1]);
+		$s->send('USER alice', 'PASS s3cret', 'QUIT');
+		like($s->slurp, qr/^-ERR \[SYS\/PERM\] The file \.alice\.pop or the maildrop is damaged;/m,
+		    'the login');
+		is($s->wait, 0, 'exit status');
+		ok($box->spool eq $was->{spool}, 'the spool');
+		ok(slurp($box->work) eq $changed, 'the journal');
+	}
+};
+
 case 'a journal cut or changed never costs what the spool has' => sub {
 	needs('strace');
 	my @wrong;
