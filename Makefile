@@ -6,6 +6,8 @@
 #				and undefined-behaviour sanitizers;
 #				check-portable: some, without Linux's extras,
 #				with musl, and built by tcc;
+#				check-foreign: some, with 32 bits and the other
+#				byte order;
 #				check-valgrind: a session under valgrind;
 #				check-vanished: clients that vanish; 4 minutes
 #	make lint		what static analysis has to say
@@ -167,6 +169,16 @@ check-portable: static
 	$(TCC) $(STD) -Wall -Werror -o build/tcc/popper $(SRC) $(LIBCRYPT)
 	POPPER=build/tcc/popper $(PROVE) $(ALIEN_TESTS)
 
+# 32 bits, and the other byte order.  Not the test that puts a library of this
+# machine into popper.
+FOREIGN	= i386 s390x
+FOREIGN_UNITS = scan plan journal md5 duplicate base64
+FOREIGN_TESTS = tests/[12]*.t tests/3[0-689]*.t tests/4*.t
+check-foreign: all
+	for m in $(FOREIGN); do PROVE='$(PROVE)' CPPFLAGS='$(CPPFLAGS)' \
+	    tests/foreign $$m '$(FOREIGN_UNITS)' '$(FOREIGN_TESTS)' || exit 1; \
+	    done
+
 check-valgrind: all
 	tests/under-valgrind ./popper
 
@@ -239,6 +251,6 @@ clean:
 	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build \
 	    popper-$(VERSION).tar.gz
 
-.PHONY: all static sources units check check-san check-portable check-valgrind \
-	check-vanished demo lint install uninstall model fuzz bench \
+.PHONY: all static sources units check check-san check-portable check-foreign \
+	check-valgrind check-vanished demo lint install uninstall model fuzz bench \
 	bench-quick deb check-deb dist clean

@@ -172,6 +172,7 @@ case 'a client that vanishes: the connection is lost, and nothing is wrong here'
 };
 
 case 'a client that stops reading: no memory, then the time-out [RFC 1939 3]' => sub {
+	needs('native');
 	my $box = box(spool => letter(1, body => alnum(30_000_000)));
 	my $s = $box->login(args => ['-i', 2]);
 

@@ -100,10 +100,12 @@ sub needs {
 		my $missing =
 		    $what eq 'root' ? $> != 0 && 'not root' :
 		    $what eq 'user' ? $> == 0 && 'root owns everything' :
-		    $what eq 'strace' ? !can_trace() && 'strace cannot trace here' :
+		    $what eq 'strace' ? emulated() || !can_trace()
+		    && 'strace cannot trace here' :
 		    $what eq 'locks' ? $^O ne 'linux' && 'needs Linux file locks' :
 		    $what eq 'proc' ? !-r "/proc/$$/status" && 'no /proc' :
 		    $what eq 'plain' ? instrumented() && 'instrumented build' :
+		    $what eq 'native' ? emulated() :
 		    die "needs what? $what";
 		plan skip_all => $missing if $missing;
 	}
@@ -119,6 +121,13 @@ sub instrumented {
 	return $instrumented;
 }
 
+# A build for another processor: its memory and the calls that strace sees are
+# its emulator's.
+sub emulated {
+	my $emulator = $ENV{POPPER_EMULATOR};
+	return defined $emulator && "popper runs in $emulator";
+}
+
 sub can_trace {
 	our $can_trace //= system('strace -o /dev/null true >/dev/null 2>&1') == 0;
 	return $can_trace;
@@ -129,7 +138,20 @@ sub can_trace {
 # traced, the one that looks up the account among them.
 sub strace {
 	my ($file, @options) = @_;
-	return ('strace', '-D', '-q', '-o', $file, @options, '--');
+	return ('strace', '-D', '-q', '-o', $file, (map { all_names($_) } @options), '--');
+}
+
+# A 32-bit machine has other calls for large files and for times after 2038: an
+# expression about a call is about them, too.
+sub all_names {
+	my ($option) = @_;
+	my %also = (fcntl => '?fcntl64', fstat => '?fstat64', ftruncate => '?ftruncate64',
+	    newfstatat => '?fstatat64,?statx', utimensat => '?utimensat_time64');
+	my ($what, $calls, $rest) = $option =~ /\A((?:trace|inject)=)([^:]*)(.*)\z/
+	    or return $option;
+
+	return $what . join(',', map { $_, $also{ s/\?//r } // () } split /,/, $calls)
+	    . $rest;
 }
 
 # The lines of a trace, each after a number, once strace is through with it.
@@ -798,7 +820,8 @@ Popper - write tests of popper as dialogs
     done_testing;
 
 Run by C<prove -I tests/lib tests/*.t>.  POPPER names the daemon (./popper),
-POPPER_PATIENCE how many seconds a test waits for an answer (30).
+POPPER_EMULATOR the emulator that runs it, if one does, POPPER_PATIENCE how many
+seconds a test waits for an answer (30).
 
 =head1 FUNCTIONS
 
@@ -816,7 +839,8 @@ A new Popper::Box: see below.
 =item needs(WHAT, ...)
 
 Skips the case where something is missing: C<root>, C<user> (not root),
-C<strace>, C<locks>, C<proc>, C<plain> (a build without sanitizers).
+C<strace>, C<locks>, C<proc>, C<plain> (a build without sanitizers), C<native>
+(one that no emulator runs; C<strace> asks for that as well).
 
 =item eventually { TEST }
 
