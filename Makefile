@@ -66,7 +66,7 @@ SRC	= $(TOP) $(XTND) $(CHECK) $(LOGIN) $(NET) $(SPOOL) $(MBOX) $(LIB)
 OBJ	= $(SRC:.c=.o)
 # all but main(), for the unit tests
 MODULES	= $(OBJ:popper.o=)
-UNITS	= scan plan journal md5 duplicate base64 child
+UNITS	= text scan plan journal md5 duplicate base64 child
 CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
 	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
 	  client/submit.c client/account.c client/pop.c client/dial.c \
@@ -139,7 +139,7 @@ SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 # of the index and the journal under sanitizers.
 SAN_TESTS = tests/[12]*.t tests/3*.t tests/4[0-24]*.t tests/5[0145]*.t \
 	  tests/6[356]*.t tests/7[1-3]*.t tests/8[34]*.t
-SAN_UNITS = plan md5 duplicate base64 child
+SAN_UNITS = text plan md5 duplicate base64 child
 check-san:
 	mkdir -p build/san/unit
 	for m in $(SRC:.c=); do mkdir -p build/san/$$(dirname $$m); $(CC) $(STD) $(WARN) $(SANITIZE) -c \
@@ -172,7 +172,7 @@ check-portable: static
 # 32 bits, and the other byte order.  Not the test that puts a library of this
 # machine into popper.
 FOREIGN	= i386 s390x
-FOREIGN_UNITS = scan plan journal md5 duplicate base64
+FOREIGN_UNITS = text scan plan journal md5 duplicate base64
 FOREIGN_TESTS = tests/[12]*.t tests/3[0-689]*.t tests/4*.t
 check-foreign: all
 	for m in $(FOREIGN); do PROVE='$(PROVE)' CPPFLAGS='$(CPPFLAGS)' \
@@ -197,8 +197,10 @@ lint:
 	    --inline-suppr --error-exitcode=1 $(SRC) $(CARD)
 	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I {} clang-tidy --quiet \
 	    --warnings-as-errors='*' --checks='$(TIDY)' {} -- $(STD)
-	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I {} gcc $(STD) $(WARN) -O2 \
-	    -fanalyzer -Werror -c -o /dev/null {}
+	mkdir -p build/lint
+	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I {} sh -c 'gcc $(STD) \
+	    $(WARN) -O2 -fanalyzer -Werror -c \
+	    -o build/lint/$$(echo {} | tr / -).o {}'
 	mandoc -Tlint -Wwarning popper.8 man/popper-boards.5 man/popper-passwd.5 \
 	    client/popcard.1
 

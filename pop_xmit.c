@@ -35,7 +35,7 @@ static int
 outgoing_open(struct pop *p, struct outgoing *x)
 {
 	memset(x, 0, sizeof(*x));
-	x->limit = p->opt.parcel;
+	x->limit = p->opt.outgoing;
 	x->room = UINT64_MAX;
 	if ((x->fd = file_unnamed(p->drop.box.dir, 0, 0)) == -1) {
 		x->fd = file_memory(0, 0);

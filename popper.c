@@ -353,7 +353,7 @@ set_option(struct options *o, int c, const char *arg)
 	case 'P': return (o->clear = one_of(arg, clear)) != CLEAR_DEFAULT;
 	case 'H': return (o->proxy = one_of(arg, proxy)) != PROXY_OFF;
 	case 'u': return text_number(s, UINT32_MAX, &o->accounts.minuid);
-	case 'z': return text_number(s, INT64_MAX, &o->parcel);
+	case 'z': return text_number(s, INT64_MAX, &o->outgoing);
 	case 'M': o->sendmail = arg; return true;
 	case 'm': o->dir = arg; return true;
 	case 'p': o->accounts.passwd = arg; return true;
@@ -374,7 +374,7 @@ options(struct pop *p, int argc, char **argv)
 
 	o->dir = POPPER_SPOOL;
 	o->sendmail = POPPER_SENDMAIL;
-	o->parcel = 32 << 20;
+	o->outgoing = 32 << 20;
 	o->idle = 600;		/* RFC 1939, 3: at least ten minutes */
 	o->login = 60;
 	o->wait = 30;

@@ -82,7 +82,7 @@ struct options {
 	struct accounts accounts;
 	const char *trace, *dir, *sendmail, *boards;
 	unsigned idle, login, wait, fail;	/* seconds */
-	uint64_t parcel;	/* the largest that XMIT takes, bytes */
+	uint64_t outgoing;	/* the largest that XMIT takes, bytes */
 };
 
 /* One session.  There is exactly one, and it is passed to everything. */

@@ -49,7 +49,7 @@ text_number(struct str s, uint64_t max, uint64_t *value)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
 		digit = (uint64_t)(s.p[i] - '0');
-		if (n > (max - digit) / 10)
+		if (digit > max || n > (max - digit) / 10)
 			return false;
 		n = n * 10 + digit;
 	}

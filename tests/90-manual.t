@@ -141,7 +141,7 @@ is(join('', sort(split(//, $alone), map { "$_:" } @with)),
 my ($spool) = slurp('popper.h') =~ /define POPPER_SPOOL\s+"(.*)"/;
 my ($sendmail) = slurp('popper.h') =~ /define POPPER_SENDMAIL\s+"(.*)"/;
 my %default = (m => $spool, M => $sendmail, u => 0);
-my %field = (z => 'parcel', i => 'idle', l => 'login', w => 'wait', f => 'fail');
+my %field = (z => 'outgoing', i => 'idle', l => 'login', w => 'wait', f => 'fail');
 for my $o (keys %field) {
 	my ($value) = $main =~ /^\to->$field{$o} = (\d+(?: << \d+)?);/m;
 	$default{$o} = eval $value;
