@@ -201,7 +201,7 @@ drop_close(struct drop *d)
 /*
  * The index is damaged: the spool is scanned again, and must be the same still,
  * since the client has been told its numbers.  The table stays where it is and
- * keeps its marks.
+ * keeps its flags.
  */
 static int
 scan_again(struct pop *p)
@@ -220,7 +220,7 @@ scan_again(struct pop *p)
 		    was.sum.last == d->sum.last) {
 			for (i = 0; i < was.all.n; i++) {
 				d->all.v[i].flags |= was.all.v[i].flags &
-				    MSG_MARKS;
+				    MSG_SESSION;
 				was.all.v[i] = d->all.v[i];
 			}
 			if (was.all.v != NULL) {
@@ -353,14 +353,14 @@ copy_from(struct pop *p, struct spool *sp, uint64_t from)
 	return make_copy(p, sp, from, d->stamp.size);
 }
 
-/* Takes over where a message is now; the session's marks stay. */
+/* Takes over where a message is now; the session's flags stay. */
 static void
 take_place(struct drop *d, struct msg *m, const struct msg *now)
 {
-	uint32_t marks = m->flags & (MSG_DELETED | MSG_SEEN);
+	uint32_t flags = m->flags & (MSG_DELETED | MSG_SEEN);
 
 	d->sum.octets += now->octets - m->octets;
-	if (marks & MSG_DELETED)
+	if (flags & MSG_DELETED)
 		d->deleted_octets += now->octets - m->octets;
 	m->offset = now->offset;
 	m->length = now->length;
@@ -369,7 +369,7 @@ take_place(struct drop *d, struct msg *m, const struct msg *now)
 	m->from = now->from;
 	m->head = now->head;
 	m->flags = (now->flags & ~(uint32_t)MSG_HIDDEN) |
-	    (m->flags & MSG_HIDDEN) | marks;
+	    (m->flags & MSG_HIDDEN) | flags;
 }
 
 int

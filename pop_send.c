@@ -64,16 +64,16 @@ arg_msg(struct pop *p, int i)
 }
 
 void
-list_mark(struct pop *p, struct msg *m, uint32_t mark)
+list_flag(struct pop *p, struct msg *m, uint32_t flag)
 {
 	struct drop *d = &p->drop;
 	size_t i = (size_t)(m - d->all.v);
 
 	if (d->ndeleted + d->nseen == 0 || i < d->lowest)
 		d->lowest = i;
-	d->ndeleted += (mark & ~m->flags & MSG_DELETED) != 0;
-	d->nseen += (mark & ~m->flags & MSG_SEEN) != 0;
-	m->flags |= mark;
+	d->ndeleted += (flag & ~m->flags & MSG_DELETED) != 0;
+	d->nseen += (flag & ~m->flags & MSG_SEEN) != 0;
+	m->flags |= flag;
 	if (list_number(p, m) > d->last)
 		d->last = list_number(p, m);
 }
@@ -163,7 +163,7 @@ pop_uidl(struct pop *p)
 	return listing(p, unique_id_listing);
 }
 
-/* DELE msg: only marked; the spool is not touched before QUIT. */
+/* DELE msg: only flagged; the spool is not touched before QUIT. */
 enum result
 pop_dele(struct pop *p)
 {
@@ -173,7 +173,7 @@ pop_dele(struct pop *p)
 		return ERR;
 	if (p->drop.box.board)		/* RFC 1082 */
 		return reply_ok(&p->conn, "Bulletin boards are read-only.");
-	list_mark(p, m, MSG_DELETED);
+	list_flag(p, m, MSG_DELETED);
 	p->drop.deleted_octets += m->octets;
 	return reply_ok(&p->conn, "Message %zu has been deleted.",
 	    list_number(p, m));
@@ -193,7 +193,7 @@ pop_last(struct pop *p)
 	    (unsigned long long)p->drop.last);
 }
 
-/* RSET: no marks, and LAST as it was at login (RFC 1081). */
+/* RSET: no flags, and LAST as it was at login (RFC 1081). */
 enum result
 pop_rset(struct pop *p)
 {
@@ -314,7 +314,7 @@ pop_retr(struct pop *p)
 		return r;
 	p->retrieved++;
 	p->sent += m->octets;
-	list_mark(p, m, MSG_SEEN);
+	list_flag(p, m, MSG_SEEN);
 	return OK;
 }
 

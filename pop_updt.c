@@ -1,5 +1,5 @@
 /*
- * UPDATE: what the session's marks mean for the spool, as a plan.
+ * UPDATE: what the session's flags mean for the spool, as a plan.
  *
  * The spool is changed in place, never replaced: a delivery agent may hold
  * the old file open and would deliver into nothing.
@@ -21,7 +21,7 @@ struct change {
 	bool ends;		/* and the empty lines after messages */
 	bool extra;		/* the plan has either: text that is not moved */
 	bool odd;		/* the next session must look at the spool */
-	struct msgs *now;	/* the spool, with the session's marks */
+	struct msgs *now;	/* the spool, with the session's flags */
 	struct msgs fresh;	/* is that where another program changed it */
 	struct msgs then;	/* what it will be */
 	struct plan plan;
@@ -171,7 +171,7 @@ make_plan(struct change *c, uint64_t size)
 		    plan_end(c, &m) == -1))
 			return -1;
 		m.offset = at;
-		m.flags &= ~(uint32_t)MSG_MARKS;
+		m.flags &= ~(uint32_t)MSG_SESSION;
 		if (c->ends && i > 0 && mbox_lacks(&c->now->v[i - 1]) > 0)
 			m.flags &= ~(uint32_t)MSG_ABUTS;
 		if (msgs_add(&c->then, &m) == -1)
@@ -194,9 +194,9 @@ as_sent(const struct drop *d, const struct msg *m, int fd, const struct msg *x)
 	    scan_same_body(d->copy, m, fd, x) : 1;
 }
 
-/* Puts the session's marks on a table of the spool as it is now. */
+/* Puts the session's flags on a table of the spool as it is now. */
 static int
-carry_marks(struct drop *d, struct change *c)
+carry_flags(struct drop *d, struct change *c)
 {
 	const struct msg *m = d->all.v;
 	struct msg *x;
@@ -354,7 +354,7 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 
 /*
  * The spool is another than the session's table says: a new table of it, with
- * the session's marks.
+ * the session's flags.
  */
 static int
 rescan_spool(struct pop *p, struct spool *sp, struct change *c)
@@ -365,7 +365,7 @@ rescan_spool(struct pop *p, struct spool *sp, struct change *c)
 	if (index_rest(d->box.state, &d->all, &d->index) == -1 ||
 	    scan_file(sp->fd, (uint64_t)sp->st.st_size, c->now, &d->all) ==
 	    -1 ||
-	    carry_marks(d, c) == -1)
+	    carry_flags(d, c) == -1)
 		return -1;
 	return scan_numbers(sp->fd, c->now, &d->all);
 }

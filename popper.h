@@ -59,7 +59,7 @@ struct drop {
 	bool settled;		/* the stamp would show any change since the scan */
 	bool moved;		/* another program rewrote the spool: the table
 				   now gives places in the copy */
-	size_t lowest;		/* no entry before it has a mark */
+	size_t lowest;		/* no entry before it has a flag */
 	size_t ndeleted;
 	uint64_t deleted_octets;
 	size_t nseen;
@@ -221,12 +221,12 @@ size_t list_number(struct pop *p, const struct msg *m);
  * Marks a message.  RETR and DELE, which do, raise what LAST says, and TOP does
  * not (RFC 1081).
  */
-void list_mark(struct pop *p, struct msg *m, uint32_t mark);
+void list_flag(struct pop *p, struct msg *m, uint32_t flag);
 
 /* ---- pop_updt.c: QUIT, the UPDATE state ---------------------------------- */
 
 /*
- * Carries out the session's marks on the spool (RFC 1081, the UPDATE state).
+ * Carries out the session's flags on the spool (RFC 1081, the UPDATE state).
  * 0, or -1 with errno; *begun then tells whether the spool has been changed
  * in part, which the next session completes.  Says nothing to the client.
  */

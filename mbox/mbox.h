@@ -47,7 +47,7 @@ enum {
 	MSG_DELETED = 1 << 8,
 	MSG_SEEN = 1 << 9,	/* sent whole by RETR */
 	MSG_GONE = 1 << 10,	/* another program removed it meanwhile */
-	MSG_MARKS = MSG_DELETED | MSG_SEEN | MSG_GONE
+	MSG_SESSION = MSG_DELETED | MSG_SEEN | MSG_GONE
 };
 
 /* A table of messages in the order of the file. */

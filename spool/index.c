@@ -204,7 +204,7 @@ entry_fits(const struct msgs *t, size_t i, const struct msg *m)
 	if (m->offset > t->end || m->length > t->end - m->offset ||
 	    m->from < 5 || m->from > m->head || m->head > m->length ||
 	    (m->flags & MSG_TAIL) > m->length - m->from ||
-	    m->flags & MSG_MARKS)
+	    m->flags & MSG_SESSION)
 		return false;
 	if (i > 0 && has_entry(t, i - 1) &&
 	    v[i - 1].offset + v[i - 1].length != m->offset)
@@ -263,7 +263,7 @@ write_entries(int state, const struct msgs *t, uint64_t serial,
 		n = entries_block(t->n - i);
 		for (k = 0, e = block; k < n; k++, e++) {
 			e->msg = t->v[i + k];
-			e->msg.flags &= ~(uint32_t)MSG_MARKS;
+			e->msg.flags &= ~(uint32_t)MSG_SESSION;
 			e->sum = entry_sum(e, serial, i + k);
 			add_message(sum, &e->msg);
 		}
