@@ -81,8 +81,8 @@ wait_for(struct env *e, int fd, bool writing, const struct timespec *until)
 		ts.tv_sec = (time_t)(ms / 1000);
 		ts.tv_nsec = (long)(ms % 1000) * 1000000;
 		FD_ZERO(&set);
-		if (fd >= 0)
-			FD_SET((unsigned)fd, &set);
+		if (fd >= 0)		/* C libraries differ in its sign */
+			FD_SET((unsigned short)fd, &set);
 		r = pselect(fd + 1, writing ? NULL : &set,
 		    writing ? &set : NULL, NULL, &ts, &e->waiting);
 		if (r > 0)
