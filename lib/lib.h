@@ -138,6 +138,15 @@ const char *text_clean(char *to, size_t room, const char *s, size_t n);
 /* Overwrites n bytes of a secret, which no compiler may leave out. */
 void text_wipe(void *p, size_t n);
 
+/* ---- array.c ------------------------------------------------------------- */
+
+/*
+ * Makes room for one more element after the n of an array; size: bytes of each;
+ * *room: elements that there is memory for.  Returns the array, which may have
+ * moved, or NULL with ENOMEM, and the array stays.
+ */
+void *array_room(void *v, size_t n, size_t *room, size_t size);
+
 /* ---- log.c --------------------------------------------------------------- */
 
 /*

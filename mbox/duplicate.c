@@ -13,19 +13,11 @@
 int
 msgs_add(struct msgs *t, const struct msg *m)
 {
-	struct msg *v;
-	size_t room;
+	struct msg *v = array_room(t->v, t->n, &t->room, sizeof(*v));
 
-	if (t->n == t->room) {
-		room = t->room < 64 ? 64 : t->room + t->room / 2;
-		if (room > SIZE_MAX / sizeof(*v) ||
-		    (v = realloc(t->v, room * sizeof(*v))) == NULL) {
-			errno = ENOMEM;
-			return -1;
-		}
-		t->v = v;
-		t->room = room;
-	}
+	if (v == NULL)
+		return -1;
+	t->v = v;
 	t->v[t->n++] = *m;
 	return 0;
 }
@@ -314,14 +306,7 @@ mbox_lacks(const struct msg *m)
 void
 mbox_uid(const struct msg *m, char text[UID_TEXT])
 {
-	static const char hex[] = "0123456789abcdef";
-	int i;
-
-	for (i = 0; i < UID_LEN; i++) {
-		text[2 * i] = hex[m->uid[i] >> 4];
-		text[2 * i + 1] = hex[m->uid[i] & 15];
-	}
-	text[2 * UID_LEN] = '\0';
+	text_hex(text, m->uid, UID_LEN);
 	if (m->number > 1)
 		(void)snprintf(text + 2 * UID_LEN, UID_TEXT - 2 * UID_LEN,
 		    ".%lu", (unsigned long)m->number);

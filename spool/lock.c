@@ -191,8 +191,7 @@ aside_sweep(const struct dotlock *d)
 	const struct dirent *e;
 
 	if (dir == NULL) {
-		if (fd != -1)
-			(void)close(fd);
+		file_close(fd);
 		return;			/* they are small and harmless */
 	}
 	while ((e = readdir(dir)) != NULL)
@@ -305,6 +304,12 @@ dotlock_take(struct dotlock *d, struct spool *sp)
 	return 0;
 }
 
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Whether the file that we opened still has the name. */
 static bool
 spool_has_name(struct maildrop *box, const struct spool *sp)
@@ -312,8 +317,7 @@ spool_has_name(struct maildrop *box, const struct spool *sp)
 	struct stat sb;
 
 	return fstatat(box->dir, box->name, &sb,
-	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_dev == sp->st.st_dev &&
-	    sb.st_ino == sp->st.st_ino;
+	    AT_SYMLINK_NOFOLLOW) == 0 && same_file(&sb, &sp->st);
 }
 
 /*
@@ -452,7 +456,7 @@ dotlock_release(struct maildrop *box, struct spool *sp)
 
 	dotlock_init(&d, box);
 	same = fstat(sp->lockfd, &mine) == 0 && dotlock_stat(&d, &sb) == 0 &&
-	    sb.st_dev == mine.st_dev && sb.st_ino == mine.st_ino;
+	    same_file(&sb, &mine);
 	(void)close(sp->lockfd);
 	sp->lockfd = -1;
 	if (!same)

@@ -57,7 +57,7 @@ static enum fault
 probe_spool(struct maildrop *box, struct probe *pr)
 {
 	struct stat sb;
-	int fd, r, saved;
+	int fd, r;
 
 	fd = file_open(box->dir, box->name, pr->left ? O_RDWR : O_RDONLY,
 	    box->ids->uid, &sb);
@@ -65,9 +65,7 @@ probe_spool(struct maildrop *box, struct probe *pr)
 	if (fd == -1)
 		return pr->there ? fault_of(box, errno) : FAULT_NONE;
 	r = scan_begins(fd);
-	saved = errno;
-	(void)close(fd);
-	errno = saved;
+	file_close(fd);
 	if (r == 0)
 		return FAULT_NONE;
 	return pr->left && errno == EILSEQ ? FAULT_DAMAGED :

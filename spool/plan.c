@@ -38,19 +38,11 @@ plan_free(struct plan *pl)
 static int
 append(struct plan *pl, const struct piece *x)
 {
-	struct piece *v;
-	size_t room;
+	struct piece *v = array_room(pl->v, pl->n, &pl->room, sizeof(*v));
 
-	if (pl->n == pl->room) {
-		room = pl->room < 16 ? 16 : pl->room + pl->room / 2;
-		if (room > SIZE_MAX / sizeof(*v) ||
-		    (v = realloc(pl->v, room * sizeof(*v))) == NULL) {
-			errno = ENOMEM;
-			return -1;
-		}
-		pl->v = v;
-		pl->room = room;
-	}
+	if (v == NULL)
+		return -1;
+	pl->v = v;
 	pl->v[pl->n++] = *x;
 	return 0;
 }

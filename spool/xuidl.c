@@ -13,7 +13,7 @@
 
 #include "spool/spool.h"
 
-enum { FIELD = sizeof("X-UIDL:") - 1, NAMES_SEED = 3 };
+enum { NAMES_SEED = 3 };
 
 static int
 name_by_text(const void *a, const void *b)
@@ -43,24 +43,14 @@ uidl_valid(struct str s)
 	return s.n > 0 && s.n <= UIDL_MOST;
 }
 
-static bool
-uidl_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static int
 add_name(struct names *x, const struct name *name)
 {
-	size_t room = x->room < 64 ? 64 : x->room + x->room / 2;
-	struct name *v;
+	struct name *v = array_room(x->v, x->n, &x->room, sizeof(*v));
 
-	if (x->n == x->room) {
-		if ((v = realloc(x->v, room * sizeof(*v))) == NULL)
-			return -1;
-		x->v = v;
-		x->room = room;
-	}
+	if (v == NULL)
+		return -1;
+	x->v = v;
 	x->v[x->n++] = *name;
 	return 0;
 }
@@ -71,19 +61,12 @@ xuidl_note(void *arg, size_t i, struct str line)
 {
 	struct names *x = arg;
 	struct name name = { .msg = (uint32_t)i };
+	struct str value;
 
-	if (!mbox_field(line, "X-UIDL:") || i >= UINT32_MAX ||
-	    (x->n > 0 && x->v[x->n - 1].msg == i))
+	if (!mbox_value(line, "X-UIDL:", &value) || i >= UINT32_MAX ||
+	    (x->n > 0 && x->v[x->n - 1].msg == i) || !uidl_valid(value))
 		return;
-	line.p += FIELD;
-	line.n -= FIELD;
-	for (; line.n > 0 && uidl_blank(*line.p); line.n--)
-		line.p++;
-	while (line.n > 0 && uidl_blank(line.p[line.n - 1]))
-		line.n--;
-	if (!uidl_valid(line))
-		return;
-	memcpy(name.text, line.p, line.n);
+	memcpy(name.text, value.p, value.n);
 	if (add_name(x, &name) == -1)
 		x->full = true;
 }
