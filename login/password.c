@@ -177,12 +177,15 @@ check_secret(const struct accounts *ac, const struct login *l,
 	char secret[PASSWORD_LEN];
 	bool apop = l->password == NULL;
 	const char *wrong = NULL;
-	int r;
+	int r = 0;
 
-	if (ac->secrets == NULL || (!apop && l->tls))
+	if (!apop && l->tls)
 		return 0;
-	a->asked = ac->secrets;
-	r = account_line(ac->secrets, true, l->name, secret, sizeof(secret));
+	if (ac->secrets != NULL) {
+		a->asked = ac->secrets;
+		r = account_line(ac->secrets, true, l->name, secret,
+		    sizeof(secret));
+	}
 	if (r == -1)
 		return -1;
 	if (!apop)
