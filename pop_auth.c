@@ -308,7 +308,7 @@ pop_auth(struct pop *p)
 		if (auth_clear_ok(p))
 			reply_puts(&p->conn, "PLAIN\r\n");
 		(void)reply_dot(&p->conn);
-		return ERR;		/* nobody has logged in */
+		return ERR;		/* the state stays */
 	}
 	if (!text_is(mech, text_of("PLAIN")))
 		return reply_err(&p->conn, "That mechanism is not known here.");

@@ -398,7 +398,7 @@ relocate_messages(struct pop *p, struct spool *sp)
 	int r = -1;
 
 	if (index_rest(d->box.state, &d->all, &d->index) == -1) {
-		errno = ESTALE;		/* nobody can tell what was there */
+		errno = ESTALE;		/* what was there is lost */
 		return -1;
 	}
 	if (scan_file(sp->fd, (uint64_t)sp->st.st_size, &now, &d->all) == -1)

@@ -214,7 +214,7 @@ pop_rset(struct pop *p)
 /* Of the copy at a time, on the stack; TOP mostly wants a header alone. */
 enum { PART = 32 * 1024, PART_TOP = 4096 };
 
-/* Where TOP stops: behind the header and so many lines of the body. */
+/* Where TOP stops: after the header and so many lines of the body. */
 struct limit {
 	bool body;		/* the empty line has gone by */
 	bool start;		/* at the start of a line */

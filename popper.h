@@ -38,7 +38,7 @@ enum state {
 	ST_SAME = 0		/* as a next state: stay where we are */
 };
 
-/* How a session ended, for log_end(): by an error, if nobody has said how. */
+/* How a session ended, for log_end(): by an error, unless it is set. */
 enum reason {
 	END_ERROR, END_QUIT, END_LOST, END_TIMEOUT, END_SIGNAL, END_AUTH
 };
@@ -108,13 +108,14 @@ struct pop {
 	int argc;		/* the command's arguments */
 	struct str argv[ARGS_MAX];
 	struct drop drop;
-
 };
 
 /* ---- pop_auth.c: AUTHORIZATION ------------------------------------------- */
 
-/* USER name, PASS string, RPOP (RFC 1081), APOP name digest (RFC 1939, 7),
- * AUTH [mechanism [response]] (RFC 5034).  None says who exists. */
+/*
+ * USER name, PASS string, RPOP (RFC 1081), APOP name digest (RFC 1939, 7),
+ * AUTH [mechanism [response]] (RFC 5034).  None says who exists.
+ */
 enum result pop_user(struct pop *p);
 enum result pop_pass(struct pop *p);
 enum result pop_rpop(struct pop *p);
@@ -185,7 +186,7 @@ enum result drop_text(struct pop *p, const struct msg *m, enum part part);
 
 /*
  * For each of the session's messages its place in now, a new table of the
- * spool fd: to[i], SIZE_MAX where it is gone or nobody can tell which it is.
+ * spool fd: to[i], SIZE_MAX if it is gone or could be one of several.
  * 0, or -1 with errno.
  */
 int drop_match(struct drop *d, int fd, struct msgs *now, size_t *to);
@@ -213,13 +214,13 @@ enum result pop_top(struct pop *p);
  */
 struct msg *arg_msg(struct pop *p, int i);
 
-/* The n-th message, or NULL behind the last; and a message's number. */
+/* The n-th message, or NULL after the last; and a message's number. */
 struct msg *list_msg(struct pop *p, uint64_t n);
 size_t list_number(struct pop *p, const struct msg *m);
 
 /*
- * Marks a message.  RETR and DELE, which do, raise what LAST says, and TOP does
- * not (RFC 1081).
+ * Sets a flag of a message.  RETR and DELE do, and so raise what LAST says; TOP
+ * does not (RFC 1081).
  */
 void list_flag(struct pop *p, struct msg *m, uint32_t flag);
 

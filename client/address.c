@@ -9,7 +9,7 @@
 #include "mail.h"
 #include "mime.h"
 
-/* One address of a list: name and comment still encoded, '\0' behind each. */
+/* One address of a list: name and comment still encoded, each with a '\0'. */
 struct address {
 	struct text name, comment, addr;
 };
@@ -22,7 +22,7 @@ free_address(struct address *a)
 	text_free(&a->addr);
 }
 
-/* No blanks at the end, and '\0' behind. */
+/* Without blanks at the end, and with a '\0'. */
 static void
 end_string(struct text *t)
 {

@@ -111,7 +111,7 @@ add_octet(unsigned char o, enum kind kind, struct text *out)
 		utf8_add(out, c);
 }
 
-/* By iconv; an octet that it refuses is passed on, and it goes on behind. */
+/* By iconv; an octet that it refuses is passed on, and the next one tried. */
 static void
 convert(iconv_t cd, const char *s, size_t n, struct text *out)
 {

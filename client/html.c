@@ -107,7 +107,7 @@ emit(struct page *p, const char *s, size_t n)
 	p->blank = p->fresh = false;
 }
 
-/* A line ends here, or a paragraph; not behind a bullet, or at the start. */
+/* A line ends here, or a paragraph; not after a bullet, or at the start. */
 static void
 end_line(struct page *p, unsigned lines)
 {

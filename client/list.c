@@ -65,7 +65,7 @@ small(const char **s)
 	return towlower((wint_t)wc);
 }
 
-/* Does the text hold the word, in small or capital letters? */
+/* Does the text hold the word, whatever its case? */
 static bool
 holds(const char *s, const char *word)
 {

@@ -71,7 +71,7 @@ short_param(const char *value, const char *name, char *buf, size_t size)
 	text_free(&t);
 }
 
-/* A Content-Type's type in small letters; false where it is none. */
+/* A Content-Type's type in lower case; false if it is none. */
 static bool
 set_type(struct mime_part *p, const char *value)
 {

@@ -71,7 +71,7 @@ void	date_rfc5322(time_t, char buf[48]);
 
 /*
  * field.c and address.c. A value is a string without line ends, as mail_field()
- * gives it; what is appended to `out' has no '\0' behind it.
+ * gives it; what is appended to `out' has no '\0' at its end.
  *
  * field_decode()	append a value with its encoded words (RFC 2047)
  *			decoded; control characters become blanks
@@ -132,7 +132,7 @@ size_t	html_entity(const char *s, size_t n, struct text *out);
 
 enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QP };
 
-/* One part: a leaf, or a multipart or message with its parts behind it. */
+/* One part: a leaf, or a multipart or message, which its parts follow. */
 struct mime_part {
 	size_t head, body, end;		/* offsets in the message */
 	size_t next;			/* the part after all parts in it */
@@ -141,7 +141,7 @@ struct mime_part {
 	enum mime_encoding encoding;
 	bool attached;			/* Content-Disposition says so */
 	bool flowed, delsp;		/* of text/plain: RFC 3676 */
-	char type[MIME_NAME];		/* "text/plain", in small letters */
+	char type[MIME_NAME];		/* "text/plain", in lower case */
 	char charset[MIME_NAME];	/* "" where none is named */
 	char *name;			/* file name, UTF-8; "" for none */
 };
