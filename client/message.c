@@ -18,7 +18,7 @@ struct reading {
 	struct mime mime;
 	struct text brief, text;	/* to be read, in locale's charset */
 	struct text header;		/* as it came, and an empty line */
-	enum { READ_TEXT, READ_HEADER, READ_RAW } mode;
+	enum shown { READ_TEXT, READ_HEADER, READ_RAW } mode;
 	struct view view;
 };
 
@@ -89,12 +89,12 @@ close_reading(struct reading *r)
 
 /* Show the text, or by h the raw header above it, or by w the raw message. */
 static void
-set_mode(struct reading *r, int mode)
+set_mode(struct reading *r, enum shown mode)
 {
 	struct view *v = &r->view;
 	const struct text *head, *body;
 
-	r->mode = mode == (int)r->mode ? READ_TEXT : mode;
+	r->mode = mode == r->mode ? READ_TEXT : mode;
 	head = r->mode == READ_HEADER ? &r->header : &r->brief;
 	body = r->mode == READ_RAW ? &r->mail : &r->text;
 	v->head = head->s;
