@@ -133,9 +133,9 @@ outgoing_receive(struct pop *p, struct outgoing *x)
 
 /* ---- mailing ------------------------------------------------------------- */
 
-/* Starts sendmail on the message.  0, or -1 with errno. */
+/* Runs sendmail on the message: as child_run(). */
 static int
-start_sendmail(struct pop *p, int fd, struct child *c)
+run_sendmail(struct pop *p, int fd, int *status)
 {
 	char logname[NAME_LEN + 16], user[NAME_LEN + 16];
 	char home[sizeof(p->home) + 8];
@@ -143,13 +143,14 @@ start_sendmail(struct pop *p, int fd, struct child *c)
 	char *env[] = { path, logname, user, home, NULL };
 	char name[] = "sendmail", i[] = "-i", t[] = "-t", oem[] = "-oem";
 	char *argv[] = { name, i, t, oem, NULL };
+	struct program sendmail = { p->opt.sendmail, argv, env, fd, 0 };
 
 	(void)snprintf(logname, sizeof(logname), "LOGNAME=%s", p->user);
 	(void)snprintf(user, sizeof(user), "USER=%s", p->user);
 	(void)snprintf(home, sizeof(home), "HOME=%s", p->home);
 	if (lseek(fd, 0, SEEK_SET) == -1)
-		return -1;
-	return child_start(&p->env, c, fd, 0, p->opt.sendmail, argv, env);
+		return 1;
+	return child_run(&p->env, &sendmail, p->opt.idle, status);
 }
 
 /*
@@ -248,11 +249,9 @@ explain_not_run(struct pop *p)
 static enum result
 mail_outgoing(struct pop *p, struct outgoing *x)
 {
-	struct child c;
 	int status = 0, r;
 
-	if (start_sendmail(p, x->fd, &c) == -1 ||
-	    (r = child_wait(&p->env, &c, p->opt.idle, &status)) == 1)
+	if ((r = run_sendmail(p, x->fd, &status)) == 1)
 		return explain_not_run(p);
 	if (r == -1) {
 		log_error(&p->env, "xmit: octets=%llu",

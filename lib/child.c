@@ -57,13 +57,12 @@ drop_inheritable(void)
  * Returns only on failure, with errno.
  */
 static void
-run_program(struct env *e, int in, int as, int report, const char *path,
-    char *const argv[], char *const env[])
+run_program(struct env *e, const struct program *x, int report)
 {
 	int null, fd;
 
 	if ((null = open("/dev/null", O_RDWR)) == -1 || setsid() == -1 ||
-	    dup2(in, as) == -1 || (as != 0 && dup2(null, 0) == -1) ||
+	    dup2(x->in, x->as) == -1 || (x->as != 0 && dup2(null, 0) == -1) ||
 	    dup2(null, 1) == -1 || dup2(null, 2) == -1 ||
 	    signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
 	    signal(SIGXFSZ, SIG_DFL) == SIG_ERR ||
@@ -71,9 +70,9 @@ run_program(struct env *e, int in, int as, int report, const char *path,
 	    drop_inheritable() == -1)
 		return;
 	for (fd = 3; fd < OTHERS_MOST; fd++)
-		if (fd != as && fd != report)
+		if (fd != x->as && fd != report)
 			(void)close(fd);	/* our parent left it open */
-	(void)execve(path, argv, env);
+	(void)execve(x->path, x->argv, x->env);
 }
 
 /* Waits for a child that ends on its own or was killed; errno stays. */
@@ -136,32 +135,7 @@ child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
 	return r;
 }
 
-int
-child_start(struct env *e, struct child *c, int in, int as, const char *path,
-    char *const argv[], char *const env[])
-{
-	int fd[2], report, error;
-
-	if (pipe(fd) == -1)
-		return -1;
-	if ((c->pid = fork()) == 0) {
-		/* out of the way of the program's own descriptors */
-		report = fcntl(fd[1], F_DUPFD_CLOEXEC, 4);
-		if (report != -1)
-			run_program(e, in, as, report, path, argv, env);
-		error = errno;
-		_exit(write(report != -1 ? report : fd[1], &error,
-		    sizeof(error)) == -1 ? 126 : 127);
-	}
-	file_close(fd[1]);
-	c->report = fd[0];
-	if (c->pid != -1)
-		return 0;
-	file_close(c->report);
-	return -1;
-}
-
-/* Waits for the end of a child.  0, or -1 with errno as child_wait(). */
+/* Waits for the end of a child.  0, or -1 with errno as child_run(). */
 static int
 wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 {
@@ -191,14 +165,29 @@ wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 }
 
 int
-child_wait(struct env *e, struct child *c, unsigned seconds, int *status)
+child_run(struct env *e, const struct program *x, unsigned seconds,
+    int *status)
 {
-	int r = wait_end(e, c->pid, seconds, status), error = errno;
+	int fd[2], report, error, r;
+	pid_t pid;
 
-	if (r == 0 && read(c->report, &error, sizeof(error)) ==
-	    sizeof(error))
+	if (pipe(fd) == -1)
+		return 1;
+	if ((pid = fork()) == 0) {
+		/* out of the way of the program's own descriptors */
+		report = fcntl(fd[1], F_DUPFD_CLOEXEC, 4);
+		if (report != -1)
+			run_program(e, x, report);
+		error = errno;
+		_exit(write(report != -1 ? report : fd[1], &error,
+		    sizeof(error)) == -1 ? 126 : 127);
+	}
+	file_close(fd[1]);
+	r = pid == -1 ? 1 : wait_end(e, pid, seconds, status);
+	error = errno;
+	if (r == 0 && read(fd[0], &error, sizeof(error)) == sizeof(error))
 		r = 1;			/* no program was run */
-	(void)close(c->report);
+	(void)close(fd[0]);
 	errno = error;
 	return r;
 }

@@ -205,26 +205,22 @@ typedef void child_fn(void *arg);
 int child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
     const struct timespec *until);
 
-/* A program that runs, until child_wait() returns. */
-struct child {
-	pid_t pid;
-	int report;		/* why it could not be run */
+/* A program to run. */
+struct program {
+	const char *path;
+	char *const *argv, *const *env;
+	int in, as;		/* a descriptor, and its number there: 0 or 3 */
 };
 
 /*
- * Starts a program in a session of its own, without the spool's group.  Its
- * descriptor as (3 at most) is in; 1, 2, and 0 if as is not 0, are /dev/null;
- * there are no others.  0, or -1 with errno: there is no child.
+ * Runs a program in a session of its own, without the spool's group, and waits
+ * for its end.  It has no descriptors but that one and /dev/null as 1, 2, and 0
+ * if that is free.  0 with the status of wait(2); 1 with errno: it could not be
+ * run; -1 with errno: ETIMEDOUT after so many seconds, and it has been killed;
+ * EINTR for a signal, and it goes on.
  */
-int child_start(struct env *e, struct child *c, int in, int as,
-    const char *path, char *const argv[], char *const env[]);
-
-/*
- * Waits for the end of a program.  0 with the status of wait(2); 1 with errno:
- * it could not be run; -1 with errno: ETIMEDOUT after so many seconds, and it
- * has been killed; EINTR for a signal, and it goes on.
- */
-int child_wait(struct env *e, struct child *c, unsigned seconds, int *status);
+int child_run(struct env *e, const struct program *x, unsigned seconds,
+    int *status);
 
 /* ---- md5.c, base64.c ----------------------------------------------------- */
 

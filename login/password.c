@@ -91,19 +91,20 @@ run_checker(struct env *e, const char *checker, const struct login *l,
 	char path[] = CHILD_PATH, doing_nothing[] = "/bin/true";
 	char *env[] = { path, NULL }, text[QUESTION_LEN];
 	char *argv[] = { strdup(checker), doing_nothing, NULL };
-	struct child c;
+	struct program program = { checker, argv, env, -1, 3 };
 	int fd[2], n, r = -1;
+	bool sent;
 
 	n = snprintf(text, sizeof(text), "%s%c%s%cY%lld%c", l->name, 0,
 	    l->password, 0, (long long)time(NULL), 0);
 	if (argv[0] != NULL && pipe(fd) == 0) {
+		program.in = fd[0];
 		/* no wait: a pipe has room for it */
-		if (write(fd[1], text, (size_t)n) == n)
-			r = child_start(e, &c, fd[0], 3, checker, argv, env);
-		file_close(fd[0]);
+		sent = write(fd[1], text, (size_t)n) == n;
 		file_close(fd[1]);
-		if (r == 0)
-			r = child_wait(e, &c, check_time(l), status);
+		if (sent)
+			r = child_run(e, &program, check_time(l), status);
+		file_close(fd[0]);
 	}
 	text_wipe(text, sizeof(text));
 	file_free(argv[0]);

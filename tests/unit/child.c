@@ -16,23 +16,29 @@
 
 static struct env session;
 
-/* Runs words of sh with a pipe as descriptor 3. */
-static struct child
-start(const char *words, int *in)
+/*
+ * Runs words of sh with a pipe as descriptor 3, which has a line, and of which
+ * *in is the other end.
+ */
+static int
+run(const char *words, unsigned seconds, int *status, int *in)
 {
 	char name[] = "sh", dash_c[] = "-c", text[256];
 	char *argv[] = { name, dash_c, text, NULL }, *env[] = { NULL };
-	struct child c = { 0 };
-	int fd[2];
+	struct program sh = { "/bin/sh", argv, env, -1, 3 };
+	int fd[2], r, error;
 
 	(void)snprintf(text, sizeof(text), "%s", words);
-	if (pipe(fd) == -1)
+	if (pipe(fd) == -1 || write(fd[1], "y\n", 2) != 2)
 		abort();
-	if (child_start(&session, &c, fd[0], 3, "/bin/sh", argv, env) == -1)
-		abort();
+	sh.in = fd[0];
+	errno = 0;
+	r = child_run(&session, &sh, seconds, status);
+	error = errno;
 	(void)close(fd[0]);
 	*in = fd[1];
-	return c;
+	errno = error;
+	return r;
 }
 
 /* Whether everybody who holds the pipe's other end is gone. */
@@ -54,13 +60,9 @@ static void
 ends(const char *words, int want)
 {
 	int in, status = -1;
-	struct child c = start(words, &in);
 
-	/* one that reads nothing may have ended before we write */
-	ok((write(in, "y\n", 2) == 2 || errno == EPIPE) &&
-	    child_wait(&session, &c, 20, &status) == 0 &&
-	    WIFEXITED(status) && WEXITSTATUS(status) == want,
-	    "\"%s\": exit %d", words, want);
+	ok(run(words, 20, &status, &in) == 0 && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == want, "\"%s\": exit %d", words, want);
 	(void)close(in);
 }
 
@@ -69,13 +71,10 @@ hangs(const char *words, unsigned seconds)
 {
 	int in, status;
 	time_t began = time(NULL);
-	struct child c = start(words, &in);
 
-	errno = 0;
-	ok(child_wait(&session, &c, seconds, &status) == -1 &&
-	    errno == ETIMEDOUT && time(NULL) - began < 30,
-	    "\"%s\": its time is up", words);
-	ok(waitpid(c.pid, &status, WNOHANG) == -1 && errno == ECHILD,
+	ok(run(words, seconds, &status, &in) == -1 && errno == ETIMEDOUT &&
+	    time(NULL) - began < 30, "\"%s\": its time is up", words);
+	ok(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD,
 	    "nothing is left to wait for");
 	ok(is_gone(in), "nor to run");
 	(void)close(in);
@@ -133,14 +132,13 @@ static void
 cannot_run(const char *path, int want)
 {
 	char name[] = "program", *argv[] = { name, NULL }, *env[] = { NULL };
-	struct child c;
+	struct program program = { path, argv, env, 0, 0 };
 	int status;
 
 	errno = 0;
-	ok(child_start(&session, &c, 0, 0, path, argv, env) == 0 &&
-	    child_wait(&session, &c, 20, &status) == 1 && errno == want,
+	ok(child_run(&session, &program, 20, &status) == 1 && errno == want,
 	    "%s cannot be run: %s", path, strerror(want));
-	ok(waitpid(c.pid, &status, WNOHANG) == -1 && errno == ECHILD,
+	ok(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD,
 	    "nothing is left to wait for");
 }
 
@@ -148,15 +146,13 @@ int
 main(void)
 {
 	int in, status = -1;
-	struct child c;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	ends("exit 0", 0);
 	ends("exit 111", 111);
 	ends("read x <&3; test $x = y && exit 5", 5);
-	c = start("kill -SEGV $$", &in);
-	ok(child_wait(&session, &c, 20, &status) == 0 &&
-	    WIFSIGNALED(status), "a crash is not an exit");
+	ok(run("kill -SEGV $$", 20, &status, &in) == 0 && WIFSIGNALED(status),
+	    "a crash is not an exit");
 	(void)close(in);
 	hangs("exec sleep 60", 0);	/* it is no group of its own yet */
 	hangs("exec sleep 60", 1);
