@@ -3,7 +3,6 @@
  * what tells duplicates apart, which have the same From_ line, header and size.
  * Pure, as mbox/scan.c.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +58,7 @@ by_identity(const void *a, const void *b)
 	return c != 0 ? c : by_place(a, b);
 }
 
-/* The entries of one uid, by body, then by place. */
+/* Entries of a table, by identity. */
 struct run {
 	struct msg **v;
 	size_t n;
@@ -67,58 +66,50 @@ struct run {
 
 /* Two tables by identity, and the run of one uid in each. */
 struct pairing {
-	struct msg **all_a, **all_b;
-	struct msg **end_a, **end_b;
-	struct run a, b;	/* b may be empty */
+	struct msg **all;
+	struct run rest_a, rest_b;	/* what has not been taken yet */
+	struct run a, b;		/* b may be empty */
 };
 
 static const struct msgs no_msgs;
 
-/* The entries of a table by identity, and their end; NULL: no memory. */
-static struct msg **
-sorted(const struct msgs *t, struct msg ***end)
+/* Sorts the entries of a table into v. */
+static struct run
+sorted(const struct msgs *t, struct msg **v)
 {
-	struct msg **v;
 	size_t i;
 
-	if ((v = malloc((t->n + 1) * sizeof(*v))) == NULL)
-		return NULL;
 	for (i = 0; i < t->n; i++)
 		v[i] = &t->v[i];
 	qsort(v, t->n, sizeof(*v), by_identity);
-	*end = v + t->n;
-	return v;
-}
-
-static void
-pairing_free(struct pairing *p)
-{
-	file_free(p->all_a);
-	file_free(p->all_b);
+	return (struct run){ v, t->n };
 }
 
 static int
 pairing_make(struct pairing *p, const struct msgs *a, const struct msgs *b)
 {
-	p->all_a = sorted(a, &p->end_a);
-	p->all_b = sorted(b, &p->end_b);
-	p->a = (struct run){ p->all_a, 0 };
-	p->b = (struct run){ p->all_b, 0 };
-	if (p->all_a != NULL && p->all_b != NULL)
-		return 0;
-	pairing_free(p);
-	errno = ENOMEM;
-	return -1;
+	if ((p->all = malloc((a->n + b->n + 1) * sizeof(*p->all))) == NULL)
+		return -1;
+	p->rest_a = sorted(a, p->all);
+	p->rest_b = sorted(b, p->all + a->n);
+	return 0;
 }
 
-/* The entries from v on that have that uid. */
+/* Takes the entries of a uid from a run, and drops those of lesser ones. */
 static struct run
-run_at(struct msg **v, struct msg *const *end, const unsigned char *uid)
+take_run(struct run *rest, const unsigned char *uid)
 {
-	struct run r = { v, 0 };
+	struct run r = { rest->v, 0 };
+	int c;
 
-	while (v + r.n < end && memcmp(v[r.n]->uid, uid, UID_LEN) == 0)
-		r.n++;
+	for (; rest->n > 0; rest->v++, rest->n--) {
+		if ((c = memcmp(rest->v[0]->uid, uid, UID_LEN)) > 0)
+			break;
+		if (c < 0)
+			r.v++;
+		else
+			r.n++;
+	}
 	return r;
 }
 
@@ -126,14 +117,13 @@ run_at(struct msg **v, struct msg *const *end, const unsigned char *uid)
 static bool
 next_run(struct pairing *p)
 {
-	struct msg **v = p->a.v + p->a.n, **w = p->b.v + p->b.n;
+	const unsigned char *uid;
 
-	if (v == p->end_a)
+	if (p->rest_a.n == 0)
 		return false;
-	while (w < p->end_b && memcmp((*w)->uid, (*v)->uid, UID_LEN) < 0)
-		w++;
-	p->a = run_at(v, p->end_a, (*v)->uid);
-	p->b = run_at(w, p->end_b, (*v)->uid);
+	uid = p->rest_a.v[0]->uid;
+	p->a = take_run(&p->rest_a, uid);
+	p->b = take_run(&p->rest_b, uid);
 	return true;
 }
 
@@ -163,7 +153,7 @@ mbox_ambiguous(struct msgs *t, const struct msgs *other, size_t *n)
 				p.a.v[i]->check = 0;
 			}
 	}
-	pairing_free(&p);
+	file_free(p.all);
 	return 0;
 }
 
@@ -221,7 +211,7 @@ mbox_match(const struct msgs *a, const struct msgs *b, bool sure, size_t *to)
 		return -1;
 	while (next_run(&p))
 		pair_run(p.a, a->v, p.b, b->v, sure, to);
-	pairing_free(&p);
+	file_free(p.all);
 	return 0;
 }
 
@@ -286,7 +276,7 @@ mbox_number(struct msgs *t, const struct msgs *old)
 	if ((r = pairing_make(&p, t, old)) == 0) {
 		while (next_run(&p))
 			number_run(&p, t, old, to);
-		pairing_free(&p);
+		file_free(p.all);
 	}
 	file_free(to);
 	return r;
