@@ -60,15 +60,19 @@ parse_address(int family, struct str s, unsigned char ip[16])
 	return inet_pton(family, text, ip) == 1;
 }
 
-/* PROXY TCP4 source destination sport dport, without its CRLF. */
+/* A line: PROXY TCP4 source destination sport dport */
 static bool
-version_1(struct conn *c, struct str line)
+version_1(struct conn *c)
 {
 	unsigned char from[16], to[16];
-	struct str f;
+	struct str line, f;
 	int family;
 
-	(void)proxy_field(&line);
+	if (line_read(c, V1_MOST, &line) != IO_OK || line.p[line.n] != '\r')
+		return false;
+	f = proxy_field(&line);
+	if (f.n != 5 || memcmp(f.p, "PROXY", 5) != 0)
+		return false;
 	f = proxy_field(&line);
 	if (f.n == 7 && memcmp(f.p, "UNKNOWN", 7) == 0)
 		return true;		/* the socket's address holds */
@@ -108,15 +112,28 @@ says_tls(const unsigned char *s, size_t n)
 	return false;
 }
 
-/* The fixed part and the len octets that follow it. */
+/* 16 octets, and the addresses and more whose length they have. */
 static bool
-version_2(struct conn *c, const unsigned char *s, size_t len, bool tls)
+version_2(struct conn *c, bool tls)
 {
-	bool ip4 = s[13] == 0x11;
-	size_t need = ip4 ? 12 : 36;	/* two addresses and ports */
+	const unsigned char *s;
+	struct str in;
+	size_t len, need;
+	bool ip4;
 
+	if (line_octets(c, V2_FIXED, &c->login, &in) != IO_OK ||
+	    memcmp(in.p, v2_magic, sizeof(v2_magic)) != 0)
+		return false;
+	len = big_endian((const unsigned char *)in.p + 14);
+	if (len > V2_MOST ||
+	    line_octets(c, V2_FIXED + len, &c->login, &in) != IO_OK)
+		return false;
+	line_used(c, V2_FIXED + len);
+	s = (const unsigned char *)in.p;
 	if (s[12] == 0x20 || (s[12] == 0x21 && s[13] == 0))
 		return true;		/* LOCAL: a health check; UNSPEC */
+	ip4 = s[13] == 0x11;
+	need = ip4 ? 12 : 36;		/* two addresses and ports */
 	if (s[12] != 0x21 || (!ip4 && s[13] != 0x21) || len < need)
 		return false;
 	peer_set(c, ip4 ? AF_INET : AF_INET6, s + V2_FIXED);
@@ -125,62 +142,21 @@ version_2(struct conn *c, const unsigned char *s, size_t len, bool tls)
 	return true;
 }
 
-/* Waits for n octets in the buffer. */
-static bool
-have(struct conn *c, size_t n, struct str *in, const struct timespec *until)
-{
-	return line_octets(c, n, until, in) == IO_OK;
-}
-
-static bool
-read_v1(struct conn *c, const struct timespec *until)
-{
-	struct str in;
-	const char *nl = NULL;
-	size_t n;
-
-	if (!have(c, 6, &in, until) || memcmp(in.p, "PROXY ", 6) != 0)
-		return false;
-	for (n = 8; nl == NULL; n = in.n + 1) {
-		if (n > V1_MOST || !have(c, n, &in, until))
-			return false;
-		nl = memchr(in.p, '\n', in.n < V1_MOST ? in.n : V1_MOST);
-	}
-	if (nl[-1] != '\r')
-		return false;
-	in.n = (size_t)(nl - 1 - in.p);
-	line_used(c, in.n + 2);
-	return version_1(c, in);
-}
-
-static bool
-read_v2(struct conn *c, const struct timespec *until, bool tls)
-{
-	struct str in;
-	size_t len;
-
-	if (!have(c, V2_FIXED, &in, until) ||
-	    memcmp(in.p, v2_magic, sizeof(v2_magic)) != 0)
-		return false;
-	len = big_endian((const unsigned char *)in.p + 14);
-	if (len > V2_MOST || !have(c, V2_FIXED + len, &in, until))
-		return false;
-	line_used(c, V2_FIXED + len);
-	return version_2(c, (const unsigned char *)in.p, len, tls);
-}
-
 bool
 proxy_header(struct conn *c, bool tls)
 {
-	struct timespec until;
+	struct timespec login = c->login;
 	struct str in;
+	bool valid;
 
-	wait_deadline(&until, HEADER_WAIT);
-	if (wait_left(&until) > wait_left(&c->login))
-		until = c->login;
-	if (have(c, 1, &in, &until) && (in.p[0] == 'P' ? read_v1(c, &until) :
-	    in.p[0] == '\r' && read_v2(c, &until, tls)))
-		return true;
-	log_notice(c->env, "proxy addr=%s: no valid header", c->addr);
-	return false;
+	wait_deadline(&c->login, HEADER_WAIT);
+	if (wait_left(&c->login) > wait_left(&login))
+		c->login = login;
+	valid = line_octets(c, 1, &c->login, &in) == IO_OK &&
+	    (in.p[0] == 'P' ? version_1(c) :
+	    in.p[0] == '\r' && version_2(c, tls));
+	c->login = login;
+	if (!valid)
+		log_notice(c->env, "proxy addr=%s: no valid header", c->addr);
+	return valid;
 }
