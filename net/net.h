@@ -132,8 +132,8 @@ void reply_puts(struct conn *c, const char *s);
 void reply_number(struct conn *c, uint64_t n);
 
 /*
- * Adds a line of a multi-line reply, cut and cleaned as that of reply_ok(); a
- * leading dot is doubled (RFC 1939, 3).
+ * Adds a line, cut to LINE_REPLY octets; control characters and what is not
+ * ASCII become "?", and a leading dot is doubled (RFC 1939, 3).
  */
 void reply_line(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 
@@ -141,11 +141,10 @@ void reply_line(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 int reply_flush(struct conn *c);
 
 /*
- * Adds "+OK text", or "-ERR text", whose code comes first in the text (RFC
- * 2449, 8), and logs the latter.  The line is cut to LINE_REPLY octets; control
- * characters and what is not ASCII become "?".  Returns OK or ERR.
+ * Adds such a line, "+OK text"; or "-ERR text", whose code comes first in the
+ * text (RFC 2449, 8), and logs that.  Returns OK or ERR.
  */
-enum result reply_ok(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
+#define reply_ok(c, ...)	(reply_line((c), "+OK " __VA_ARGS__), OK)
 enum result reply_err(struct conn *c, const char *fmt, ...) PRINTF(2, 3);
 
 /*

@@ -57,20 +57,15 @@ reply_puts(struct conn *c, const char *s)
 	reply_put(c, s, strlen(s));
 }
 
-/*
- * Puts a line that begins with start; cut to the size of line, which gets a
- * copy, and with "?" for control characters and what is not ASCII.
- */
-static void PRINTF(4, 0)
-put_line(struct conn *c, char line[LINE_REPLY - 1], const char *start,
-    const char *fmt, va_list ap)
+void
+reply_line(struct conn *c, const char *fmt, ...)
 {
-	size_t n = strlen(start);
-	char *s;
+	char line[LINE_REPLY - 1], *s;
+	va_list ap;
 
-	memcpy(line, start, n);
-	line[n] = '\0';
-	(void)vsnprintf(line + n, LINE_REPLY - 1 - n, fmt, ap);
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
 	for (s = line; *s != '\0'; s++)
 		if (*s < 0x20 || *s > 0x7e)
 			*s = '?';	/* also where char is signed */
@@ -80,43 +75,21 @@ put_line(struct conn *c, char line[LINE_REPLY - 1], const char *start,
 	reply_put(c, "\r\n", 2);
 }
 
-void
-reply_line(struct conn *c, const char *fmt, ...)
-{
-	char line[LINE_REPLY - 1];
-	va_list ap;
-
-	va_start(ap, fmt);
-	put_line(c, line, "", fmt, ap);
-	va_end(ap);
-}
-
-enum result
-reply_ok(struct conn *c, const char *fmt, ...)
-{
-	char line[LINE_REPLY - 1];
-	va_list ap;
-
-	va_start(ap, fmt);
-	put_line(c, line, "+OK ", fmt, ap);
-	va_end(ap);
-	return OK;
-}
-
 enum result
 reply_err(struct conn *c, const char *fmt, ...)
 {
-	char line[LINE_REPLY - 1], *s;
+	char text[LINE_REPLY - sizeof("-ERR ")], *s;
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(c, line, "-ERR ", fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	for (s = line; *s != '\0'; s++)	/* as words, not as fields */
-		if (strchr("\"=\\", *s) != NULL)
+	reply_line(c, "-ERR %s", text);
+	for (s = text; *s != '\0'; s++)	/* as words, not as fields */
+		if (*s < 0x20 || *s > 0x7e || strchr("\"=\\", *s) != NULL)
 			*s = '?';
 	log_notice(c->env, "refused user=%s addr=%s: %s", c->env->who, c->addr,
-	    line + strlen("-ERR "));
+	    text);
 	return ERR;
 }
 
