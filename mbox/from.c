@@ -33,19 +33,23 @@ is_digit(char c)
 
 /* ---- dates --------------------------------------------------------------- */
 
-/* Whether a word has that form, in which 0 stands for any digit. */
+/* Whether a word has one of the forms, in which 0 stands for any digit. */
 static bool
 has_form(struct str word, const char *form)
 {
 	size_t i;
 
-	if (word.n != strlen(form))
-		return false;
-	for (i = 0; i < word.n; i++)
-		if (form[i] == '0' ? !is_digit(word.p[i]) :
-		    word.p[i] != form[i])
+	for (;; form++) {
+		for (i = 0; i < word.n && *form != '\0' && (*form == '0' ?
+		    is_digit(word.p[i]) : *form == word.p[i]); i++)
+			form++;
+		if (i == word.n && (*form == ' ' || *form == '\0'))
+			return true;
+		while (*form != ' ' && *form != '\0')
+			form++;
+		if (*form == '\0')
 			return false;
-	return true;
+	}
 }
 
 static bool
@@ -60,25 +64,6 @@ is_month(struct str word)
 	return false;
 }
 
-static bool
-is_day(struct str word)
-{
-	return has_form(word, "0") || has_form(word, "00");
-}
-
-static bool
-is_year(struct str word)
-{
-	return has_form(word, "0000") || has_form(word, "00");
-}
-
-static bool
-is_time(struct str word)
-{
-	return has_form(word, "00:00:00") || has_form(word, "00:00") ||
-	    has_form(word, "0:00:00") || has_form(word, "0:00");
-}
-
 /* A time zone: +0100, MET, or either in parentheses. */
 static bool
 is_zone(struct str word)
@@ -87,7 +72,7 @@ is_zone(struct str word)
 
 	if (word.n > 2 && word.p[0] == '(' && word.p[word.n - 1] == ')')
 		word = (struct str){ word.p + 1, word.n - 2 };
-	if (has_form(word, "+0000") || has_form(word, "-0000"))
+	if (has_form(word, "+0000 -0000"))
 		return true;
 	for (i = 0; i < word.n; i++)
 		if (word.p[i] < 'A' || word.p[i] > 'Z')
@@ -142,14 +127,17 @@ before_remote(struct str *line)
 static bool
 ends_in_date(struct str line)
 {
+	static const char time[] = "00:00:00 00:00 0:00:00 0:00";
+	static const char day[] = "0 00", year[] = "0000 00";
 	struct str w = before_zones(&line, before_remote(&line));
 
-	if (is_time(w))
-		return is_year(last_word(&line)) &&
-		    is_month(last_word(&line)) && is_day(last_word(&line));
-	return is_year(w) &&
-	    is_time(before_zones(&line, last_word(&line))) &&
-	    is_day(last_word(&line)) && is_month(last_word(&line));
+	if (has_form(w, time))
+		return has_form(last_word(&line), year) &&
+		    is_month(last_word(&line)) &&
+		    has_form(last_word(&line), day);
+	return has_form(w, year) &&
+	    has_form(before_zones(&line, last_word(&line)), time) &&
+	    has_form(last_word(&line), day) && is_month(last_word(&line));
 }
 
 /* Whether a time and a year of four digits are somewhere in the line. */
