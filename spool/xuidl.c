@@ -18,9 +18,9 @@ enum { NAMES_SEED = 3 };
 static int
 name_by_text(const void *a, const void *b)
 {
-	const struct name *const *x = a, *const *y = b;
+	const struct name *x = a, *y = b;
 
-	return strcmp((*x)->text, (*y)->text);
+	return strcmp(x->text, y->text);
 }
 
 static int
@@ -43,71 +43,62 @@ uidl_valid(struct str s)
 	return s.n > 0 && s.n <= UIDL_MOST;
 }
 
-static int
-add_name(struct names *x, const struct name *name)
-{
-	struct name *v = array_room(x->v, x->n, &x->room, sizeof(*v));
-
-	if (v == NULL)
-		return -1;
-	x->v = v;
-	x->v[x->n++] = *name;
-	return 0;
-}
-
 /* Of several fields in a message the first valid one counts. */
 void
 xuidl_note(void *arg, size_t i, struct str line)
 {
 	struct names *x = arg;
-	struct name name = { .msg = (uint32_t)i };
+	struct name *v, name = { .msg = (uint32_t)i };
 	struct str value;
 
 	if (!mbox_value(line, "X-UIDL:", &value) || i >= UINT32_MAX ||
 	    (x->n > 0 && x->v[x->n - 1].msg == i) || !uidl_valid(value))
 		return;
 	memcpy(name.text, value.p, value.n);
-	if (add_name(x, &name) == -1)
+	if ((v = array_room(x->v, x->n, &x->room, sizeof(*v))) == NULL) {
 		x->full = true;
+		return;
+	}
+	x->v = v;
+	x->v[x->n++] = name;
 }
 
 /* Marks the names that two messages have, or that popper gives to one. */
 static void
-mark_doubtful(struct name **v, size_t n, const struct msgs *t)
+mark_doubtful(struct names *x, const struct msgs *t)
 {
-	struct name key = { 0 }, *k = &key, **found;
+	struct name key = { .msg = 0 }, *v = x->v, *found;
 	size_t i;
 
-	for (i = 1; i < n; i++)
-		if (strcmp(v[i - 1]->text, v[i]->text) == 0)
-			v[i - 1]->doubtful = v[i]->doubtful = true;
+	for (i = 1; i < x->n; i++)
+		if (strcmp(v[i - 1].text, v[i].text) == 0)
+			v[i - 1].doubtful = v[i].doubtful = true;
 	for (i = 0; i < t->n; i++) {
 		mbox_uid(&t->v[i], key.text);
-		found = bsearch(&k, v, n, sizeof(*v), name_by_text);
+		found = bsearch(&key, v, x->n, sizeof(*v), name_by_text);
 		if (found != NULL)
-			(*found)->doubtful = true;
+			found->doubtful = true;
 	}
 }
 
 int
 xuidl_settle(struct names *x, const struct msgs *t)
 {
-	struct name **v;
-	size_t i, n;
+	size_t i, n = 0;
 
-	if (x->full || (v = malloc((x->n + 1) * sizeof(*v))) == NULL) {
+	if (x->full) {
 		errno = ENOMEM;
 		return -1;
 	}
+	if (x->n == 0)
+		return 0;
+	qsort(x->v, x->n, sizeof(*x->v), name_by_text);
+	mark_doubtful(x, t);
 	for (i = 0; i < x->n; i++)
-		v[i] = &x->v[i];
-	qsort(v, x->n, sizeof(*v), name_by_text);
-	mark_doubtful(v, x->n, t);
-	free(v);
-	for (i = n = 0; i < x->n; i++)
 		if (!x->v[i].doubtful)
 			x->v[n++] = x->v[i];
 	x->n = n;
+	qsort(x->v, x->n, sizeof(*x->v), name_by_msg);
 	return 0;
 }
 
