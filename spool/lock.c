@@ -21,7 +21,7 @@ enum {
 	RETRY_MS = 50,
 	READS = 3,		/* that other programs may disturb */
 	NAME_ROOM = 256 + 32,
-	ASIDE_HEX = 16,		/* digits that end a name of aside_name() */
+	ASIDE_HEX = 16,		/* digits that end a name of remove_stale() */
 	OWN_LOCK = S_IXUSR	/* in the mode of a lock file: popper's */
 };
 
@@ -72,13 +72,7 @@ in_spool_group(struct dotlock *d, int (*fn)(void *))
 	return ids->as_spool == NULL ? fn(d) : ids->as_spool(ids, fn, d);
 }
 
-/*
- * O_EXCL makes name.lock in one step, over NFS too since version 3, so there is
- * no temporary name that another user could take first.  Its mode tells that it
- * is popper's: no other program makes a lock file that its owner may execute.
- * Text could be lost in a crash or on a full disk; the mode comes with the
- * name.
- */
+/* In one step, over NFS too since version 3: no temporary name, no text. */
 static int
 dotlock_make(void *arg)
 {
@@ -163,24 +157,7 @@ dotlock_stale(const struct dotlock *d, const struct stat *sb)
 	    sb->st_uid == d->box->ids->uid && sb->st_mode & OWN_LOCK);
 }
 
-/* A name for a lock file to be removed, which others cannot guess. */
-static int
-aside_name(struct dotlock *d)
-{
-	uint64_t random;
-	int r;
-
-	if (file_random(&random, sizeof(random)) == -1)
-		return -1;
-	r = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64,
-	    d->box->name, ASIDE_HEX, random);
-	return r < 0 || (size_t)r >= sizeof(d->aside) ? -1 : 0;
-}
-
-/*
- * Removes such files of this maildrop.  A popper that was killed left at most
- * one, since each removes them before it makes one.
- */
+/* Removes what a popper left that was killed in dotlock_take_away(). */
 static void
 aside_sweep(const struct dotlock *d)
 {
@@ -229,16 +206,22 @@ dotlock_take_away(void *arg)
 	return -1;
 }
 
+/* The name that it is renamed to cannot be guessed by others. */
 static int
 remove_stale(struct dotlock *d)
 {
-	return aside_name(d) == -1 ? -1 : in_spool_group(d, dotlock_take_away);
+	uint64_t random;
+	int n;
+
+	if (file_random(&random, sizeof(random)) == -1)
+		return -1;
+	n = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64,
+	    d->box->name, ASIDE_HEX, random);
+	return n < 0 || (size_t)n >= sizeof(d->aside) ? -1 :
+	    in_spool_group(d, dotlock_take_away);
 }
 
-/*
- * For a lock file of ours that is not old.  No other program may remove that,
- * so it cannot be replaced between looking and removing.
- */
+/* For one of ours that is not old: no other program may replace that. */
 static int
 dotlock_remove(void *arg)
 {
@@ -354,9 +337,9 @@ lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 	return -1;
 }
 
-/* Attempts until one succeeds or *ms have passed; then *ms is what is left. */
+/* Attempts until one succeeds or sp->wait is over; then that is what is left. */
 static int
-lock_within(struct maildrop *box, enum lock how, bool create, int64_t *ms,
+lock_within(struct maildrop *box, enum lock how, bool create,
     struct spool *sp)
 {
 	struct timespec begun, soon;
@@ -365,7 +348,7 @@ lock_within(struct maildrop *box, enum lock how, bool create, int64_t *ms,
 	while (lock_once(box, how, create, sp) == -1) {
 		if (errno != EAGAIN)
 			return -1;
-		if (-wait_left(&begun) >= *ms) {
+		if (-wait_left(&begun) >= sp->wait) {
 			errno = EAGAIN;
 			return -1;
 		}
@@ -377,16 +360,15 @@ lock_within(struct maildrop *box, enum lock how, bool create, int64_t *ms,
 			return -1;
 		}
 	}
-	*ms += wait_left(&begun);
+	sp->wait += wait_left(&begun);
 	return 0;
 }
 
 int
 lock_spool(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 {
-	int64_t ms = (int64_t)box->wait * 1000;
-
-	return lock_within(box, how, create, &ms, sp);
+	sp->wait = (int64_t)box->wait * 1000;
+	return lock_within(box, how, create, sp);
 }
 
 /*
@@ -396,51 +378,38 @@ lock_spool(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 int
 lock_read(struct maildrop *box, struct spool *sp)
 {
-	enum lock how = SPOOL_READ;
-
 	if (sp->tries == 0)
 		sp->wait = (int64_t)box->wait * 1000;
 	if (sp->tries == READS) {
 		errno = EAGAIN;
 		return -1;
 	}
-	if (++sp->tries == READS && !box->board)
-		how = SPOOL_READ_ALONE;
-	return lock_within(box, how, false, &sp->wait, sp);
+	return lock_within(box, ++sp->tries == READS && !box->board ?
+	    SPOOL_READ_ALONE : SPOOL_READ, false, sp);
 }
 
 /*
- * Whether the spool stayed as it was while it was read under lock_read().  A
- * name.lock made since then tells nothing: there was none when the stamp was
- * taken, under our lock, so its owner has either written since, which changes
- * the stamp, or not yet; programs that know only name.lock too.  The stamp
- * would miss only a change that keeps the size, within one tick of the clock of
- * the change before; looking for name.lock would miss that too, since its owner
- * may have finished.
+ * A name.lock made since lock_read() tells nothing: its owner has either
+ * written since, which changes the stamp, or not yet; programs that know only
+ * name.lock too.  The stamp would miss only a change that keeps the size, within
+ * one tick of the clock of the change before; looking for name.lock would miss
+ * that too, since its owner may have finished.
  */
-static bool
-stamp_unchanged(const struct spool *sp)
-{
-	struct stamp before, after;
-	struct stat sb;
-
-	if (sp->fd == -1)
-		return true;
-	if (fstat(sp->fd, &sb) == -1)
-		return false;
-	index_stamp(&before, &sp->st);
-	index_stamp(&after, &sb);
-	return index_same(&before, &after);
-}
-
 int
 lock_undisturbed(const struct spool *sp, int r)
 {
+	struct stamp before, after;
+	struct stat sb;
 	int saved = errno;
-	bool ok = stamp_unchanged(sp);
+	bool same = sp->fd == -1;
 
-	errno = ok ? saved : EAGAIN;
-	return ok ? r : -1;
+	if (!same && fstat(sp->fd, &sb) == 0) {
+		index_stamp(&before, &sp->st);
+		index_stamp(&after, &sb);
+		same = index_same(&before, &after);
+	}
+	errno = same ? saved : EAGAIN;
+	return same ? r : -1;
 }
 
 /*
@@ -467,7 +436,6 @@ dotlock_release(struct maildrop *box, struct spool *sp)
 		log_error(box->env, "lock: cannot remove %s", d.lock);
 }
 
-/* Closing the only descriptor of the file ends the kernel lock. */
 void
 unlock_spool(struct maildrop *box, struct spool *sp)
 {
