@@ -91,27 +91,19 @@ numbers_end(const struct numbers *l)
 
 /* ---- the lists ----------------------------------------------------------- */
 
-/* The duplicates of a table, with their identities and numbers alone. */
+/* The duplicates of a table. */
 static int
 list_of(const struct msgs *t, struct msgs *list)
 {
-	const struct msg *from;
-	struct msg m;
+	size_t i;
 
 	memset(list, 0, sizeof(*list));
-	for (from = t->v; from < t->v + t->n; from++) {
-		if (!(from->flags & MSG_DUPLICATE))
-			continue;
-		memset(&m, 0, sizeof(m));
-		memcpy(m.uid, from->uid, UID_LEN);
-		m.check = from->check;
-		m.number = from->number;
-		m.flags = from->flags & (MSG_DUPLICATE | MSG_DELETED);
-		if (msgs_add(list, &m) == -1) {
+	for (i = 0; i < t->n; i++)
+		if (t->v[i].flags & MSG_DUPLICATE &&
+		    msgs_add(list, &t->v[i]) == -1) {
 			msgs_free(list);
 			return -1;
 		}
-	}
 	return 0;
 }
 
@@ -210,35 +202,26 @@ numbers_read(int state, struct msgs *t)
 
 /* ---- wiping around them -------------------------------------------------- */
 
-/* Overwrites the bytes from..end. */
+/* Overwrites the bytes from..end that belong to no list. */
 static int
-wipe_range(int state, uint64_t from, uint64_t end)
+wipe_around(int state, const struct numbers *l, uint64_t from, uint64_t end)
 {
 	static const char zeros[PAGE];
-	size_t n;
+	const struct place *p;
+	uint64_t n, kept;
 
-	for (; from < end; from += n) {
-		n = end - from < PAGE ? (size_t)(end - from) : PAGE;
-		if (file_write(state, zeros, n, from) == -1)
+	for (; from < end; from += n + kept) {
+		n = end - from < PAGE ? end - from : PAGE;
+		kept = 0;
+		for (p = l->list; p < l->list + NUMBERS_LISTS; p++)
+			if (from < list_end(p) && from + n > p->at) {
+				n = p->at > from ? p->at - from : 0;
+				kept = list_end(p) - (from + n);
+			}
+		if (file_write(state, zeros, (size_t)n, from) == -1)
 			return -1;
 	}
 	return 0;
-}
-
-/* The same, but for the lists from the i-th on. */
-static int
-wipe_around(int state, const struct numbers *l, size_t i, uint64_t from,
-    uint64_t end)
-{
-	const struct place *p = &l->list[i];
-
-	if (i == NUMBERS_LISTS)
-		return wipe_range(state, from, end);
-	if (p->n == 0 || p->at < from || p->at >= end)
-		return wipe_around(state, l, i + 1, from, end);
-	if (wipe_around(state, l, i + 1, from, p->at) == -1)
-		return -1;
-	return wipe_around(state, l, i + 1, list_end(p), end);
 }
 
 int
@@ -255,5 +238,5 @@ numbers_wipe(int state, const struct numbers *l, uint64_t from, uint64_t room)
 	size = (uint64_t)sb.st_size;
 	if (size > keep && ftruncate(state, (off_t)keep) == 0)
 		size = keep;
-	return wipe_around(state, l, 0, from, size);
+	return wipe_around(state, l, from, size);
 }
