@@ -171,19 +171,6 @@ entry_sum(const struct index_entry *e, uint64_t serial, size_t i)
 	return file_sum(&e->msg, sizeof(e->msg), serial + i);
 }
 
-/* How many of n entries are read or written at a time; memory for so many. */
-static size_t
-entries_block(size_t n)
-{
-	return n < ENTRIES_BLOCK ? n : ENTRIES_BLOCK;
-}
-
-static struct index_entry *
-new_block(size_t n)
-{
-	return file_block((uint64_t)n * sizeof(struct index_entry));
-}
-
 /* Whether the table has entry i: no message is empty. */
 static bool
 has_entry(const struct msgs *t, size_t i)
@@ -209,9 +196,8 @@ entry_fits(const struct msgs *t, size_t i, const struct msg *m)
 	if (i > 0 && has_entry(t, i - 1) &&
 	    v[i - 1].offset + v[i - 1].length != m->offset)
 		return false;
-	if (i + 1 == t->n)
-		return end == t->end;
-	return !has_entry(t, i + 1) || v[i + 1].offset == end;
+	return i + 1 == t->n ? end == t->end :
+	    !has_entry(t, i + 1) || v[i + 1].offset == end;
 }
 
 static int
@@ -234,12 +220,12 @@ static int
 read_entries(int state, struct msgs *t, const struct index *ix, size_t i,
     size_t end)
 {
-	struct index_entry *block = new_block(end - i);
+	struct index_entry *block = file_block((end - i) * sizeof(*block));
 	size_t k, n;
 	int r = block == NULL ? -1 : 0;
 
 	for (; i < end && r == 0; i += n) {
-		n = entries_block(end - i);
+		n = end - i < ENTRIES_BLOCK ? end - i : ENTRIES_BLOCK;
 		file_populate(&t->v[i], n * sizeof(*t->v));
 		r = file_read(state, block, n * sizeof(*block),
 		    entry_place(i));
@@ -255,12 +241,12 @@ static int
 write_entries(int state, const struct msgs *t, uint64_t serial,
     struct summary *sum)
 {
-	struct index_entry *block = new_block(t->n), *e;
+	struct index_entry *block = file_block(t->n * sizeof(*block)), *e;
 	size_t i, k, n;
 	int r = block == NULL ? -1 : 0;
 
 	for (i = 0; i < t->n && r == 0; i += n) {
-		n = entries_block(t->n - i);
+		n = t->n - i < ENTRIES_BLOCK ? t->n - i : ENTRIES_BLOCK;
 		for (k = 0, e = block; k < n; k++, e++) {
 			e->msg = t->v[i + k];
 			e->msg.flags &= ~(uint32_t)MSG_SESSION;
@@ -356,9 +342,9 @@ index_can_cut(int state, struct msgs *t, struct index *ix, size_t n,
 		return true;
 	if (index_rest(state, t, ix) == -1)
 		return false;
-	for (i = n; i > 0 && !(t->v[i - 1].flags & MSG_READ); i--)
-		continue;
-	sum->last = i > sum->hidden ? i - sum->hidden : 0;
+	while (n > sum->hidden && !(t->v[n - 1].flags & MSG_READ))
+		n--;
+	sum->last = n - sum->hidden;
 	return true;
 }
 
@@ -461,14 +447,14 @@ index_cut(int state, const struct stamp *st, const struct summary *sum)
 {
 	struct index_head h;
 	struct numbers numbers;
+	int r = -1;
 
 	errno = EILSEQ;
-	if (!index_head_read(state, &h) ||
-	    numbers_locate(state, &numbers) == -1)
-		return wipe_failed(state);
-	h.stamp = *st;
-	h.sum = *sum;
-	if (index_head_write(state, &h, &numbers) == -1)
-		return wipe_failed(state);
-	return 0;
+	if (index_head_read(state, &h) &&
+	    numbers_locate(state, &numbers) == 0) {
+		h.stamp = *st;
+		h.sum = *sum;
+		r = index_head_write(state, &h, &numbers);
+	}
+	return r == 0 ? 0 : wipe_failed(state);
 }
