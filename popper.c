@@ -416,7 +416,7 @@ version(void)
 {
 	printf("popper %s\nspool directory: %s\nsendmail: %s\n"
 	    "system calls: %s\n", POPPER_VERSION, POPPER_SPOOL,
-	    POPPER_SENDMAIL, file_calls());
+	    POPPER_SENDMAIL, POPPER_CALLS);
 	return fflush(stdout) == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

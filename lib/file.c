@@ -121,16 +121,6 @@ file_random(void *p, size_t n)
 	return r;
 }
 
-const char *
-file_calls(void)
-{
-#ifdef POPPER_LINUX
-	return "Linux";
-#else
-	return "POSIX";
-#endif
-}
-
 FILE *
 file_text(const char *path, struct stat *sb)
 {
@@ -190,11 +180,9 @@ file_read(int fd, void *p, size_t n, uint64_t at)
 {
 	ssize_t r = file_some(fd, p, n, at);
 
-	if (r != -1 && (size_t)r != n) {
+	if (r != -1 && (size_t)r < n)
 		errno = EIO;
-		r = -1;
-	}
-	return r == -1 ? -1 : 0;
+	return r == (ssize_t)n ? 0 : -1;
 }
 
 int
@@ -300,7 +288,7 @@ file_sync(int fd)
 	return r;
 }
 
-/* The portable unnamed file: made under a name that is removed at once. */
+/* Every file system has these: made under a name that is removed at once. */
 static int
 unnamed_in(const char *dir)
 {
@@ -341,15 +329,10 @@ file_unnamed(int dir, uint64_t at, uint64_t n)
 #ifdef POPPER_LINUX
 	fd = with_room(openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600),
 	    at, n);
-	if (fd == -1)
-		fd = with_room(open(tmp, O_TMPFILE | O_RDWR | O_CLOEXEC,
-		    0600), at, n);
 #else
 	(void)dir;
 #endif
-	if (fd == -1)
-		fd = with_room(unnamed_in(tmp), at, n);
-	return fd;
+	return fd != -1 ? fd : with_room(unnamed_in(tmp), at, n);
 }
 
 int

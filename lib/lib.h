@@ -24,6 +24,9 @@ _Static_assert(sizeof(time_t) == 8, "time_t needs 64 bits");
 /* -DPOPPER_PORTABLE builds the portable ways of everything, on Linux too. */
 #if defined(__linux__) && !defined(POPPER_PORTABLE)
 #define POPPER_LINUX	1
+#define POPPER_CALLS	"Linux"
+#else
+#define POPPER_CALLS	"POSIX"
 #endif
 
 #if defined(__GNUC__)
@@ -330,9 +333,6 @@ void file_populate(void *p, size_t n);
 
 /* Fills p with n random bytes.  0; or -1 with errno, and all are 0. */
 int file_random(void *p, size_t n);
-
-/* Which calls these functions were built with: "Linux" or "POSIX". */
-const char *file_calls(void);
 
 /* A checksum that finds torn writes; no defence against malice. */
 uint64_t file_sum(const void *p, size_t n, uint64_t seed);
