@@ -95,13 +95,6 @@ conn_end(void)
 }
 
 void
-conn_forget(struct conn *c)
-{
-	memset(&c->in, 0, sizeof(c->in));
-	c->out.n = 0;
-}
-
-void
 conn_limit(const struct conn *c, struct timespec *until)
 {
 	if (c->logged_in)

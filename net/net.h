@@ -93,9 +93,6 @@ void conn_end(void);
  */
 void host_name(char *to, size_t room);
 
-/* Forgets what waits in both directions. */
-void conn_forget(struct conn *c);
-
 /* ---- line.c -------------------------------------------------------------- */
 
 /*

@@ -130,7 +130,8 @@ tls_start(struct conn *c)
 		    c->addr);
 		return -1;
 	}
-	conn_forget(c);
+	memset(&c->in, 0, sizeof(c->in));
+	c->out.n = 0;
 	c->tls = true;
 	return 0;
 }
