@@ -264,7 +264,7 @@ static enum result
 send_text(struct pop *p, const struct msg *m, struct limit *l)
 {
 	_Alignas(PAGE) char part[PART];
-	struct wire w = { .start = true };
+	struct wire w = { .last = '\n' };
 	uint64_t at = m->offset + m->from;
 	uint64_t end = m->offset + m->length - (m->flags & MSG_TAIL);
 	size_t n, some;

@@ -152,10 +152,9 @@ enum result reply_dot(struct conn *c);
 
 /* ---- wire.c -------------------------------------------------------------- */
 
-/* Message text on its way to the wire; start is true at its beginning. */
+/* Message text on its way to the wire. */
 struct wire {
-	bool start;		/* at the start of a line */
-	bool cr;		/* the byte before was CR, not yet sent */
+	char last;		/* byte that was sent; at first '\n' */
 };
 
 /*
