@@ -41,7 +41,7 @@ _Static_assert(sizeof(struct index_head) == 152 &&
 
 enum {
 	HEAD_SEED = 1,
-	ENTRIES_BLOCK = BLOCK / sizeof(struct index_entry),
+	ENTRIES_BLOCK = 8 * PAGE / sizeof(struct index_entry),	/* on the stack */
 	ROOM_KEPT = 4 << 20,	/* bytes: 100,000 pieces of a journal */
 	SETTLE_TRIES = 20
 };
@@ -220,9 +220,9 @@ static int
 read_entries(int state, struct msgs *t, const struct index *ix, size_t i,
     size_t end)
 {
-	struct index_entry *block = file_block((end - i) * sizeof(*block));
+	_Alignas(PAGE) struct index_entry block[ENTRIES_BLOCK];
 	size_t k, n;
-	int r = block == NULL ? -1 : 0;
+	int r = 0;
 
 	for (; i < end && r == 0; i += n) {
 		n = end - i < ENTRIES_BLOCK ? end - i : ENTRIES_BLOCK;
@@ -232,7 +232,6 @@ read_entries(int state, struct msgs *t, const struct index *ix, size_t i,
 		for (k = 0; k < n && r == 0; k++)
 			r = take_entry(t, ix, i + k, &block[k]);
 	}
-	file_free(block);
 	return r;
 }
 
@@ -241,9 +240,10 @@ static int
 write_entries(int state, const struct msgs *t, uint64_t serial,
     struct summary *sum)
 {
-	struct index_entry *block = file_block(t->n * sizeof(*block)), *e;
+	_Alignas(PAGE) struct index_entry block[ENTRIES_BLOCK];
+	struct index_entry *e;
 	size_t i, k, n;
-	int r = block == NULL ? -1 : 0;
+	int r = 0;
 
 	for (i = 0; i < t->n && r == 0; i += n) {
 		n = t->n - i < ENTRIES_BLOCK ? t->n - i : ENTRIES_BLOCK;
@@ -256,7 +256,6 @@ write_entries(int state, const struct msgs *t, uint64_t serial,
 		r = file_write(state, block, n * sizeof(*block),
 		    entry_place(i));
 	}
-	file_free(block);
 	return r;
 }
 

@@ -10,7 +10,7 @@ use Popper;
 
 # The layout of the index, as spool/index.c has it.
 my ($head, $first, $entry) = (152, 512, 72);	# octets; $first is an offset
-my $block = int(256 * 1024 / $entry);	# entries that are read at once
+my $block = int(32 * 1024 / $entry);	# entries that are read at once
 
 # The offset of the entry of message N.
 sub entry_at { return $first + ($_[0] - 1) * $entry }
