@@ -19,12 +19,12 @@ struct change {
 	int fd;			/* the spool */
 	bool status;		/* Status: lines are written */
 	bool ends;		/* and the empty lines after messages */
-	bool extra;		/* the plan has either: text that is not moved */
 	bool odd;		/* the next session must look at the spool */
 	struct msgs *now;	/* the spool, with the session's flags */
 	struct msgs fresh;	/* is that where another program changed it */
 	struct msgs then;	/* what it will be */
 	struct plan plan;
+	uint64_t size;		/* of the new spool */
 	unsigned long removed;
 };
 
@@ -43,93 +43,91 @@ changes(const struct change *c, const struct msg *m)
 }
 
 /*
- * The header of *m with one "Status: RO" and no other Status line: the first
- * one is replaced, or one is put in before the empty line.
+ * Finds the header's Status field, which has so many octets, or where one goes:
+ * before the empty line.  Returns how many there are.
  */
-static int
-plan_status(struct change *c, const char *head, struct msg *m)
+static unsigned
+find_status(const char *head, const struct msg *m, struct entry *e,
+    uint64_t *octets)
 {
-	const char *p = head + m->from, *end = head + m->head, *nl, *from;
-	enum src line = end[-2] == '\r' ? SRC_STATUS_CRLF : SRC_STATUS;
-	uint64_t at = m->offset;
-	uint32_t added = (uint32_t)plan_literal(line).n, lost = 0;
-	bool put = false, fold = false;
-	size_t n;
-	int r = 0;
+	const char *p = head + m->from, *end = head + m->head, *nl;
+	unsigned found = 0;
+	bool fold = false;
 
-	for (from = head; p < end && r == 0; p = nl + 1) {
-		if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
-			break;
-		n = (size_t)(nl + 1 - p);
+	for (; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL;
+	    p = nl + 1) {
 		fold = fold && (*p == ' ' || *p == '\t');
-		fold = fold || mbox_field((struct str){ p, n }, "Status:");
-		if (!fold && nl + 1 < end)
-			continue;
-		/* a Status line, or the empty one: what is before it stays */
-		r = plan_add(&c->plan, SRC_SPOOL, at + (uint64_t)(from - head),
-		    (uint64_t)(p - from), from == head);
-		if (r == 0 && !put)
-			r = plan_add(&c->plan, line, 0, added, false);
-		put = true;
-		from = fold ? nl + 1 : p;
-		if (fold) {
-			lost += (uint32_t)n;
-			m->octets -= n + (n < 2 || nl[-1] != '\r');
+		if (!fold && mbox_field((struct str){ p, (size_t)(nl - p) },
+		    "Status:")) {
+			fold = true;
+			if (++found == 1)
+				e->at = (uint32_t)(p - head);
 		}
+		if (fold && found == 1) {
+			e->drop += (uint32_t)(nl + 1 - p);
+			*octets += (uint64_t)(nl + 1 - p) + (nl[-1] != '\r');
+		}
+		if (nl + 1 == end && found == 0)
+			e->at = (uint32_t)(p - head);
 	}
-	if (r == 0)
-		r = plan_add(&c->plan, SRC_SPOOL, at + (uint64_t)(from - head),
-		    m->length - (uint64_t)(from - head), false);
-	m->octets += plan_literal(SRC_STATUS_CRLF).n;
-	m->length += added;
-	m->length -= lost;
-	c->extra = true;
-	m->head += added;
-	m->head -= lost;
+	return found;
+}
+
+/*
+ * Makes the one Status field of *m say RO, or puts it in.  A message with
+ * several keeps them.
+ */
+static void
+plan_status(const char *head, struct msg *m, struct entry *e)
+{
+	uint32_t added;
+	uint64_t was = 0;
+
+	if (find_status(head, m, e, &was) > 1) {
+		e->at = e->drop = 0;
+		return;
+	}
+	e->add = head[m->head - 2] == '\r' ? SPLICE_STATUS_CRLF :
+	    SPLICE_STATUS;
+	added = (uint32_t)plan_splice(e->add).n;
+	m->octets += plan_splice(SPLICE_STATUS_CRLF).n - was;
+	m->length = plan_length(e);
+	m->head += added - e->drop;
 	m->flags |= MSG_READ | MSG_RO;
-	return r;
 }
 
 static int
-plan_message(struct change *c, struct msg *m)
+plan_message(struct change *c, struct msg *m, struct entry *e)
 {
 	char *head;
 	int r;
 
+	*e = (struct entry){ .src = m->offset, .len = m->length };
 	if (!wants_status(c, m))
-		return plan_add(&c->plan, SRC_SPOOL, m->offset, m->length,
-		    true);
+		return 0;
 	if ((head = malloc(m->head)) == NULL)
 		return -1;
 	if ((r = file_read(c->fd, head, m->head, m->offset)) == 0)
-		r = plan_status(c, head, m);
+		plan_status(head, m, e);
 	file_free(head);
 	return r;
 }
 
-/*
- * Ends *m, which is planned or stays where it is, as the next From_ line needs
- * it: with an empty line.
- */
-static int
-plan_end(struct change *c, struct msg *m)
+/* Ends *m as the next From_ line needs it: with an empty line. */
+static void
+plan_end(struct change *c, struct msg *m, struct entry *e)
 {
-	unsigned n = c->ends ? mbox_lacks(m) : 0;
-
-	if (plan_ends(&c->plan, n) == -1)
-		return -1;
-	if (n == 0)
-		return 0;
-	c->extra = true;
+	if (!c->ends || mbox_lacks(m) == 0)
+		return;
+	e->ends = mbox_lacks(m);
 	if (m->from == m->length)
 		c->odd = true;		/* has its From_ line an end? */
-	m->length += n;
+	m->length += e->ends;
 	if (m->flags & MSG_NOBLANK)
-		m->head += n;
+		m->head += e->ends;
 	else
 		m->flags |= 1;		/* of MSG_TAIL */
 	m->flags &= ~(uint32_t)(MSG_NOEOL | MSG_NOBLANK);
-	return 0;
 }
 
 /* The first message that is changed, or that lacks an end before the next. */
@@ -145,42 +143,43 @@ first_planned(const struct change *c)
 	return i;
 }
 
-/* Works out the new spool from the first change on. */
+/*
+ * Works out the new spool from the first change on.  After the last message that
+ * stays, *size bytes of the spool, there is nothing to be moved.
+ */
 static int
-make_plan(struct change *c, uint64_t size)
+make_plan(struct change *c, uint64_t *size)
 {
-	struct msg m, *last;
-	size_t i, first = first_planned(c);
-	uint64_t at;
+	size_t i, first = first_planned(c), n = c->now->n;
+	struct msg m;
+	struct entry e;
 
 	msgs_free(&c->then);
 	plan_free(&c->plan);
-	c->removed = 0;
-	c->extra = false;
 	c->then.key = c->now->key;
-	plan_begin(&c->plan, size, first < c->now->n ?
-	    c->now->v[first].offset : size);
+	for (; n > 0 && c->now->v[n - 1].flags & MSG_DELETED; n--)
+		*size = c->now->v[n - 1].offset;
+	plan_begin(&c->plan, *size, first < n ? c->now->v[first].offset :
+	    *size);
 	for (i = 0; i < c->now->n; i++) {
 		m = c->now->v[i];
-		if (m.flags & MSG_DELETED) {
-			c->removed++;
+		if (m.flags & MSG_DELETED)
 			continue;
+		if (i >= first) {
+			if (plan_message(c, &m, &e) == -1)
+				return -1;
+			plan_end(c, &m, &e);
+			m.offset = c->plan.new_size;
+			if (plan_add(&c->plan, &e) == -1)
+				return -1;
 		}
-		at = i < first ? m.offset : c->plan.new_size;
-		if (i >= first && (plan_message(c, &m) == -1 ||
-		    plan_end(c, &m) == -1))
-			return -1;
-		m.offset = at;
 		m.flags &= ~(uint32_t)MSG_SESSION;
 		if (c->ends && i > 0 && mbox_lacks(&c->now->v[i - 1]) > 0)
 			m.flags &= ~(uint32_t)MSG_ABUTS;
 		if (msgs_add(&c->then, &m) == -1)
 			return -1;
 	}
-	last = c->then.n > 0 ? &c->then.v[c->then.n - 1] : NULL;
-	return first < c->now->n && last != NULL &&
-	    last->offset + last->length == c->plan.new_size ?
-	    plan_end(c, last) : 0;
+	return 0;
 }
 
 /*
@@ -235,27 +234,28 @@ set_times(int fd, const struct summary *sum)
 	(void)futimens(fd, ts);
 }
 
-/* Why a spool cannot grow: a full disk, or mail stands there by now. */
-static bool
-no_room(int e)
-{
-	return file_no_room(e) || e == EAGAIN;
-}
-
-/* Carries the change out; where there is no room, without what needs it. */
+/*
+ * Carries the change out.  The spool is cut after the last message that stays,
+ * which needs no journal and makes room for one; if there is no room all the
+ * same, Status fields and line ends are left out.
+ */
 static int
 apply_change(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 {
-	uint64_t size = (uint64_t)sp->st.st_size;
-	int r;
+	uint64_t old = (uint64_t)sp->st.st_size, size = old;
+	bool moved = false;
+	int r = make_plan(c, &size);
 
-	*begun = false;
-	if (make_plan(c, size) == -1)
-		return -1;
-	if (c->plan.n == 0 && c->plan.new_size == size)
-		return 0;
-	r = journal_apply(&p->drop.box, sp, &c->plan, c->now, 0, 0, begun);
-	if (r == -1 && !*begun && no_room(errno) && c->extra) {
+	if (r == 0 && size < old)
+		r = journal_cut(sp, old, size, begun);
+	c->size = c->plan.new_size;
+	if (r == -1 || plan_idle(&c->plan))
+		return r;
+	r = journal_apply(&p->drop.box, sp, &c->plan, c->now, &moved);
+	*begun = *begun || moved;
+	/* EAGAIN: it cannot grow, since mail stands there by now */
+	if (r == -1 && !moved && (file_no_room(errno) || errno == EAGAIN) &&
+	    (c->status || c->ends)) {
 		log_error(&p->env, "update: leaving out Status and line ends");
 		c->status = c->ends = false;
 		return apply_change(p, sp, c, begun);
@@ -280,7 +280,7 @@ finish_update(struct pop *p, struct spool *sp, const struct change *c,
 	if (fstat(sp->fd, &sb) == -1)
 		memset(&sb, 0, sizeof(sb));
 	index_stamp(st, &sb);
-	st->size = c->plan.new_size;
+	st->size = c->size;
 	if (c->odd)
 		st->ino = 0;
 }
@@ -292,6 +292,7 @@ keep_index(struct pop *p, struct spool *sp, struct change *c)
 	struct stamp st;
 	struct index ix;
 
+	c->removed = c->now->n - c->then.n;
 	index_sum(&c->then, &sum);
 	finish_update(p, sp, c, &sum, &st);
 	if (index_write(p->drop.box.state, &st, &c->then, &ix) == -1)
@@ -326,8 +327,8 @@ can_cut(struct drop *d, size_t first, struct summary *sum)
 }
 
 /*
- * The spool is cut, and nothing of it needs to be known but where.  1: a
- * journal is needed, and takes the index's place.
+ * The spool is cut, and nothing of it needs to be known but where.  1: more has
+ * to be known, since a message lacks its end or mail stands behind.
  */
 static int
 cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
@@ -341,9 +342,10 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	    !scan_ends_blank(sp->fd, d->all.v[first].offset))
 		return 1;
 	c->removed = d->all.n - first;
-	plan_begin(&c->plan, d->stamp.size, d->all.v[first].offset);
-	if ((r = journal_cut(sp, &c->plan, begun)) != 0)
-		return r;
+	c->size = d->all.v[first].offset;
+	r = journal_cut(sp, d->stamp.size, c->size, begun);
+	if (r == -1)
+		return errno == EAGAIN && !*begun ? 1 : -1;
 	finish_update(p, sp, c, sum, &st);
 	if (index_cut(d->box.state, &st, sum) == -1)
 		log_error(&p->env, "index: cannot save it");
@@ -403,15 +405,17 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	index_stamp(&st, &sp->st);
 	known = d->moved || !d->settled || !index_same(&st, &d->stamp) ? 0 :
 	    table_is_true(c, first);
-	if (known != 1)
-		r = known == -1 ? -1 : rescan_spool(p, sp, c);
 	if (d->cloned)		/* while blocks are shared, writing needs more */
 		drop_close_copy(d);
 	if (known == 1 && left != NULL) {
 		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
 			return r;
-		r = index_rest(d->box.state, &d->all, &d->index);
+		if ((r = index_rest(d->box.state, &d->all, &d->index)) == 0)
+			r = fstat(sp->fd, &sp->st);
+		known = r == 0 && (uint64_t)sp->st.st_size == d->stamp.size;
 	}
+	if (known != 1)
+		r = known == -1 || r == -1 ? -1 : rescan_spool(p, sp, c);
 	if (r == 0)
 		r = apply_change(p, sp, c, begun);
 	if (r == 0)

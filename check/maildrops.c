@@ -117,6 +117,9 @@ fault_cause(struct pop *p, enum fault f, char *to)
 		(void)snprintf(to, CAUSE_LEN, "it does not begin with a "
 		    "\"From \" line");
 		break;
+	case FAULT_OLD:
+		(void)snprintf(to, CAUSE_LEN, "log in once by popper 2.0");
+		break;
 	case FAULT_DAMAGED:
 		(void)snprintf(to, CAUSE_LEN, "see CAVEATS in popper(8)");
 		break;

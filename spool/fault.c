@@ -28,6 +28,8 @@ static const struct {
 	    "cannot be opened", TELL },
 	[FAULT_DAMAGED] = { "[SYS/PERM]", STATE_FILE,
 	    "or the maildrop is damaged", TELL },
+	[FAULT_OLD] = { "[SYS/PERM]", STATE_FILE,
+	    "holds an update that popper 2.0 has begun", TELL },
 	[FAULT_SESSION] = { "[IN-USE]", NO_FILE,
 	    "Another session has this maildrop open", "." },
 	[FAULT_NO_LOCKS] = { "[SYS/TEMP]", NO_FILE,
@@ -83,6 +85,8 @@ fault_of(const struct maildrop *box, int error)
 		return box->stalelock ? FAULT_STALE : FAULT_LOCKED;
 	case EILSEQ:
 		return FAULT_NOT_MBOX;
+	case ENOTSUP:
+		return FAULT_OLD;
 	case EPERM:
 		return FAULT_ALIEN;
 	case EACCES:

@@ -2,18 +2,22 @@
  * The journal: carrying out a plan so that a crash at any point leaves either
  * the old spool or a state file from which the next session finishes.
  *
- * The state file then holds a head (one sector, so it is written whole or not
- * at all), two sectors for marks that take turns, the steps, and room for the
- * new text of one step, twice: what the mark speaks of is never overwritten.
- * Everything is summed; what does not add up was never synced, so nothing in
- * the spool has been changed on the strength of it.
+ * The state file then holds the record in two sectors that take turns, the
+ * entries, and room for the new text of a window, twice: what the record
+ * speaks of is never overwritten.
  *
- *	steps, head, first text	fsync	from here on the journal counts
- *	each step: (text, mark	fsync)	only where source and place overlap
- *		spool		fsync
- *		mark		fsync	before the next step needs the place
- *	size			fsync
- *	head made void		fsync
+ *	entries, record			sync	from here on the journal counts
+ *	(line ends			sync)	if the spool gets larger
+ *	each window: (text, record	sync)	if it has its own sources' place
+ *		spool			sync
+ *		(record			sync)	before a direct window takes
+ *						what this one was made of
+ *	size				sync	after the first pass
+ *	record made void		sync
+ *
+ * The record of a window is written with the text of the next one, if that has
+ * a text: then it costs no sync of its own.  After the last window there is
+ * none: the size of the spool, or what stands there, says as much.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,419 +26,458 @@
 
 #include "spool/journal.h"
 
-/* ---- writing ----------------------------------------------------------- */
+enum {
+	TEXT_MOST = 16 << 20,	/* bytes: few syncs, little room */
+	TEXT_LEAST = 4 << 10,
+	TEXT_SPARE = 64 << 10,
+	READ_OVER = 128 << 10	/* of the source, read at once */
+};
 
-/* Copies a piece to a place in one of the two files. */
+/* ---- new text ------------------------------------------------------------ */
+
+/* Memory for all of it. */
 static int
-put_piece(struct spool *sp, int state, const struct piece *x, int to,
-    uint64_t at)
+take_memory(struct journal *j)
 {
-	struct str s;
-
-	if (x->kind == SRC_SPOOL || x->kind == SRC_STATE)
-		return file_copy(x->kind == SRC_SPOOL ? sp->fd : state, x->src,
-		    to, at, x->len);
-	s = plan_literal((enum src)x->kind);
-	return file_write(to, s.p + x->src, (size_t)x->len, at);
+	if (j->block == NULL)
+		j->block = file_block(READ_OVER);
+	if (j->out == NULL)
+		j->out = file_block(BLOCK);
+	return j->block == NULL || j->out == NULL ? -1 : 0;
 }
 
-/* Collects the new text of the step v[i..end-1] in the state file. */
+/* Reads n bytes of the source, by way of a block if they are few. */
 static int
-gather(struct spool *sp, int state, struct journal *j, size_t i, size_t end,
-    uint64_t len)
+fetch(struct journal *j, int fd, uint64_t src, size_t n, char *to)
 {
-	int which = (int)(j->m.done % 2), r = 0;
-	uint64_t at = j->h.text_at[which];
+	ssize_t got;
 
-	for (; i < end && r == 0; i++) {
-		r = put_piece(sp, state, &j->st.v[i], state, at);
-		at += j->st.v[i].len;
+	if (n > READ_OVER / 2)
+		return file_read(fd, to, n, src);
+	if (src < j->block_at || src + n > j->block_at + j->block_n) {
+		j->block_n = 0;
+		if ((got = file_some(fd, j->block, READ_OVER, src)) == -1)
+			return -1;
+		if ((size_t)got < n) {
+			errno = EIO;
+			return -1;
+		}
+		j->block_at = src;
+		j->block_n = (size_t)got;
 	}
-	if (r == 0)
-		r = file_sum_part(state, at - len, len, &j->m.text[which].sum);
-	j->m.text[which].step = j->m.done + 1;
-	j->m.text[which].len = len;
-	return r;
+	memcpy(to, j->block + (src - j->block_at), n);
+	return 0;
+}
+
+/* The n bytes that a window has from pos on. */
+static int
+compose(struct journal *j, int fd, const struct window *w, uint64_t pos,
+    size_t n, char *to)
+{
+	struct piece x;
+	size_t some;
+
+	for (; n > 0; n -= some, to += some, pos += some) {
+		x = plan_piece(&j->pl, w, pos);
+		some = x.n < n ? (size_t)x.n : n;
+		if (x.p != NULL)
+			memcpy(to, x.p, some);
+		else if (fetch(j, fd, x.src, some, to) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- windows ------------------------------------------------------------- */
+
+static size_t
+block_bytes(const struct window *w, uint64_t at)
+{
+	return w->to - at < BLOCK ? (size_t)(w->to - at) : BLOCK;
 }
 
 /*
- * The step's text into the journal, durably.  Where the mark knows of a text
+ * The window's text into the journal, durably.  If the record knows of a text
  * that is not there as it was, either it was never synced, and then its
  * sources still add up to it; or the file was damaged, and nothing is done.
  */
 static int
-prepare(struct spool *sp, int state, struct journal *j, size_t i, size_t end,
-    uint64_t len)
+prepare_text(struct journal *j, struct spool *sp, const struct window *w)
 {
-	int which = (int)(j->m.done % 2);
-	bool known = j->m.text[which].step == j->m.done + 1;
-	uint64_t was = j->m.text[which].sum;
+	struct text was, *t = &j->r.text[j->r.texts % 2];
+	uint64_t at, area = j->r.text_at[j->r.texts % 2];
+	size_t n;
 	int r;
 
-	if ((r = jrn_text_ready(state, j)) != 0)
+	if ((r = jrn_text_ready(j, w)) != 0)
 		return r == 1 ? 0 : -1;
-	if (gather(sp, state, j, i, end, len) == -1)
-		return -1;
-	if (known && j->m.text[which].sum != was) {
+	was = *t;
+	*t = (struct text){ .from = w->from, .len = w->to - w->from };
+	for (at = w->from; at < w->to; at += n) {
+		n = block_bytes(w, at);
+		if (compose(j, sp->fd, w, at, n, j->out) == -1 ||
+		    file_write(j->state, j->out, n, area + (at - w->from)) ==
+		    -1)
+			return -1;
+		t->sum = file_sum(j->out, n, t->sum);
+	}
+	if (was.from == t->from && was.len == t->len && was.sum != t->sum) {
 		errno = EILSEQ;
 		return -1;
 	}
-	return jrn_write_mark(state, j) == -1 ? -1 : file_sync(state);
-}
-
-static int
-one_step(struct maildrop *box, struct spool *sp, struct journal *j, size_t i,
-    size_t *end)
-{
-	int state = box->state;
-	const struct piece *x;
-	uint64_t len;
-
-	*end = jrn_step_end(&j->st, i, &len);
-	if (j->st.v[i].flags & PIECE_TEXT) {
-		if (prepare(sp, state, j, i, *end, len) == -1 ||
-		    file_copy(state, j->h.text_at[j->m.done % 2], sp->fd,
-		    j->st.v[i].dst, len) == -1)
-			return -1;
-	} else
-		for (x = &j->st.v[i]; x < &j->st.v[*end]; x++)
-			if (put_piece(sp, state, x, sp->fd, x->dst) == -1)
-				return -1;
-	return file_sync(sp->fd);
+	return jrn_put_record(j);
 }
 
 /*
- * A step's mark must be durable before anything overwrites what the step was
- * made of, or cuts it off.  Where the next step goes by way of the journal
- * its own mark, synced with its text, says it as well; and text in the
- * journal outlives whatever is done to the spool.
+ * Writes a window into the spool from its front: the first write gives the
+ * message before its end, and in a direct window the sources stand until all
+ * is written.
  */
 static int
-step_done(int state, struct journal *j, bool text, size_t next)
+put_window(struct journal *j, struct spool *sp, const struct window *w)
 {
-	j->m.done++;
-	if (next < j->st.n ? (j->st.v[next].flags & PIECE_TEXT) != 0 : text ||
-	    j->h.new_size >= j->h.old_size)
-		return 0;
-	return jrn_write_mark(state, j) == -1 ? -1 : file_sync(state);
+	uint64_t at, area = j->r.text_at[j->r.texts % 2];
+	int source = j->pl.from_state ? j->state : sp->fd;
+	size_t n;
+
+	j->moved = true;
+	for (at = w->from; at < w->to; at += n) {
+		n = block_bytes(w, at);
+		if ((w->text ? file_read(j->state, j->out, n, area + (at -
+		    w->from)) : compose(j, source, w, at, n, j->out)) == -1 ||
+		    file_write(sp->fd, j->out, n, at) == -1)
+			return -1;
+	}
+	return file_sync(sp->fd);
 }
 
-/* Whether the spool is as large as it was when the change was worked out. */
-static bool
-has_size(const struct spool *sp, uint64_t size)
+int
+jrn_part_stands(const struct spool *sp, struct journal *j)
+{
+	uint64_t at;
+	struct window w;
+	char s[PAGE];
+	size_t n, i;
+
+	if (take_memory(j) == -1)
+		return -1;
+	if (plan_window(&j->pl, PASS_LEFT, 0, &w) != 1)
+		return 0;
+	for (at = w.from; at < w.to; at += n) {
+		n = w.to - at < PAGE ? (size_t)(w.to - at) : PAGE;
+		if (compose(j, j->state, &w, at, n, j->out) == -1 ||
+		    file_read(sp->fd, s, n, at) == -1)
+			return -1;
+		for (i = 0; i < n; i++)
+			if (s[i] != '\n' && s[i] != j->out[i])
+				return 0;
+	}
+	return 1;
+}
+
+static int
+move_window(struct maildrop *box, struct spool *sp, struct journal *j,
+    const struct window *w)
+{
+	j->block_n = 0;
+	if (w->text ? prepare_text(j, sp, w) == -1 :
+	    j->stale && jrn_put_record(j) == -1)
+		return -1;
+	if (put_window(j, sp, w) == -1)
+		return -1;
+	j->r.off = w->next;
+	j->r.texts += w->text;
+	j->stale = true;
+	lock_touch(box, sp);
+	return 0;
+}
+
+/* ---- the size ------------------------------------------------------------ */
+
+int
+jrn_set_size(struct spool *sp, uint64_t size)
+{
+	return ftruncate(sp->fd, (off_t)size) == -1 ? -1 : fsync(sp->fd);
+}
+
+/* Whether the spool has a size: 1, 0, or -1 with errno; *size is the one. */
+static int
+has_size(struct spool *sp, uint64_t wanted, uint64_t *size)
 {
 	struct stat sb;
 
-	return fstat(sp->fd, &sb) == 0 && (uint64_t)sb.st_size == size;
+	if (fstat(sp->fd, &sb) == -1)
+		return -1;
+	*size = (uint64_t)sb.st_size;
+	return *size == wanted;
 }
 
 /*
  * The larger size first: on a full disk this fails before any text moves.  It
- * is filled with line ends: behind them a delivery agent's From_ line is one,
- * whatever becomes of us, and another program's rewriting keeps it so.
+ * is filled with line ends: a delivery agent's From_ line after them begins a
+ * message, whatever becomes of us, and another program's rewriting keeps it so.
  */
 static int
-grow(struct spool *sp, int state, struct journal *j)
+grow(struct spool *sp, struct journal *j)
 {
-	char fill[PAGE];
-	uint64_t at;
+	uint64_t at, size;
 	size_t n;
+	int r;
 
-	if (j->h.new_size <= j->h.old_size || j->m.grown)
-		return 0;
-	if (!has_size(sp, j->h.old_size)) {	/* mail stands there */
+	if ((j->stale && jrn_put_record(j) == -1) ||
+	    (r = has_size(sp, j->r.old_size, &size)) == -1)
+		return -1;
+	if (r == 0 && !j->filled) {		/* mail stands there */
 		errno = EAGAIN;
 		return -1;
 	}
 	j->filled = true;
-	memset(fill, '\n', sizeof(fill));
-	for (at = j->h.old_size; at < j->h.new_size; at += n) {
-		n = j->h.new_size - at < sizeof(fill) ?
-		    (size_t)(j->h.new_size - at) : sizeof(fill);
-		if (file_write(sp->fd, fill, n, at) == -1)
+	memset(j->out, '\n', BLOCK);
+	for (at = j->r.old_size; at < j->r.new_size; at += n) {
+		n = j->r.new_size - at < BLOCK ?
+		    (size_t)(j->r.new_size - at) : BLOCK;
+		if (file_write(sp->fd, j->out, n, at) == -1)
 			return -1;
 	}
-	if (file_sync(sp->fd) == -1)
-		return -1;
-	j->m.grown = 1;
-	return jrn_write_mark(state, j) == -1 ? -1 : file_sync(state);
+	j->r.pass = PASS_LEFT;
+	j->stale = true;
+	return file_sync(sp->fd);
 }
 
-/* Carries out what is left to do, from the mark on. */
+/*
+ * Mail stands after the old text: it came after a crash, or from a program
+ * that sees neither lock.  It becomes the last entry, or more of that.
+ */
+static int
+absorb(struct maildrop *box, struct spool *sp, struct journal *j,
+    uint64_t size)
+{
+	struct record *r = &j->r;
+	uint64_t more = size - r->old_size;
+
+	log_notice(box->env, "update user=%s: keeping %llu bytes of mail that "
+	    "arrived", box->env->who, (unsigned long long)more);
+	if (r->arrived_at < r->old_size) {
+		j->pl.v[j->pl.n - 1].len += more;
+		j->pl.new_size += more;
+	} else if (plan_add(&j->pl, &(struct entry){ .src = r->arrived_at,
+	    .len = more }) == -1)
+		return -1;
+	r->old_size = j->pl.old_size = size;
+	r->new_size = j->pl.new_size;
+	if (jrn_witness(sp->fd, r, &r->witness) == -1)
+		return -1;
+	return jrn_put_record(j);
+}
+
+/* After the first pass: what is beyond the new size is not needed any more. */
+static int
+end_left_pass(struct maildrop *box, struct spool *sp, struct journal *j)
+{
+	uint64_t size;
+	int r = 1;
+
+	if (j->r.new_size < j->r.old_size)
+		r = has_size(sp, j->r.old_size, &size);
+	if (r == 0 && size > j->r.old_size)
+		return absorb(box, sp, j, size);
+	if (r == 0)
+		errno = EAGAIN;		/* another program has cut it */
+	if (r != 1)
+		return -1;
+	j->r.pass = PASS_RIGHT;
+	j->r.off = plan_start(PASS_RIGHT);
+	j->stale = true;
+	if (j->r.new_size >= j->r.old_size)
+		return 0;
+	j->moved = true;
+	return jrn_set_size(sp, j->r.new_size);
+}
+
 int
 jrn_run(struct maildrop *box, struct spool *sp, struct journal *j)
 {
-	int state = box->state;
-	struct stat sb;
-	uint64_t len, k;
-	size_t i = 0;
-	bool text;
+	struct window w;
+	int r = take_memory(j);
 
-	for (k = 0; k < j->m.done && i < j->st.n; k++)
-		i = jrn_step_end(&j->st, i, &len);
-	if (grow(sp, state, j) == -1)
-		return -1;
-	while (i < j->st.n) {
-		text = (j->st.v[i].flags & PIECE_TEXT) != 0;
-		if (one_step(box, sp, j, i, &i) == -1 ||
-		    step_done(state, j, text, i) == -1)
-			return -1;
-		lock_touch(box, sp);
+	if (r == 0 && j->r.pass == PASS_GROW)
+		r = grow(sp, j);
+	while (r == 0) {
+		r = plan_window(&j->pl, (enum pass)j->r.pass, j->r.off, &w);
+		if (r == 1)
+			r = move_window(box, sp, j, &w);
+		else if (r == 0 && j->r.pass == PASS_RIGHT)
+			break;
+		else if (r == 0)
+			r = end_left_pass(box, sp, j);
 	}
-	if (fstat(sp->fd, &sb) == -1)
-		return -1;
-	if (j->h.new_size < j->h.old_size) {
-		if ((uint64_t)sb.st_size > j->h.old_size)
-			return jrn_close_gap(box, sp, j, j->h.new_size,
-			    j->h.old_size, (uint64_t)sb.st_size,
-			    j->h.void_at);
-		if (ftruncate(sp->fd, (off_t)j->h.new_size) == -1 ||
-		    fsync(sp->fd) == -1)
-			return -1;
-	}
-	return jrn_void(state, j->h.void_at, true);
+	return r;
 }
 
-/* ---- beginning --------------------------------------------------------- */
+/* ---- beginning ----------------------------------------------------------- */
 
 /*
- * The journal takes the index's place: a list of the duplicates in it (now, or
- * NULL) goes after the journal.  Where a full disk has no room for it, that mail
- * can be deleted is more important; the list before it stays, if it may.
+ * Reserves the journal's place, and after it what recovery will need, since
+ * the disk may be full by then: as much as there is of the room for all texts
+ * once more, which may have to go back into the spool.
  */
 static int
-replace_index(int state, struct journal *j, const struct msgs *now)
+reserve(const struct journal *j)
 {
-	struct stat sb;
-	uint64_t at;
+	uint64_t more = 2 * j->r.room + 4 * PAGE;
 
-	if (fstat(state, &sb) == -1)
+	for (; more >= PAGE; more /= 2) {
+		if (file_reserve(j->state, 0, j->end + more) == 0)
+			return 0;
+		if (!file_no_room(errno))
+			return -1;
+	}
+	return file_reserve(j->state, 0, j->end);
+}
+
+/*
+ * Lays the journal out from area on with as much room for texts as there is on
+ * the disk.  A full disk has room for direct windows.  There is room for two
+ * texts even if none is planned: mail may arrive and have to be moved.
+ */
+static int
+lay_out(struct journal *j, uint64_t area, uint64_t room)
+{
+	struct record *r = &j->r;
+	uint64_t most;
+
+	r->entries_at = jrn_aligned(area, SECTOR);
+	area = r->entries_at + r->entries * sizeof(*j->pl.v);
+	for (;; room = room > TEXT_LEAST ? room / 2 : 0) {
+		if (plan_fit(&j->pl, room, &most) == 0) {
+			/* with so much room the windows are the same */
+			most += most > 0 ? GROWTH_MOST : 0;
+			if (most < TEXT_SPARE && most < room)
+				most = room < TEXT_SPARE ? room : TEXT_SPARE;
+			r->room = j->pl.room = most;
+			r->text_at[0] = jrn_aligned(area, PAGE);
+			r->text_at[1] = jrn_aligned(r->text_at[0] + r->room,
+			    PAGE);
+			j->end = r->room == 0 ? area : r->text_at[1] + r->room;
+			if (reserve(j) == 0)
+				return 0;
+		}
+		if (!file_no_room(errno) || room == 0)
+			return -1;
+	}
+}
+
+/* The room for a text that keeps every message whole. */
+static uint64_t
+wanted_room(const struct plan *pl)
+{
+	uint64_t room = TEXT_MOST, n;
+	size_t k;
+
+	for (k = 0; k < pl->n; k++) {
+		n = plan_length(&pl->v[k]) + TEXT_SPARE;
+		if (plan_pass(pl, k) != PASS_NONE && n > room)
+			room = n;
+	}
+	return room;
+}
+
+/*
+ * Finds room.  The lists of duplicates stay where they are if there is room
+ * after them.
+ */
+static int
+find_room(struct journal *j)
+{
+	uint64_t lists, room = wanted_room(&j->pl);
+
+	if (numbers_locate(j->state, &j->numbers) == -1)
 		return -1;
-	at = (uint64_t)sb.st_size > j->end ? (uint64_t)sb.st_size : j->end;
-	if (now != NULL && numbers_add(state, now, at, &j->numbers) == -1 &&
+	lists = numbers_end(&j->numbers);
+	if (lists > RECORD_ROOM && lay_out(j, lists, room) == 0)
+		return 0;
+	if (lists > RECORD_ROOM)
+		memset(&j->numbers, 0, sizeof(j->numbers));
+	return lay_out(j, RECORD_ROOM, room);
+}
+
+/*
+ * The journal takes the index's place: a list of the duplicates in it goes
+ * after the journal.  If a full disk has no room for it, that mail can be
+ * deleted is more important; the list before it stays, if it may.
+ */
+static int
+replace_index(struct journal *j, const struct msgs *now)
+{
+	if (numbers_add(j->state, now, j->end, &j->numbers) == -1 &&
 	    !file_no_room(errno))
 		return -1;
-	return numbers_write(state, "", 0, &j->numbers);
-}
-
-/*
- * Writes a journal whose first step's text is in it.  Where another one is
- * in force (turn), the head takes its place only when all else is durable.
- */
-static int
-begin_journal(struct maildrop *box, struct spool *sp, struct journal *j,
-    const struct msgs *now, bool turn)
-{
-	int state = box->state;
-	size_t bytes = j->st.n * sizeof(*j->st.v), end;
-	uint64_t len;
-
-	memcpy(j->h.magic, HEAD_MAGIC, sizeof(HEAD_MAGIC));
-	memcpy(j->m.magic, MARK_MAGIC, sizeof(MARK_MAGIC));
-	j->h.serial++;
-	j->m.serial = j->h.serial;
-	j->m.done = j->m.grown = 0;
-	memset(j->m.text, 0, sizeof(j->m.text));
-	j->h.steps_sum = jrn_sum(j->st.v, bytes);
-	if (jrn_witness(sp->fd, &j->h, &j->h.witness) == -1)
-		return -1;
-	if (!turn && j->base == 0 && replace_index(state, j, now) == -1)
-		return -1;
-	if (file_write(state, j->st.v, bytes, j->h.steps_at) == -1)
-		return -1;
-	if (j->st.n > 0 && j->st.v[0].flags & PIECE_TEXT) {
-		end = jrn_step_end(&j->st, 0, &len);
-		if (gather(sp, state, j, 0, end, len) == -1)
-			return -1;
-	}
-	if (jrn_write_mark(state, j) == -1 || (turn && file_sync(state) == -1)
-	    || jrn_write_head(state, j) == -1)
-		return -1;
-	return file_sync(state);
-}
-
-/* Marks and serials must differ from those of any journal before. */
-static uint64_t
-fresh_serial(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_REALTIME, &ts) == -1)
-		return (uint64_t)getpid() << 32;
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-/* Takes the fill away again, durably; mail behind it may keep it. */
-static int
-unfill(struct spool *sp, const struct journal *j)
-{
-	struct stat sb;
-
-	if (!j->filled)
-		return 0;
-	if (fstat(sp->fd, &sb) == -1)
-		return -1;
-	if ((uint64_t)sb.st_size > j->h.new_size)
-		return 0;
-	return ftruncate(sp->fd, (off_t)j->h.old_size) == -1 ? -1 :
-	    fsync(sp->fd);
+	return numbers_write(j->state, "", 0, &j->numbers);
 }
 
 /*
  * Nothing has been moved yet, and nothing will be: the spool gets its old
- * size back, and the journal is made void.  If that cannot be done, the next
- * session decides.  Never 0: the errno is the caller's answer.
+ * size back, but for mail after the line ends, and the journal is made void.
+ * If that cannot be done, the next session decides.  Returns whether it was.
  */
-static int
-abandon(struct spool *sp, int state, struct journal *j, bool *begun)
+static bool
+abandon(struct spool *sp, struct journal *j)
 {
-	int saved = errno;
+	uint64_t size;
+	int saved = errno, r = 0;
 
-	*begun = unfill(sp, j) == -1 || jrn_void(state, j->base, false) == -1;
-	if (!*begun)
-		(void)index_wipe(state, j->base);
+	if (j->filled)
+		r = has_size(sp, j->r.old_size, &size);
+	if (j->filled && r == 0 && size <= j->r.new_size)
+		r = jrn_set_size(sp, j->r.old_size);
+	if (r != -1)
+		r = jrn_void(j->state, false);
+	if (r == 0)
+		(void)index_wipe(j->state, 0);
 	errno = saved;
-	return -1;
-}
-
-/* Where the journal that is in force ends, and all that pl takes from there. */
-static uint64_t
-end_in_force(const struct journal *j, const struct plan *pl)
-{
-	uint64_t end = j->h.text_at[1], texts = 0;
-	size_t i;
-
-	for (i = 0; i < j->st.n; i++)
-		texts += (j->st.v[i].flags & PIECE_TEXT) != 0;
-	if (texts > 1)
-		end += j->h.text_at[1] - j->h.text_at[0];
-	for (i = 0; i < pl->n; i++)
-		if (pl->v[i].kind == SRC_STATE &&
-		    pl->v[i].src + pl->v[i].len > end)
-			end = pl->v[i].src + pl->v[i].len;
-	return end;
-}
-
-/*
- * Room in the state file: behind what a new journal is made of, in front of the
- * steps of the one in force; or behind that, where it has reserved some.  So they
- * take turns, and the file does not grow with each that cannot be carried out.
- */
-static int
-find_room(int state, struct journal *j, const struct plan *pl, uint64_t area,
-    uint64_t end)
-{
-	uint64_t steps = j->h.steps_at;
-
-	if (area < steps && jrn_plan_for_room(state, j, pl, area, steps, true)
-	    == 0)
-		return 0;
-	return jrn_plan_for_room(state, j, pl, end, UINT64_MAX, true);
-}
-
-/*
- * Room for a journal that takes no other's place.  The lists of duplicates stay
- * where they are, if there is room after them.
- */
-static int
-first_room(int state, struct journal *j, const struct plan *pl)
-{
-	uint64_t area = j->base + HEAD_ROOM, lists;
-
-	if (j->base == 0 && numbers_locate(state, &j->numbers) == -1)
-		return -1;
-	lists = numbers_end(&j->numbers);
-	if (lists > area &&
-	    jrn_plan_for_room(state, j, pl, lists, UINT64_MAX, false) == 0)
-		return 0;
-	if (lists > area)
-		memset(&j->numbers, 0, sizeof(j->numbers));
-	return jrn_plan_for_room(state, j, pl, area, UINT64_MAX, false);
+	return r == 0;
 }
 
 int
-journal_cut(struct spool *sp, const struct plan *pl, bool *begun)
+journal_cut(struct spool *sp, uint64_t old_size, uint64_t size, bool *begun)
 {
-	if (!has_size(sp, pl->old_size))
-		return 1;
-	if (ftruncate(sp->fd, (off_t)pl->new_size) == -1)
+	uint64_t is;
+	int r = has_size(sp, old_size, &is);
+
+	if (r == 0)
+		errno = EAGAIN;
+	if (r != 1)
+		return -1;
+	if (ftruncate(sp->fd, (off_t)size) == -1)
 		return -1;
 	*begun = true;
+	sp->st.st_size = (off_t)size;
 	return fsync(sp->fd);
 }
 
-static int
-apply_plan(struct maildrop *box, struct spool *sp, const struct plan *pl,
-    const struct msgs *now, uint64_t base, uint64_t area, uint64_t void_at,
-    bool *begun)
+int
+journal_apply(struct maildrop *box, struct spool *sp, struct plan *pl,
+    const struct msgs *now, bool *begun)
 {
-	int state = box->state, r;
-	bool turn = area > 0;
-	uint64_t end = 0;
 	struct journal j;
-
-	*begun = false;
-	if (pl->n == 0 && base == 0 && area == 0 &&	/* nothing moves */
-	    (r = journal_cut(sp, pl, begun)) != 1)
-		return r;
-	if (turn) {
-		if (jrn_load(state, base, &j) == -1)
-			return -1;
-		end = end_in_force(&j, pl);
-		plan_free(&j.st);
-	} else {
-		memset(&j, 0, sizeof(j));
-		j.h.serial = fresh_serial();
-	}
-	j.base = base;
-	j.h.void_at = void_at;
-	j.h.ino = (uint64_t)sp->st.st_ino;
-	j.h.old_size = pl->old_size;
-	j.h.new_size = pl->new_size;
-	if ((turn ? find_room(state, &j, pl, area, end) :
-	    first_room(state, &j, pl)) == -1)
-		return -1;
-	r = begin_journal(box, sp, &j, now, turn);
-	if (r == 0 && turn)
-		r = ftruncate(state, (off_t)j.end);
-	if (r == 0 && !turn)
-		r = grow(sp, state, &j);
-	if (r == -1 && !turn)
-		r = abandon(sp, state, &j, begun);
-	if (r == 0) {
-		*begun = true;
-		r = jrn_run(box, sp, &j);
-	}
-	plan_free(&j.st);
-	return r;
-}
-
-int
-journal_apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
-    const struct msgs *now, uint64_t base, uint64_t area, bool *begun)
-{
-	return apply_plan(box, sp, pl, now, base, area, 0, begun);
-}
-
-/*
- * All is moved, or nothing, but somebody has appended mail behind the old
- * text: after a crash, or without a lock that we could see.
- */
-int
-jrn_close_gap(struct maildrop *box, struct spool *sp, const struct journal *j,
-    uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at)
-{
-	struct plan pl;
-	bool begun;
 	int r;
 
-	log_notice(box->env, "update user=%s: keeping %llu bytes of mail "
-	    "that arrived", box->env->who, (unsigned long long)(size - src));
-	plan_begin(&pl, size, dst);
-	r = plan_add(&pl, SRC_SPOOL, src, size - src, true);
+	jrn_begin(&j, box->state, pl, sp);
+	r = find_room(&j);
 	if (r == 0)
-		r = apply_plan(box, sp, &pl, NULL, j->base, UINT64_MAX, void_at,
-		    &begun);
-	plan_free(&pl);
+		r = jrn_witness(sp->fd, &j.r, &j.r.witness);
+	if (r == 0)
+		r = replace_index(&j, now);
+	if (r == 0 && (jrn_put_entries(&j) == -1 ||
+	    jrn_run(box, sp, &j) == -1)) {
+		r = -1;
+		if (j.moved || !abandon(sp, &j))
+			*begun = true;
+	}
+	if (r == 0) {
+		*begun = true;
+		r = jrn_void(box->state, true);
+	}
+	jrn_end(&j);
 	return r;
 }

@@ -1,131 +1,191 @@
 /*
  * The journal, for the files of spool/ that know it: record.c reads and writes
- * it, journal.c carries it out, redo.c decides whether to go on.
+ * it, journal.c carries it out, recover.c decides whether to go on.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H
 
 #include "spool/spool.h"
 
-#define HEAD_MAGIC	"popper journal 1\n"
-#define MARK_MAGIC	"popper mark 1\n"
+#define RECORD_MAGIC	"popper journal 2\n"
 
-enum { HEAD_ROOM = 3 * SECTOR };	/* head and two marks */
+enum {
+	RECORD_ROOM = 2 * SECTOR,
+	ENDS_MOST = 3,		/* line ends that a message can lack */
+	GROWTH_MOST = 16	/* bytes: no message grows by more */
+};
 
-struct head {
+/* ---- plan.c -------------------------------------------------------------- */
+
+/* What an update is at. */
+enum pass {
+	PASS_GROW,		/* the spool gets its larger size */
+	PASS_LEFT,		/* from the front: what ends no later */
+	PASS_RIGHT,		/* from the back: what ends later */
+	PASS_NONE		/* of a message that stands where it shall */
+};
+
+/* The text from..to of the new spool, which is moved at once. */
+struct window {
+	size_t first, last;	/* entries; around them there are line ends */
+	uint64_t from, to;
+	uint64_t next;		/* the progress after it */
+	bool text;		/* it goes by way of the journal */
+};
+
+/* n bytes of new text: at p, or, if that is NULL, at src in the source. */
+struct piece {
+	const char *p;
+	uint64_t src, n;
+};
+
+/*
+ * Adds up entries that were read from a file, whose sources end by limit.  True
+ * if they are what plan_add() could have made.
+ */
+bool plan_sound(struct plan *pl, uint64_t limit);
+
+/* The first entry that ends after pos in the new spool, or n. */
+size_t plan_at(const struct plan *pl, uint64_t pos);
+
+/* The pass that moves an entry. */
+enum pass plan_pass(const struct plan *pl, size_t k);
+
+/*
+ * Sets pl->room to the bytes of text that the journal has room for.  0 and the
+ * bytes of the largest window that needs it; or -1 with ENOSPC.
+ */
+int plan_fit(struct plan *pl, uint64_t room, uint64_t *most);
+
+/* The progress at which a pass begins. */
+uint64_t plan_start(enum pass pass);
+
+/*
+ * The next window of a pass after that progress.  1, 0 if there is none, or -1
+ * with ENOSPC.
+ */
+int plan_window(const struct plan *pl, enum pass pass, uint64_t off,
+    struct window *w);
+
+/* What a window has at pos, as far as that is one piece. */
+struct piece plan_piece(const struct plan *pl, const struct window *w,
+    uint64_t pos);
+
+/* ---- record.c ------------------------------------------------------------ */
+
+/*
+ * All that is known of an update but its entries and texts.  It is written to
+ * the first two sectors in turn.  The one in the second sector counts if its
+ * number is that of the first one's successor.
+ */
+struct record {
 	char magic[32];
-	uint64_t serial;	/* marks of another serial are not ours */
+	uint64_t seq;
+	uint64_t since;		/* the first seq: entries that do not add up
+				   were not synced, and it never began */
 	uint64_t ino;		/* of the spool; st_dev may change at a boot */
-	uint64_t old_size, new_size;
-	uint64_t steps_at, pieces, steps_sum;
-	uint64_t text_at[2];
+	uint64_t old_size, new_size, first;
+	uint64_t arrived_at;	/* from here to old_size stands mail that
+				   arrived later: one entry more, the last */
+	uint64_t from_state;	/* the entries' source is the state file */
+	uint64_t pass, off;	/* the progress: see plan_window() */
+	uint64_t entries_at, entries, entries_sum;
+	uint64_t entry_size;
+	uint64_t texts;		/* so many are done with; the next is in area
+				   texts % 2 */
+	uint64_t text_at[2], room;
+	struct text {
+		uint64_t from, len, sum;	/* len 0: there is none */
+	} text[2];
 	uint64_t witness;	/* sum of the old text that will be cut off */
-	uint64_t void_at;	/* the sector that says no more at the end */
-	uint64_t piece_size;
 	uint64_t sum;		/* of all the above; last */
 };
 
-struct mark {
-	char magic[32];
-	uint64_t serial, seq;
-	uint64_t grown;		/* the spool has its new, larger size */
-	uint64_t done;		/* steps */
-	struct {
-		uint64_t step;	/* whose text is there, from 1 on; 0: none */
-		uint64_t len, sum;
-	} text[2];
-	uint64_t sum;
-};
-
 struct journal {
-	uint64_t base;
-	struct head h;
-	struct mark m;
-	struct plan st;
-	struct numbers numbers;	/* of duplicates, where base is 0 */
-	bool filled;		/* grow() has begun */
-	uint64_t end;		/* of the room that it has */
+	int state;
+	struct record r;
+	struct plan pl;
+	struct numbers numbers;	/* of duplicates */
+	uint64_t end;		/* of what it takes of the state file */
+	bool stale;		/* the record on disk is behind r */
+	bool filled;		/* the spool has begun to grow */
+	bool moved;		/* text of it has been changed */
+	char *block, *out;	/* memory: of a source, and of new text */
+	uint64_t block_at;	/* what of the source is there */
+	size_t block_n;
 };
 
 /* Rounds up. */
 uint64_t jrn_aligned(uint64_t n, uint64_t to);
 
-/* The checksum of a structure of the journal. */
-uint64_t jrn_sum(const void *p, size_t n);
+/* A journal of a plan, which it takes over, for the spool. */
+void jrn_begin(struct journal *j, int state, struct plan *pl,
+    const struct spool *sp);
 
-/* Sums up the ends of the text that the plan will cut off. */
-int jrn_witness(int fd, const struct head *h, uint64_t *sum);
+/* Frees it, and the plan. */
+void jrn_end(struct journal *j);
 
-/*
- * Whether a text that the mark knows of is there as it was synced, and whether
- * it is that of the step after the mark.  1, 0, or -1 with errno.
- */
-int jrn_text_there(int state, const struct journal *j, int which);
-int jrn_text_ready(int state, const struct journal *j);
+/* Writes the entries at r.entries_at. */
+int jrn_put_entries(struct journal *j);
 
-/*
- * Makes the sector say nothing, or the first one nothing but the numbers of
- * duplicates, durably; if that fails, it stays as it was.  done: what was to be
- * deleted is gone.
- */
-int jrn_void(int state, uint64_t at, bool done);
+/* Writes the record and makes it durable, with all that was written before. */
+int jrn_put_record(struct journal *j);
 
-/* Where the step that begins at piece i ends, and the bytes it writes. */
-size_t jrn_step_end(const struct plan *st, size_t i, uint64_t *len);
-
-/* Writes the mark that is next in turn; and the head.  0, or -1 with errno. */
-int jrn_write_mark(int state, struct journal *j);
-int jrn_write_head(int state, struct journal *j);
+/* Sums up the ends of the text that the update will cut off. */
+int jrn_witness(int fd, const struct record *r, uint64_t *sum);
 
 /*
- * After a sync that failed, or of a session that was killed before it, what is
- * read here may be in the system's memory alone, and no sync writes what the
- * system takes for written.  So everything that recovery relies on is written
- * again first: head, marks, steps, texts, and mail that is to be put back.
+ * Whether the text of an area is there as it was synced; and whether it is that
+ * of the window.  1, 0, or -1 with errno.
  */
-int jrn_write_again(int state, const struct journal *j);
-
-/* As large steps as there is room for; a full disk has room for direct ones. */
-int jrn_plan_for_room(int state, struct journal *j, const struct plan *pl,
-    uint64_t area, uint64_t limit, bool turn);
+int jrn_text_there(const struct journal *j, uint64_t area);
+int jrn_text_ready(const struct journal *j, const struct window *w);
 
 /*
- * Reads and verifies the journal at base.  0; -1: none that counts, with errno
- * ENOENT, or EILSEQ if its head is damaged or of the other byte order, or the
- * rest of one that was in force.
+ * Makes the state file hold nothing but the numbers of duplicates, durably; if
+ * that fails, it stays as it was.  done: what was to be deleted is gone.
  */
-int jrn_load(int state, uint64_t base, struct journal *j);
+int jrn_void(int state, bool done);
 
 /*
- * Moves the mail from src..size up to dst, by a journal that takes over from
- * the one that is in force, and makes the sector void_at void in the end.
+ * Reads the journal of a state file, and verifies it.  0; -1: none that counts,
+ * with errno ENOENT, or EILSEQ if one that was in force is damaged.
  */
-int jrn_close_gap(struct maildrop *box, struct spool *sp, const struct journal
-    *j, uint64_t dst, uint64_t src, uint64_t size, uint64_t void_at);
+int jrn_load(struct journal *j, int state);
 
-/* Carries out what is left to do, from the mark on. */
+/* ---- journal.c ----------------------------------------------------------- */
+
+/* Carries out what is left to do, from the record on.  0, or -1 with errno. */
 int jrn_run(struct maildrop *box, struct spool *sp, struct journal *j);
 
-/* ---- redo.c -------------------------------------------------------------- */
+/* Sets the spool's size durably. */
+int jrn_set_size(struct spool *sp, uint64_t size);
 
 /*
- * Finishes what a session that died had begun.  0: done, or nothing was to
- * do; 1: that cannot be, and the spool may lack these messages, which are in
- * the state file, up to *area, and may not be overwritten; -1 with errno.
+ * Whether the spool ends in line ends and parts of the mail that is being put
+ * back.  1, 0, or -1 with errno.
  */
-int journal_redo(struct maildrop *box, struct spool *sp, uint64_t base,
-    struct msgs *left, uint64_t *area);
+int jrn_part_stands(const struct spool *sp, struct journal *j);
 
 /* ---- recover.c ----------------------------------------------------------- */
 
-/* What the state file holds. */
-enum holding { HOLDS_NOTHING, HOLDS_INDEX, HOLDS_JOURNAL, HOLDS_MBOX,
-    HOLDS_ALIEN };
+/* recover_maildrop() under the locks. */
+int recover_spool(struct maildrop *box, struct spool *sp);
+
+/* ---- putback.c ----------------------------------------------------------- */
 
 /*
- * Looks at the state file.  For HOLDS_MBOX *end is where its mbox text ends and
- * *base where a journal stands behind it, or 0.  0, or -1 with errno.
+ * Appends to the spool those messages of the state file that it lacks, by a
+ * record of its own, which takes the place of what is in force.  kept: the bytes
+ * of the state file that must stay meanwhile.  0, or -1 with errno.
  */
-int journal_kind(int state, enum holding *kind, uint64_t *base, uint64_t *end);
+int put_back(struct maildrop *box, struct spool *sp, struct msgs *left,
+    uint64_t kept);
+
+/* The same with the mail of an older popper, which is the state file's text. */
+int put_mail_back(struct maildrop *box, struct spool *sp);
+
+/* Whether popper 2.0 has left a journal after such mail: 1, 0, or -1. */
+int mail_has_journal(int state);
 
 #endif

@@ -47,7 +47,8 @@ probe_state(struct maildrop *box, struct probe *pr)
 		return errno == ENOENT && faccessat(box->dir, ".",
 		    W_OK | X_OK, 0) == 0 ? FAULT_NONE : f;
 	if ((r = recover_probe(box->state)) == -1)
-		return errno == EILSEQ ? FAULT_DAMAGED : FAULT_READ;
+		return errno == EILSEQ ? FAULT_DAMAGED :
+		    fault_of(box, errno);
 	pr->left = r == 1;
 	return FAULT_NONE;
 }

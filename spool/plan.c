@@ -1,31 +1,52 @@
 /*
- * A change of the spool as a list of moves, and its order.  Pure: no files.
+ * A change of the spool as a list of the messages that stay, and the order in
+ * which they move.  Pure: no files.
  *
- * Pieces keep their order, so a piece that moves towards the front can only
- * run into pieces before it, and one that moves towards the back only into
- * pieces behind it.  Those that move forward are therefore done from the
- * front, then those that move back (a Status line was put in before them)
- * from the back, and no step overwrites what a later one needs.  A message is
- * moved as a whole, in the direction of its last piece, so that it stands
- * whole in the spool or in the journal while its step is done.
+ * Messages keep their order.  One that ends no later than before can only
+ * overwrite what stood before it, and one that ends later only what stood
+ * after it.  So the first kind moves in one pass from the front, the other kind
+ * in a second pass from the back, and no move overwrites what a later one
+ * needs.
+ *
+ * A window is what moves at once.  It is direct if its new place touches none
+ * of its own sources: until a later window overwrites these, it can be done
+ * again from them.  Otherwise its new text must be durable in the journal
+ * first.  Where old bytes would stay between a message and the next one, the
+ * window has line ends for them.
+ *
+ * Windows are not stored: the next one follows from the entries, the room for
+ * a text, and the progress.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "spool/spool.h"
+#include "spool/journal.h"
 
 enum {
-	STEPS_MAX = 20000,	/* each costs two syncs: it must end */
-	STEP_MOST = 1 << 30	/* bytes: between steps we show that we live */
+	WINDOWS_MAX = 20000,	/* each costs two syncs: it must end */
+	WINDOW_MOST = 1 << 30,	/* bytes: between windows the lock is touched */
+	/*
+	 * A direct window writes its bytes once, a text twice, and both need
+	 * two syncs, each of which costs about as much as writing 512 KB.  So
+	 * a direct window of this size is as cheap per byte as any text.
+	 */
+	DIRECT_PAYS = 1 << 20
 };
+
+/* Messages cannot be moved: there is too little room for their text. */
+static int
+no_window(void)
+{
+	errno = ENOSPC;
+	return -1;
+}
 
 void
 plan_begin(struct plan *pl, uint64_t old_size, uint64_t first)
 {
 	memset(pl, 0, sizeof(*pl));
 	pl->old_size = old_size;
-	pl->new_size = first;
+	pl->first = pl->new_size = first;
 }
 
 void
@@ -35,334 +56,336 @@ plan_free(struct plan *pl)
 	memset(pl, 0, sizeof(*pl));
 }
 
-static int
-append(struct plan *pl, const struct piece *x)
+struct str
+plan_splice(uint32_t add)
 {
-	struct piece *v = array_room(pl->v, pl->n, &pl->room, sizeof(*v));
+	static const struct str text[SPLICES] = {
+		[SPLICE_STATUS] = { "Status: RO\n", 11 },
+		[SPLICE_STATUS_CRLF] = { "Status: RO\r\n", 12 }
+	};
+
+	return text[add];
+}
+
+uint64_t
+plan_length(const struct entry *e)
+{
+	return e->len - e->drop + plan_splice(e->add).n + e->ends;
+}
+
+static uint64_t
+new_end(const struct entry *e)
+{
+	return e->dst + plan_length(e);
+}
+
+static uint64_t
+old_end(const struct entry *e)
+{
+	return e->src + e->len;
+}
+
+int
+plan_add(struct plan *pl, const struct entry *e)
+{
+	struct entry *v = array_room(pl->v, pl->n, &pl->slots, sizeof(*v));
 
 	if (v == NULL)
 		return -1;
 	pl->v = v;
-	pl->v[pl->n++] = *x;
+	v[pl->n] = *e;
+	v[pl->n].dst = pl->new_size;
+	pl->new_size = new_end(&v[pl->n++]);
 	return 0;
 }
 
-int
-plan_add(struct plan *pl, enum src kind, uint64_t src, uint64_t len,
-    bool begins_message)
+bool
+plan_sound(struct plan *pl, uint64_t limit)
 {
-	struct piece x = { .src = src, .dst = pl->new_size, .len = len,
-	    .kind = kind, .flags = begins_message ? PIECE_MSG : 0 };
+	uint64_t from = 0, to = pl->first;
+	struct entry *e;
 
-	if (len == 0)
-		return 0;
-	pl->new_size += len;
-	return append(pl, &x);
-}
-
-int
-plan_ends(struct plan *pl, unsigned n)
-{
-	int r = 0;
-
-	for (; n > 0 && r == 0; n--)
-		r = plan_add(pl, SRC_LF, 0, 1, false);
-	return r;
-}
-
-struct str
-plan_literal(enum src kind)
-{
-	static const struct str text[SRC_KINDS] = {
-		[SRC_STATUS] = { "Status: RO\n", 11 },
-		[SRC_STATUS_CRLF] = { "Status: RO\r\n", 12 },
-		[SRC_LF] = { "\n", 1 }
-	};
-
-	return text[kind];
-}
-
-/* The pieces of one message, or what is left of them: v[from..to-1]. */
-struct group {
-	size_t from, to;
-	uint64_t dst, len;
-	uint64_t src, src_end;	/* what it reads of the spool; equal: nothing */
-	bool left, still;	/* how its last piece moves */
-	bool mixed;		/* some of it moves the other way */
-};
-
-/*
- * Where all that is left of a message stands still but for a Status line, that
- * line goes the way that the rest has gone: with what is behind it from the
- * front, with what is before it from the back.
- */
-static void
-weigh(const struct plan *w, struct group *g)
-{
-	const struct piece *x;
-	bool reads = false, lefts = false, rights = false, literals = false;
-	size_t i;
-
-	g->dst = w->v[g->from].dst;
-	g->len = g->src = g->src_end = 0;
-	g->left = false;
-	for (i = g->from; i < g->to; i++) {
-		x = &w->v[i];
-		g->len += x->len;
-		if (x->kind != SRC_SPOOL) {
-			literals = true;
-			continue;
-		}
-		if (!reads)
-			g->src = x->src;
-		reads = true;
-		g->src_end = x->src + x->len;
-		g->left = x->dst <= x->src;
-		lefts = lefts || x->dst < x->src;
-		rights = rights || x->dst > x->src;
+	for (e = pl->v; e < pl->v + pl->n; e++) {
+		if (e->add >= SPLICES || e->ends > ENDS_MOST || e->len == 0 ||
+		    e->at > e->len || e->drop > e->len - e->at ||
+		    e->drop == e->len || e->src < from || e->src > limit ||
+		    e->len > limit - e->src || to > INT64_MAX)
+			return false;
+		if (!pl->from_state)
+			from = old_end(e);
+		e->dst = to;
+		to = new_end(e);
 	}
-	if (!lefts && !rights && w->v[g->to - 1].kind != SRC_SPOOL)
-		g->left = false;
-	g->mixed = g->left ? rights : lefts;
-	g->still = !literals && !lefts && !rights;
+	return to == pl->new_size;
 }
 
-/* The message that begins at piece i, or (backwards) that ends before it. */
-static struct group
-group_at(const struct plan *w, size_t i, bool left)
+/* ---- the new text -------------------------------------------------------- */
+
+size_t
+plan_at(const struct plan *pl, uint64_t pos)
 {
-	struct group g = { .from = left ? i : i - 1, .to = left ? i + 1 : i };
+	size_t low = 0, high = pl->n, mid;
 
-	if (left)
-		while (g.to < w->n && !(w->v[g.to].flags & PIECE_MSG))
-			g.to++;
-	else
-		while (g.from > 0 && !(w->v[g.from].flags & PIECE_MSG))
-			g.from--;
-	weigh(w, &g);
-	return g;
-}
-
-/*
- * Adds a piece to the step that began at piece begin of out.  Neighbors become
- * one, but a message stays to be told from the rest of one before it.
- */
-static int
-emit(struct plan *out, size_t begin, const struct piece *x, bool text)
-{
-	struct piece y = *x, *last;
-
-	y.flags &= PIECE_MSG;
-	if (out->n > begin) {
-		last = &out->v[out->n - 1];
-		if (last->kind == y.kind &&
-		    (y.kind == SRC_SPOOL || y.kind == SRC_STATE) &&
-		    last->src + last->len == y.src &&
-		    (last->flags & PIECE_MSG || !(y.flags & PIECE_MSG))) {
-			last->len += y.len;
-			return 0;
-		}
-	} else
-		y.flags |= PIECE_STEP | (text ? PIECE_TEXT : 0);
-	return append(out, &y);
-}
-
-/* Moves the first n bytes of the pieces from *i on into a step of out. */
-static int
-emit_first(struct plan *w, size_t *i, uint64_t n, struct plan *out, bool text)
-{
-	size_t begin = out->n;
-	struct piece *x, part;
-
-	for (; n > 0; n -= part.len) {
-		x = &w->v[*i];
-		part = *x;
-		if (part.len > n) {
-			part.len = n;
-			x->src += n;
-			x->dst += n;
-			x->len -= n;
-			x->flags &= ~(uint32_t)PIECE_MSG;
-		} else
-			++*i;
-		if (emit(out, begin, &part, text) == -1)
-			return -1;
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (new_end(&pl->v[mid]) > pos)
+			high = mid;
+		else
+			low = mid + 1;
 	}
-	return 0;
+	return low;
 }
 
-/* Moves the last n bytes of the pieces before *i into a step of out. */
-static int
-emit_last(struct plan *w, size_t *i, uint64_t n, struct plan *out, bool text)
+/* What an entry's new text has at pos: bytes of the source, or at p. */
+static struct piece
+piece_of(const struct entry *e, uint64_t pos)
 {
-	size_t begin = out->n, from = *i, k;
-	struct piece part;
-	uint64_t rest = n, cut = 0;
+	static const char ends[] = "\n\n\n";
+	const struct str add = plan_splice(e->add);
+	uint64_t off = pos - e->dst, after = e->at + add.n;
+	uint64_t rest = e->len - e->at - e->drop;
 
-	while (rest > 0) {		/* where in which piece it begins */
-		from--;
-		if (w->v[from].len > rest)
-			cut = w->v[from].len - rest;
-		rest -= w->v[from].len - cut;
-	}
-	for (k = from; k < *i; k++) {
-		part = w->v[k];
-		if (k == from && cut > 0) {
-			part.src += cut;
-			part.dst += cut;
-			part.len -= cut;
-			part.flags &= ~(uint32_t)PIECE_MSG;
-		}
-		if (emit(out, begin, &part, text) == -1)
-			return -1;
-	}
-	if (cut > 0)
-		w->v[from].len = cut;
-	*i = cut > 0 ? from + 1 : from;
-	return 0;
+	if (off < e->at)
+		return (struct piece){ NULL, e->src + off, e->at - off };
+	if (off < after)
+		return (struct piece){ add.p + (off - e->at), 0, after - off };
+	off -= after;
+	if (off < rest)
+		return (struct piece){ NULL, e->src + e->at + e->drop + off,
+		    rest - off };
+	return (struct piece){ ends, 0, e->ends - (off - rest) };
 }
 
-/* Whether b may share a step with a. */
-static bool
-alike(const struct group *a, const struct group *b)
+struct piece
+plan_piece(const struct plan *pl, const struct window *w, uint64_t pos)
 {
-	return a->left == b->left && a->mixed == b->mixed && !b->still;
+	static const char fill[] = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
+	const struct entry *first = &pl->v[w->first], *last = &pl->v[w->last];
+	uint64_t end = pos < first->dst ? first->dst : w->to;
+
+	if (pos >= first->dst && pos < new_end(last))
+		return piece_of(&pl->v[plan_at(pl, pos)], pos);
+	return (struct piece){ fill, 0, end - pos < sizeof(fill) - 1 ?
+	    end - pos : sizeof(fill) - 1 };
+}
+
+/* ---- windows ------------------------------------------------------------- */
+
+enum pass
+plan_pass(const struct plan *pl, size_t k)
+{
+	const struct entry *e;
+
+	if (k >= pl->n)
+		return PASS_NONE;
+	e = &pl->v[k];
+	if (e->dst == e->src && e->add == SPLICE_NONE && e->drop == 0)
+		return PASS_NONE;
+	return new_end(e) > old_end(e) ? PASS_RIGHT : PASS_LEFT;
+}
+
+bool
+plan_idle(const struct plan *pl)
+{
+	size_t k;
+
+	for (k = 0; k < pl->n && plan_pass(pl, k) == PASS_NONE; k++)
+		;
+	return k == pl->n && pl->new_size == pl->old_size;
 }
 
 /*
- * The bytes of whole messages from piece i on (or, backwards, before it) that
- * move as g does and do not exceed limit.
+ * Where the new text of entry k begins, with the line ends that come before it
+ * if the message before stands where it was: that has yet to grow into them, or
+ * they are all that it needs.
  */
 static uint64_t
-run_of(const struct plan *w, size_t i, const struct group *g, uint64_t limit)
+fill_from(const struct plan *pl, size_t k)
 {
-	struct group next;
-	uint64_t run = 0;
+	return k > 0 && plan_pass(pl, k - 1) != PASS_LEFT ?
+	    old_end(&pl->v[k - 1]) : pl->v[k].dst;
+}
 
-	while (g->left ? i < w->n : i > 0) {
-		next = group_at(w, i, g->left);
-		if (!alike(g, &next) || next.len > limit - run)
+/*
+ * How far into its source an entry has been read when its new text is there up
+ * to pos, which is within it.
+ */
+static uint64_t
+source_of(const struct entry *e, uint64_t pos)
+{
+	uint64_t off = pos - e->dst, add = plan_splice(e->add).n;
+
+	if (off > e->at)
+		off = off < e->at + add ? e->at : off - add + e->drop;
+	return e->src + (off < e->len ? off : e->len);
+}
+
+/* The most that a direct window which begins there in entry k can carry. */
+static uint64_t
+gap_at(const struct plan *pl, size_t k, uint64_t edge)
+{
+	uint64_t src = source_of(&pl->v[k], edge);
+
+	if (src <= edge)
+		return 0;
+	return src - edge < WINDOW_MOST ? src - edge : WINDOW_MOST;
+}
+
+/*
+ * The bytes from an offset on, up to most, that are whole entries of the first
+ * pass from k on, and the last of these.  pays: not beyond one at which a
+ * direct window pays.
+ */
+static uint64_t
+left_run(const struct plan *pl, size_t k, uint64_t from, uint64_t most,
+    bool pays, size_t *last)
+{
+	uint64_t run = 0;
+	size_t i;
+
+	for (i = k; plan_pass(pl, i) == PASS_LEFT; i++) {
+		if (new_end(&pl->v[i]) - from > most || (pays && i != k &&
+		    gap_at(pl, i, pl->v[i].dst) >= DIRECT_PAYS))
 			break;
-		run += next.len;
-		i = g->left ? next.to : next.from;
+		run = new_end(&pl->v[i]) - from;
+		*last = i;
 	}
 	return run;
 }
 
 /*
- * The bytes that the step beginning with g takes; *text: by way of the
- * journal.  A direct step's new place must end before its own source begins
- * (or begin behind its end), so it carries as much as its pieces move.  It is
- * half the writing, and is taken as soon as it carries as much as the journal
- * or all there is.  0: there is no room for any step.
+ * A part of a message that is larger than the room for a text and than its own
+ * move: on a full disk it cannot stand whole meanwhile.  0: it cannot be moved.
  */
 static uint64_t
-step_size(const struct plan *w, size_t i, const struct group *g,
-    uint64_t room, bool *text)
+left_part(const struct plan *pl, const struct window *w, uint64_t edge,
+    uint64_t gap)
 {
-	uint64_t gap, run;
+	const struct entry *e = &pl->v[w->first];
+	uint64_t most = w->text ? pl->room : gap, all = new_end(e) - w->from;
 
-	if (g->mixed)
-		gap = 0;
-	else if (g->src == g->src_end)
-		gap = UINT64_MAX;	/* nothing of the spool is read */
-	else
-		gap = g->left ? g->src - g->dst : g->dst + g->len - g->src_end;
-	if (gap > STEP_MOST)
-		gap = STEP_MOST;
-	*text = gap < room && (g->len > gap || run_of(w, i, g, gap) <
-	    run_of(w, i, g, room));
-	run = run_of(w, i, g, *text ? room : gap);
-	if (run > 0)
-		return run;
-	return g->mixed ? 0 : *text ? room : gap;
+	return e->dst > e->src || most <= edge - w->from ? 0 :
+	    most < all ? most : all;
 }
 
-/* Cuts up what moves to the front (left), from there, or what moves back. */
+/*
+ * In the first pass, from entry k on, of which the text before edge is moved.
+ * If the message after it stands where it was, there are line ends up to that:
+ * fewer than a message grows by.
+ */
 static int
-steps_of(struct plan *w, bool left, uint64_t room, struct plan *out)
+left_window(const struct plan *pl, size_t k, uint64_t edge, struct window *w)
 {
-	struct group g;
-	uint64_t n;
-	size_t i = left ? 0 : w->n;
-	bool text;
+	uint64_t gap = gap_at(pl, k, edge), room = pl->room, run, text = 0;
+	size_t last = k;
 
-	while (left ? i < w->n : i > 0) {
-		g = group_at(w, i, left);
-		if (g.still || g.left != left) {
-			i = left ? g.to : g.from;
-			continue;
-		}
-		n = step_size(w, i, &g, room, &text);
-		if (n == 0 || out->n > STEPS_MAX + w->n) {
-			errno = ENOSPC;
-			return -1;
-		}
-		if ((left ? emit_first(w, &i, n, out, text) :
-		    emit_last(w, &i, n, out, text)) == -1)
-			return -1;
+	*w = (struct window){ .first = k, .last = k, .from =
+	    edge == pl->v[k].dst ? fill_from(pl, k) : edge };
+	if (gap > 0)
+		gap += edge - w->from;
+	run = left_run(pl, k, w->from, gap, false, &w->last);
+	if (run < DIRECT_PAYS && room > GROWTH_MOST)
+		text = left_run(pl, k, w->from, room - GROWTH_MOST, true,
+		    &last);
+	if (text > run) {
+		w->text = true;
+		w->last = last;
+		run = text;
+	} else if (run == 0) {
+		w->text = gap < room;
+		run = left_part(pl, w, edge, gap);
 	}
-	return 0;
+	w->next = w->to = w->from + run;
+	if (w->to == new_end(&pl->v[w->last]) && w->last + 1 < pl->n &&
+	    w->to < pl->v[w->last + 1].src &&
+	    plan_pass(pl, w->last + 1) != PASS_LEFT) {
+		w->to = pl->v[w->last + 1].src;
+		w->text = true;		/* its own sources are there */
+	}
+	return run > 0 && (!w->text || w->to - w->from <= room) ? 1 :
+	    no_window();
 }
 
-/* The pieces cut up as steps are taken from them: each order its own copy. */
+/*
+ * In the second pass, down from entry k: whole messages, by way of the journal.
+ * An update that has too little room for that can do without what grows.
+ */
 static int
-copy_of(const struct plan *pl, struct plan *w)
+right_window(const struct plan *pl, size_t k, struct window *w)
 {
-	size_t bytes = pl->n * sizeof(*pl->v);
+	uint64_t to = new_end(&pl->v[k]), from;
+	size_t i = k + 1;
+	bool more = true;
 
-	*w = *pl;
-	if ((w->v = malloc(bytes + 1)) == NULL)
-		return -1;
-	w->room = pl->n;
-	if (bytes > 0)
-		memcpy(w->v, pl->v, bytes);
-	return 0;
+	w->last = k;
+	while (more) {
+		i--;
+		more = i > 0 && plan_pass(pl, i - 1) == PASS_RIGHT;
+		from = fill_from(pl, i);
+		if (to - from > pl->room)
+			return i < k ? 1 : no_window();
+		*w = (struct window){ .first = i, .last = k, .from = from,
+		    .to = to, .next = pl->v[i].dst, .text = true };
+	}
+	return 1;
+}
+
+/* What is put back into the spool moves nothing in it. */
+static int
+back_window(const struct plan *pl, size_t k, uint64_t off, struct window *w)
+{
+	if (k == pl->n)
+		return 0;
+	if (off < pl->v[k].dst)
+		off = pl->v[k].dst;
+	*w = (struct window){ .first = k, .last = pl->n - 1, .from = off,
+	    .to = pl->new_size, .next = pl->new_size };
+	return 1;
 }
 
 int
-plan_steps(const struct plan *pl, uint64_t room, struct plan *steps)
+plan_window(const struct plan *pl, enum pass pass, uint64_t off,
+    struct window *w)
 {
-	struct plan w;
-	int r = 0, way;
+	size_t k = plan_at(pl, off);
 
-	plan_begin(steps, pl->old_size, pl->new_size);
-	for (way = 0; way < 2 && r == 0; way++)
-		if ((r = copy_of(pl, &w)) == 0) {
-			r = steps_of(&w, way == 0, room, steps);
-			plan_free(&w);
-		}
-	if (r == -1)
-		plan_free(steps);
-	return r;
+	if (pl->from_state)
+		return pass == PASS_LEFT ? back_window(pl, k, off, w) : 0;
+	if (pass == PASS_RIGHT) {
+		while (k > 0 && plan_pass(pl, k - 1) != PASS_RIGHT)
+			k--;
+		return k == 0 ? 0 : right_window(pl, k - 1, w);
+	}
+	while (k < pl->n && plan_pass(pl, k) != PASS_LEFT)
+		k++;
+	return k == pl->n ? 0 : left_window(pl, k, off > pl->v[k].dst ? off :
+	    pl->v[k].dst, w);
 }
 
-bool
-plan_sound(const struct plan *st, uint64_t state_size)
+int
+plan_fit(struct plan *pl, uint64_t room, uint64_t *most)
 {
-	uint64_t limit = st->old_size > st->new_size ? st->old_size :
-	    st->new_size;
-	const struct piece *x;
-	uint64_t source;
-	size_t i;
+	enum pass pass;
+	struct window w;
+	size_t n = 0;
+	uint64_t off;
+	int r;
 
-	for (i = 0; i < st->n; i++) {
-		x = &st->v[i];
-		if (x->kind >= SRC_KINDS || x->flags & ~(uint32_t)PIECE_FLAGS)
-			return false;
-		source = x->kind == SRC_SPOOL ? limit :
-		    x->kind == SRC_STATE ? state_size :
-		    plan_literal((enum src)x->kind).n;
-		if (x->len == 0 || x->len > source ||
-		    x->src > source - x->len || x->len > st->new_size ||
-		    x->dst > st->new_size - x->len)
-			return false;
-		if (i == 0 && !(x->flags & PIECE_STEP))
-			return false;
-		/* within a step the new text is one run */
-		if (!(x->flags & PIECE_STEP) &&
-		    x->dst != x[-1].dst + x[-1].len)
-			return false;
-	}
-	return true;
+	pl->room = room;
+	*most = 0;
+	for (pass = PASS_LEFT; pass <= PASS_RIGHT; pass++)
+		for (off = plan_start(pass); (r = plan_window(pl, pass, off,
+		    &w)) != 0; off = w.next) {
+			if (r == -1 || ++n > WINDOWS_MAX + pl->n)
+				return no_window();
+			if (w.text && w.to - w.from > *most)
+				*most = w.to - w.from;
+		}
+	return 0;
+}
+
+uint64_t
+plan_start(enum pass pass)
+{
+	return pass == PASS_RIGHT ? UINT64_MAX : 0;
 }

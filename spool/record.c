@@ -1,22 +1,20 @@
 /*
- * The journal on disk: its head, its two marks and its texts, read, verified and
- * written; and where in the state file they lie.
+ * The journal on disk: its record, its entries and its texts, read, verified
+ * and written.
+ *
+ * Everything has a checksum.  What does not add up was never synced, so nothing
+ * in the spool has been changed because of it.
  */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "spool/journal.h"
 
-enum {
-	WITNESS = 65536,
-	TEXT_MOST = 16 << 20,		/* few syncs, little room */
-	TEXT_LEAST = 4 << 10,
-	SPARE = 128 << 10		/* moves up to 64 MB of mail that came: see
-					   reserve() */
-};
+static const char record_magic[32] = RECORD_MAGIC;
+
+enum { RECORD_SEED = 3, WITNESS = 64 << 10 };
 
 uint64_t
 jrn_aligned(uint64_t n, uint64_t to)
@@ -24,41 +22,99 @@ jrn_aligned(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
-uint64_t
-jrn_sum(const void *p, size_t n)
-{
-	return file_sum(p, n, 3);
-}
-
 /*
  * What lies between the new size and the old one is not touched before the
- * spool is cut there.  A crash near that point, then mail delivered: has it
- * been cut?  Both ends of that text tell.
+ * spool is cut there.  After a crash near that point, and more mail, both ends
+ * of that text tell whether it was.
  */
 int
-jrn_witness(int fd, const struct head *h, uint64_t *sum)
+jrn_witness(int fd, const struct record *r, uint64_t *sum)
 {
 	uint64_t n, a, b;
 
 	*sum = 0;
-	if (h->new_size >= h->old_size)
+	if (r->new_size >= r->old_size)
 		return 0;
-	n = h->old_size - h->new_size;
+	n = r->old_size - r->new_size;
 	n = n < WITNESS ? n : WITNESS;
-	if (file_sum_part(fd, h->new_size, n, &a) == -1 ||
-	    file_sum_part(fd, h->old_size - n, n, &b) == -1)
+	if (file_sum_part(fd, r->new_size, n, &a) == -1 ||
+	    file_sum_part(fd, r->old_size - n, n, &b) == -1)
 		return -1;
 	*sum = a * 31 + b;
 	return 0;
 }
 
-static int
-write_sector(int state, const void *p, size_t n, uint64_t at)
+/* ---- writing ------------------------------------------------------------- */
+
+/* The records of an update must differ from those of any before it. */
+static uint64_t
+fresh_seq(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_REALTIME, &ts) == -1)
+		return (uint64_t)getpid() << 32 | 1;
+	return ((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec) | 1;
+}
+
+void
+jrn_begin(struct journal *j, int state, struct plan *pl,
+    const struct spool *sp)
+{
+	struct record *r = &j->r;
+
+	memset(j, 0, sizeof(*j));
+	j->state = state;
+	j->pl = *pl;
+	memset(pl, 0, sizeof(*pl));
+	memcpy(r->magic, record_magic, sizeof(r->magic));
+	r->seq = fresh_seq();	/* odd: the next one is the first sector's */
+	r->since = r->seq + 1;
+	r->ino = (uint64_t)sp->st.st_ino;
+	r->old_size = r->arrived_at = j->pl.old_size;
+	r->new_size = j->pl.new_size;
+	r->first = j->pl.first;
+	r->from_state = j->pl.from_state;
+	r->pass = r->new_size > r->old_size ? PASS_GROW : PASS_LEFT;
+	r->entries = j->pl.n;
+	r->entry_size = sizeof(*j->pl.v);
+	j->stale = true;
+}
+
+void
+jrn_end(struct journal *j)
+{
+	file_free(j->block);
+	file_free(j->out);
+	plan_free(&j->pl);
+	j->block = j->out = NULL;
+}
+
+int
+jrn_put_entries(struct journal *j)
+{
+	size_t bytes = (size_t)j->r.entries * sizeof(*j->pl.v);
+
+	j->r.entries_sum = file_sum(j->pl.v, bytes, RECORD_SEED);
+	return file_write(j->state, j->pl.v, bytes, j->r.entries_at);
+}
+
+int
+jrn_put_record(struct journal *j)
 {
 	char sector[SECTOR] = { 0 };
+	int r;
 
-	memcpy(sector, p, n);
-	return file_write(state, sector, sizeof(sector), at);
+	j->r.seq++;
+	j->r.sum = file_sum(&j->r, offsetof(struct record, sum), RECORD_SEED);
+	memcpy(sector, &j->r, sizeof(j->r));
+	r = j->r.seq % 2 == 1 ?
+	    file_write(j->state, sector, sizeof(sector), SECTOR) :
+	    numbers_write(j->state, &j->r, sizeof(j->r), &j->numbers);
+	if (r == -1 || file_sync(j->state) == -1)
+		return -1;
+	j->stale = false;
+	return 0;
 }
 
 /*
@@ -67,297 +123,144 @@ write_sector(int state, const void *p, size_t n, uint64_t at)
  * sector is written back.
  */
 int
-jrn_void(int state, uint64_t at, bool done)
+jrn_void(int state, bool done)
 {
 	char was[SECTOR];
 	ssize_t n;
 	int saved;
 
-	if ((n = file_some(state, was, sizeof(was), at)) == -1 || (at == 0 ?
-	    numbers_settle(state, done) : write_sector(state, "", 0, at)) == -1)
+	if ((n = file_some(state, was, sizeof(was), 0)) == -1 ||
+	    numbers_settle(state, done) == -1)
 		return -1;
 	if (file_sync(state) == 0)
 		return 0;
 	saved = errno;
-	(void)file_write(state, was, (size_t)n, at);
+	(void)file_write(state, was, (size_t)n, 0);
 	errno = saved;
 	return -1;
 }
 
-int
-jrn_write_mark(int state, struct journal *j)
-{
-	j->m.seq++;
-	j->m.sum = jrn_sum(&j->m, offsetof(struct mark, sum));
-	return write_sector(state, &j->m, sizeof(j->m),
-	    j->base + SECTOR + j->m.seq % 2 * SECTOR);
-}
-
-int
-jrn_write_head(int state, struct journal *j)
-{
-	j->h.sum = jrn_sum(&j->h, offsetof(struct head, sum));
-	if (j->base == 0)
-		return numbers_write(state, &j->h, sizeof(j->h), &j->numbers);
-	return write_sector(state, &j->h, sizeof(j->h), j->base);
-}
-
-/* Where step i ends in the list, and how much text it has. */
-size_t
-jrn_step_end(const struct plan *st, size_t i, uint64_t *len)
-{
-	*len = 0;
-	do
-		*len += st->v[i++].len;
-	while (i < st->n && !(st->v[i].flags & PIECE_STEP));
-	return i;
-}
+/* ---- reading ------------------------------------------------------------- */
 
 static bool
-head_sound(const struct head *h, uint64_t base)
+record_sound(const struct record *r)
 {
-	return h->sum == jrn_sum(h, offsetof(struct head, sum)) &&
-	    h->piece_size == sizeof(struct piece) &&
-	    h->pieces <= UINT32_MAX &&
-	    h->old_size <= INT64_MAX && h->new_size <= INT64_MAX &&
-	    h->steps_at <= INT64_MAX && h->text_at[0] <= INT64_MAX &&
-	    h->text_at[1] <= INT64_MAX &&
-	    (h->void_at == 0 || h->void_at == base);
+	return r->entry_size == sizeof(struct entry) &&
+	    r->entries <= UINT32_MAX && r->entries_at <= INT64_MAX &&
+	    r->old_size <= INT64_MAX && r->new_size <= INT64_MAX &&
+	    r->first <= INT64_MAX && r->arrived_at <= r->old_size &&
+	    r->pass <= PASS_RIGHT && r->from_state <= 1 &&
+	    r->room <= INT64_MAX && r->text_at[0] <= INT64_MAX &&
+	    r->text_at[1] <= INT64_MAX && r->text[0].len <= r->room &&
+	    r->text[1].len <= r->room;
 }
 
 /*
- * 1: there is a head; 0: there is none; or -1 with errno.  A sector is written
- * whole, so no crash leaves a head that is not sound (EILSEQ): it is damaged, or
- * from a machine of the other byte order, and texts may depend on it.
+ * 1: there is a record; 0: there is none; or -1 with errno.  A sector is
+ * written whole, so no crash leaves one that is not sound (EILSEQ): it is
+ * damaged, or from a machine of the other byte order, and texts may depend on
+ * it.
  */
 static int
-head_read(int state, uint64_t base, struct head *h)
+read_record(int state, uint64_t at, struct record *r)
 {
-	static const char magic[32] = HEAD_MAGIC;
-	ssize_t n = file_some(state, h, sizeof(*h), base);
+	ssize_t n = file_some(state, r, sizeof(*r), at);
 
 	if (n == -1)
 		return -1;
-	if (n != sizeof(*h) || memcmp(h->magic, magic, sizeof(magic)) != 0)
+	if (n != sizeof(*r) ||
+	    memcmp(r->magic, record_magic, sizeof(r->magic)) != 0)
 		return 0;
-	if (head_sound(h, base))
+	if (record_sound(r) && r->sum == file_sum(r,
+	    offsetof(struct record, sum), RECORD_SEED))
 		return 1;
 	errno = EILSEQ;
 	return -1;
 }
 
-/* The newer of the two marks that belong to this head: 1, 0, or -1. */
+/* The one of the two records that counts: 1, 0 or -1, as above. */
 static int
-mark_read(int state, uint64_t base, uint64_t serial, struct mark *m)
+find_record(int state, struct record *r)
 {
-	static const char magic[32] = MARK_MAGIC;
-	struct mark x;
-	int found = 0, i;
-	ssize_t n;
+	struct record second;
+	int found = read_record(state, 0, r);
 
-	for (i = 1; i <= 2; i++) {
-		if ((n = file_some(state, &x, sizeof(x), base +
-		    (uint64_t)i * SECTOR)) == -1)
-			return -1;
-		if (n != sizeof(x) ||
-		    memcmp(x.magic, magic, sizeof(magic)) != 0 ||
-		    x.sum != jrn_sum(&x, offsetof(struct mark, sum)) ||
-		    x.serial != serial || (found && x.seq <= m->seq) ||
-		    x.text[0].len > INT64_MAX || x.text[1].len > INT64_MAX)
-			continue;
-		*m = x;
-		found = 1;
-	}
+	if (found == 1 && read_record(state, SECTOR, &second) == 1 &&
+	    second.seq == r->seq + 1)
+		*r = second;
 	return found;
 }
 
-/* Whether the journal has changed anything, as far as its mark tells. */
-static bool
-in_force(const struct mark *m)
+/* Reads the entries, and adds the one of mail that arrived. */
+static int
+read_entries(struct journal *j, uint64_t state_size)
 {
-	return m->done > 0 || m->grown;
+	struct record *r = &j->r;
+	size_t bytes = (size_t)r->entries * sizeof(*j->pl.v);
+	uint64_t more = r->old_size - r->arrived_at;
+
+	errno = EILSEQ;
+	if (r->entries_at > state_size || bytes > state_size - r->entries_at ||
+	    more > r->new_size)
+		return -1;
+	if ((j->pl.v = malloc(bytes + 1)) == NULL ||
+	    file_read(j->state, j->pl.v, bytes, r->entries_at) == -1)
+		return -1;
+	j->pl.n = j->pl.slots = (size_t)r->entries;
+	j->pl.old_size = r->old_size;
+	j->pl.first = r->first;
+	j->pl.new_size = r->new_size - more;
+	j->pl.room = r->room;
+	j->pl.from_state = r->from_state;
+	errno = EILSEQ;
+	if (file_sum(j->pl.v, bytes, RECORD_SEED) != r->entries_sum ||
+	    !plan_sound(&j->pl, r->from_state ? state_size : r->arrived_at))
+		return -1;
+	return more == 0 ? 0 : plan_add(&j->pl, &(struct entry)
+	    { .src = r->arrived_at, .len = more });
 }
 
 int
-jrn_load(int state, uint64_t base, struct journal *j)
+jrn_load(struct journal *j, int state)
 {
 	struct stat sb;
-	size_t bytes;
-	int r;
+	int found;
 
 	memset(j, 0, sizeof(*j));
-	j->base = base;
-	if ((r = head_read(state, base, &j->h)) == 1)
-		r = mark_read(state, base, j->h.serial, &j->m);
-	if (r == 0)
+	j->state = state;
+	j->stale = true;
+	if ((found = find_record(state, &j->r)) == 0)
 		errno = ENOENT;		/* never synced: never begun */
-	if (r != 1 || fstat(state, &sb) == -1 ||
-	    (base == 0 && numbers_locate(state, &j->numbers) == -1))
+	if (found != 1 || fstat(state, &sb) == -1 ||
+	    numbers_locate(state, &j->numbers) == -1)
 		return -1;
-	j->st.old_size = j->h.old_size;
-	j->st.new_size = j->h.new_size;
-	bytes = (size_t)j->h.pieces * sizeof(*j->st.v);
-	if (j->h.steps_at <= (uint64_t)sb.st_size &&
-	    bytes <= (uint64_t)sb.st_size - j->h.steps_at) {
-		if ((j->st.v = malloc(bytes + 1)) == NULL)
-			return -1;
-		j->st.n = j->st.room = (size_t)j->h.pieces;
-		if (file_read(state, j->st.v, bytes, j->h.steps_at) == -1) {
-			plan_free(&j->st);
-			return -1;
-		}
-		if (jrn_sum(j->st.v, bytes) == j->h.steps_sum &&
-		    plan_sound(&j->st, (uint64_t)sb.st_size))
-			return 0;
-	}
-	plan_free(&j->st);
-	errno = in_force(&j->m) ? EILSEQ : ENOENT;
+	j->end = (uint64_t)sb.st_size;
+	if (read_entries(j, j->end) == 0)
+		return 0;
+	if (errno == EILSEQ && j->r.seq == j->r.since)
+		errno = ENOENT;
+	jrn_end(j);
 	return -1;
 }
 
-static uint64_t
-later(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 int
-jrn_write_again(int state, const struct journal *j)
+jrn_text_there(const struct journal *j, uint64_t area)
 {
-	const struct piece *x;
-	uint64_t end = j->base + HEAD_ROOM;
-	struct stat sb;
-	int i;
+	const struct text *t = &j->r.text[area];
+	uint64_t sum, at = j->r.text_at[area];
 
-	if (fstat(state, &sb) == -1)
-		return -1;
-	end = later(end, j->h.steps_at + j->st.n * sizeof(*j->st.v));
-	for (i = 0; i < 2; i++)
-		if (j->m.text[i].step != 0)
-			end = later(end, j->h.text_at[i] + j->m.text[i].len);
-	for (x = j->st.v; x < j->st.v + j->st.n; x++)
-		if (x->kind == SRC_STATE)
-			end = later(end, x->src + x->len);
-	if (end > (uint64_t)sb.st_size)
-		end = (uint64_t)sb.st_size;
-	if (end > j->base && file_copy(state, j->base, state, j->base,
-	    end - j->base) == -1)
-		return -1;
-	return file_sync(state);
-}
-
-int
-jrn_text_there(int state, const struct journal *j, int which)
-{
-	uint64_t sum, at = j->h.text_at[which], len = j->m.text[which].len;
-	struct stat sb;
-
-	if (j->m.text[which].step == 0)
+	if (t->len == 0 || at + t->len > j->end)
 		return 0;
-	if (fstat(state, &sb) == -1)
+	if (file_sum_part(j->state, at, t->len, &sum) == -1)
 		return -1;
-	if (at + len > (uint64_t)sb.st_size)
-		return 0;
-	if (file_sum_part(state, at, len, &sum) == -1)
-		return -1;
-	return sum == j->m.text[which].sum;
+	return sum == t->sum;
 }
 
 int
-jrn_text_ready(int state, const struct journal *j)
+jrn_text_ready(const struct journal *j, const struct window *w)
 {
-	int which = (int)(j->m.done % 2);
+	const struct text *t = &j->r.text[j->r.texts % 2];
 
-	return j->m.text[which].step != j->m.done + 1 ? 0 :
-	    jrn_text_there(state, j, which);
-}
-
-/* Whether a step reads the spool: then it must not begin in vain. */
-static bool
-moves_spool(const struct plan *st)
-{
-	size_t i;
-
-	for (i = 0; i < st->n; i++)
-		if (st->v[i].kind == SRC_SPOOL)
-			return true;
-	return false;
-}
-
-/*
- * Reserves the journal's place, and behind it what recovery will need, since the
- * disk may be full by then.  A journal in its own right gets as much as there is
- * of the room for moving up mail that came, and for all texts once more, which
- * may have to go back into the spool.  One that follows another (turn) needs the
- * growth of the spool, which gets these blocks as soon as they are given back; one
- * that only adds to the spool may try without.
- */
-static int
-reserve(int state, const struct journal *j, uint64_t texts, bool turn)
-{
-	uint64_t n = j->end - j->base, more = texts + SPARE;
-
-	if (turn) {
-		more = j->h.new_size > j->h.old_size ? j->h.new_size -
-		    j->h.old_size + PAGE : 0;
-		if (file_reserve(state, j->base, n + more) == 0)
-			return 0;
-		return moves_spool(&j->st) ? -1 :
-		    file_reserve(state, j->base, n);
-	}
-	for (; more >= PAGE; more /= 2) {
-		if (file_reserve(state, j->base, n + more) == 0)
-			return 0;
-		if (!file_no_room(errno))
-			return -1;
-	}
-	return file_reserve(state, j->base, n);
-}
-
-/* Lays the journal out in area..limit, and reserves that on the disk. */
-static int
-lay_out(int state, struct journal *j, uint64_t area, uint64_t limit,
-    uint64_t room, bool turn)
-{
-	uint64_t at = jrn_aligned(area, SECTOR), bytes;
-	unsigned texts = 0;
-	size_t i;
-
-	for (i = 0; i < j->st.n; i++)
-		texts += (j->st.v[i].flags & PIECE_TEXT) != 0;
-	bytes = j->st.n * sizeof(*j->st.v);
-	j->h.steps_at = at;
-	j->h.pieces = j->st.n;
-	j->h.piece_size = sizeof(*j->st.v);
-	at = jrn_aligned(at + bytes, texts > 0 ? PAGE : SECTOR);
-	j->h.text_at[0] = at;
-	at += texts > 0 ? room : 0;
-	j->h.text_at[1] = at = jrn_aligned(at, PAGE);
-	j->end = at += texts > 1 ? room : 0;
-	if (at > limit) {
-		errno = ERANGE;		/* smaller steps take long */
-		return -1;
-	}
-	return reserve(state, j, texts > 1 ? 2 * room : texts * room, turn);
-}
-
-int
-jrn_plan_for_room(int state, struct journal *j, const struct plan *pl,
-    uint64_t area, uint64_t limit, bool turn)
-{
-	uint64_t room, moved = 0;
-	size_t i;
-
-	for (i = 0; i < pl->n; i++)
-		moved += pl->v[i].len;
-	for (room = moved < TEXT_MOST ? moved : TEXT_MOST;;
-	    room = room > TEXT_LEAST ? room / 2 : 0) {
-		if (plan_steps(pl, room, &j->st) == 0) {
-			if (lay_out(state, j, area, limit, room, turn) == 0)
-				return 0;
-			plan_free(&j->st);
-		}
-		if (!file_no_room(errno) || room == 0)
-			return -1;
-	}
+	return !w->text || t->from != w->from || t->len != w->to - w->from ? 0 :
+	    jrn_text_there(j, j->r.texts % 2);
 }

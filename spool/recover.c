@@ -1,319 +1,409 @@
 /*
- * Recovery: what an earlier session or an older popper left in the state file
- * goes on, or goes back into the spool.
+ * Recovery: what an earlier session left in the state file is finished.
+ *
+ *	the record		the spool			what is done
+ *
+ * A	none, or entries that	any				nothing: it was
+ *	were never synced						never in force
+ * B	damaged			any				a person must
+ *								look
+ * C	an update; not noted	line ends at its end, or part	they are cut off
+ *	that the spool has	of them
+ *	grown			all of them, then a message	goes on
+ *				any other			nothing
+ * D	an update, in its first	what was to be cut off stands	goes on
+ *	pass, to be cut		there, with or without a
+ *				message after it
+ * E	the same		it ends at the new size, or a	goes on: it has
+ *				message begins there		been cut
+ * F	any other update	the same			goes on
+ * G	any of D, E, F		otherwise, or is another file,	messages of the
+ *				or a message does not begin	texts that it
+ *				where it should			lacks are put
+ *								back
+ * H	mail was being put	its end is line ends and parts	goes on
+ *	back			of that mail
+ *				any other			what it lacks is
+ *								put back
+ * I	any			cannot be read			the session is
+ *								refused
+ *
+ * A state file that begins with a message has mail that an older popper has
+ * left: what the spool lacks of it is put back.
+ *
+ * What another process wrote is input: sizes are checked, sums are compared,
+ * and a journal is only carried out on a spool that is as it left it.  The
+ * owner of a forged one harms their own mail.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "spool/journal.h"
 
-/* ---- what the state file holds ------------------------------------------ */
+/*
+ * Whether a file has that text at that place.  1, 0, or -1 with errno, as all
+ * that follows: what cannot be read is no reason to give mail up.
+ */
+static int
+has_text(int fd, uint64_t at, struct str text)
+{
+	char s[16];		/* no text is longer */
+	ssize_t n = file_some(fd, s, text.n, at);
+
+	return n == -1 ? -1 : (size_t)n == text.n &&
+	    memcmp(s, text.p, text.n) == 0;
+}
+
+/* ---- what the state file holds ------------------------------------------- */
+
+enum holding { HOLDS_NOTHING, HOLDS_INDEX, HOLDS_JOURNAL, HOLDS_MBOX };
+
+/* Whether a sector says nothing but, in its second half, where numbers are. */
+static bool
+says_nothing(int state, const char *s, size_t n)
+{
+	struct numbers l;
+	size_t i;
+
+	for (i = 0; i < n && s[i] == '\0'; i++)
+		;
+	return i == n || (n == SECTOR && i >= SECTOR / 2 &&
+	    numbers_locate(state, &l) == 0 && numbers_end(&l) > 0);
+}
 
 /*
- * A left-over's mail begins where an ordinary journal has its head, and must
- * stay there until the spool has it.  So its journal stands behind the mail,
- * and a locator at the next sector says where the mail ends.
+ * Looks at the state file.  0, or -1 with errno: EILSEQ if it is none, ENOTSUP
+ * if popper 2.0 has left a journal in it.
  */
-struct locator {
-	char magic[32];
-	uint64_t end;		/* of the mail */
-	uint64_t ino;		/* of the state file: no letter can forge it */
+static int
+look_at_state(int state, enum holding *kind)
+{
+	char s[SECTOR] = { 0 };
+	ssize_t n;
+	int old = 0;
+
+	if ((n = file_some(state, s, sizeof(s), 0)) == -1)
+		return -1;
+	*kind = HOLDS_NOTHING;
+	if (says_nothing(state, s, (size_t)n))
+		return 0;
+	errno = EILSEQ;
+	if (memcmp(s, "From ", 5) == 0) {
+		*kind = HOLDS_MBOX;
+		old = mail_has_journal(state);
+	} else if (memcmp(s, "popper index ", 13) == 0)
+		*kind = HOLDS_INDEX;
+	else if (memcmp(s, RECORD_MAGIC, 16) == 0)
+		*kind = HOLDS_JOURNAL;
+	else if (memcmp(s, "popper journal 1", 16) == 0)
+		old = 1;
+	else
+		return -1;
+	if (old == 1)
+		errno = ENOTSUP;
+	return old == 0 ? 0 : -1;
+}
+
+/* ---- may it go on? ------------------------------------------------------- */
+
+static int
+begins_message(int fd, uint64_t at)
+{
+	return has_text(fd, at, (struct str){ "From ", 5 });
+}
+
+/* The same for mail that was delivered there, perhaps after an empty line. */
+static int
+begins_mail(int fd, uint64_t at)
+{
+	int r = begins_message(fd, at);
+
+	return r == 0 ? has_text(fd, at, (struct str){ "\nFrom ", 6 }) : r;
+}
+
+/*
+ * Whether an entry stands at its old place as it was: what its splice takes out
+ * is whole lines, and what that puts in is not there yet.
+ */
+static int
+stands_as_before(int fd, const struct entry *e)
+{
+	const struct str line_end = { "\n", 1 };
+	uint64_t at = e->src + e->at;
+	int r = begins_message(fd, e->src);
+
+	if (r != 1 || e->add == SPLICE_NONE)
+		return r;
+	if ((r = has_text(fd, at - 1, line_end)) == 1)
+		r = has_text(fd, at + e->drop - 1, line_end);
+	if (r == 1 && (r = has_text(fd, at, plan_splice(e->add))) != -1)
+		r = !r;
+	return r;
+}
+
+/* Rows C, E, F: whether it ends there, or goes on with a message. */
+static int
+ends_at(const struct spool *sp, uint64_t at)
+{
+	uint64_t size = (uint64_t)sp->st.st_size;
+
+	return size <= at ? size == at : begins_mail(sp->fd, at);
+}
+
+/* Row D. */
+static int
+witness_stands(const struct spool *sp, const struct record *r)
+{
 	uint64_t sum;
-};
 
-static const char locator_magic[32] = "popper left-over 1\n";
-
-static void
-locator_make(struct locator *l, uint64_t end, const struct stat *sb)
-{
-	memset(l, 0, sizeof(*l));
-	memcpy(l->magic, locator_magic, sizeof(l->magic));
-	l->end = end;
-	l->ino = (uint64_t)sb->st_ino;
-	l->sum = jrn_sum(l, offsetof(struct locator, sum));
-}
-
-/* Looks for the locator at every sector; *end stays where there is none. */
-static int
-locator_find(int state, const struct stat *sb, uint64_t *end, bool *found)
-{
-	struct locator l, want;
-	char *block;
-	uint64_t at;
-	ssize_t n = 1, i;
-
-	*found = false;
-	if ((block = file_block(BLOCK)) == NULL)
+	if ((uint64_t)sp->st.st_size < r->old_size)
+		return 0;
+	if (jrn_witness(sp->fd, r, &sum) == -1)
 		return -1;
-	for (at = 0; n > 0 && !*found; at += BLOCK) {
-		n = file_some(state, block, BLOCK, at);
-		for (i = 0; i + (ssize_t)sizeof(l) <= n && !*found;
-		    i += SECTOR) {
-			memcpy(&l, block + i, sizeof(l));
-			if (jrn_aligned(l.end, SECTOR) != at + (uint64_t)i)
-				continue;
-			locator_make(&want, l.end, sb);
-			*found = memcmp(&l, &want, sizeof(l)) == 0;
-		}
-	}
-	file_free(block);
-	if (*found)
-		*end = l.end;
-	return n == -1 ? -1 : 0;
+	return sum == r->witness ? ends_at(sp, r->old_size) : 0;
 }
 
 /*
- * Until the locator is on the disk, a crash may leave NULs behind the mail:
- * they are no part of it.
+ * Row G: whether each message begins where the record has it: one that has been
+ * moved at its new place, the others at the old one.  Those of a text that is
+ * being moved may stand anyhow, but what is before them ends as it must.
  */
 static int
-trim(int state, uint64_t *end)
+messages_stand(int fd, const struct journal *j)
 {
-	char block[SECTOR];
-	size_t n;
+	enum pass pass = (enum pass)j->r.pass, how;
+	const struct entry *e = j->pl.v;
+	struct window w;
+	bool moved;
+	size_t k;
+	int r, ready = 0;
 
-	while (*end > 0) {
-		n = *end < SECTOR ? (size_t)*end : SECTOR;
-		if (file_read(state, block, n, *end - n) == -1)
-			return -1;
-		for (; n > 0 && block[n - 1] == '\0'; n--)
-			--*end;
-		if (n > 0)
-			break;
+	if ((r = plan_window(&j->pl, pass, j->r.off, &w)) == 1)
+		r = ready = jrn_text_ready(j, &w);
+	if (ready == 1 && w.from > 0 && w.from <= e[w.first].dst &&
+	    !scan_ends_blank(fd, w.from))
+		return 0;
+	for (k = 0; k < j->pl.n && r != -1; k++, e++) {
+		if (ready == 1 && k >= w.first && k <= w.last)
+			continue;
+		how = plan_pass(&j->pl, k);
+		moved = how == PASS_LEFT ? pass == PASS_RIGHT ||
+		    e->dst < j->r.off : how == PASS_RIGHT &&
+		    pass == PASS_RIGHT && e->dst >= j->r.off;
+		r = moved ? begins_message(fd, e->dst) :
+		    stands_as_before(fd, e);
+		if (r == 0)
+			return 0;
 	}
-	return 0;
+	return r == -1 ? -1 : 1;
+}
+
+/* Rows D to H.  Where it was cut, the first pass is done. */
+static int
+may_go_on(const struct spool *sp, struct journal *j)
+{
+	struct record *r = &j->r;
+	int is;
+
+	if (r->pass == PASS_LEFT && r->new_size < r->old_size) {
+		if ((is = witness_stands(sp, r)) != 0)
+			return is == 1 ? messages_stand(sp->fd, j) : -1;
+		r->pass = PASS_RIGHT;
+		r->off = plan_start(PASS_RIGHT);
+	}
+	if ((is = ends_at(sp, r->new_size)) != 1)
+		return is;
+	return r->from_state ? jrn_part_stands(sp, j) :
+	    messages_stand(sp->fd, j);
 }
 
 /*
- * Makes room for a journal behind the mail that ends there: *base.  From then
- * on that mail can be told from what follows it.
+ * Rows C and H: where that which grow() writes, or a crash makes of it, ends:
+ * at limit or where other text comes.
+ */
+static uint64_t
+fill_end(int fd, uint64_t at, uint64_t limit)
+{
+	char s[SECTOR];
+	size_t n, i;
+
+	for (; at < limit; at += n) {
+		n = limit - at < SECTOR ? (size_t)(limit - at) : SECTOR;
+		if (file_read(fd, s, n, at) == -1)
+			return at;
+		for (i = 0; i < n; i++)
+			if (s[i] != '\n' && s[i] != '\0')
+				return at + i;
+	}
+	return limit;
+}
+
+/* ---- going on ------------------------------------------------------------ */
+
+/*
+ * After a sync that failed, or of a session that was killed before it, what is
+ * read here may be in the system's memory alone, and no sync writes what the
+ * system takes for written.  So everything that recovery relies on is written
+ * again first.
  */
 static int
-journal_behind(int state, uint64_t end, uint64_t *base)
+write_again(int state)
 {
-	struct locator l;
 	struct stat sb;
-	char sector[SECTOR] = { 0 };
-	uint64_t at = jrn_aligned(end, SECTOR);
 
-	*base = at + SECTOR;
-	if (fstat(state, &sb) == -1)
-		return -1;
-	locator_make(&l, end, &sb);
-	memcpy(sector, &l, sizeof(l));
-	if (file_write(state, sector, sizeof(sector), at) == -1)
+	if (fstat(state, &sb) == -1 ||
+	    file_copy(state, 0, state, 0, (uint64_t)sb.st_size) == -1)
 		return -1;
 	return file_sync(state);
 }
 
-/* Whether a sector says nothing at all. */
-static bool
-is_void(const char *s, size_t n)
+/*
+ * Row C: 1 if it may go on.  Otherwise nothing was done, and no client was told
+ * that anything was.
+ */
+static int
+has_grown(struct spool *sp, struct journal *j)
 {
-	while (n > 0 && s[n - 1] == '\0')
-		n--;
-	return n == 0;
-}
+	struct record *r = &j->r;
+	uint64_t old = r->old_size, size = (uint64_t)sp->st.st_size, end;
 
-int
-journal_kind(int state, enum holding *kind, uint64_t *base, uint64_t *end)
-{
-	char s[SECTOR];
-	struct numbers l;
-	struct stat sb;
-	ssize_t n;
-	bool found;
-
-	*base = *end = 0;
-	if ((n = file_some(state, s, sizeof(s), 0)) == -1)
-		return -1;
-	*kind = HOLDS_ALIEN;
-	if (is_void(s, (size_t)n) || (n == sizeof(s) &&
-	    is_void(s, sizeof(s) / 2) && numbers_locate(state, &l) == 0 &&
-	    numbers_end(&l) > 0))
-		*kind = HOLDS_NOTHING;
-	else if (n >= 13 && memcmp(s, "popper index ", 13) == 0)
-		*kind = HOLDS_INDEX;
-	else if (n >= 16 && memcmp(s, "popper journal 1", 16) == 0)
-		*kind = HOLDS_JOURNAL;
-	if (n < 5 || memcmp(s, "From ", 5) != 0)
+	if (size < old)
 		return 0;
-	*kind = HOLDS_MBOX;
-	if (fstat(state, &sb) == -1)
-		return -1;
-	*end = (uint64_t)sb.st_size;
-	if (locator_find(state, &sb, end, &found) == -1)
-		return -1;
-	if (found)
-		*base = jrn_aligned(*end, SECTOR) + SECTOR;
-	else
-		return trim(state, end);
-	return 0;
+	end = fill_end(sp->fd, old, size < r->new_size ? size : r->new_size);
+	if (end < size)
+		return end == r->new_size ? begins_mail(sp->fd, end) : 0;
+	return jrn_set_size(sp, old);
 }
 
-/* ---- putting mail back ------------------------------------------------- */
-
-/* Finds the digests by which duplicates in two files are told apart. */
+/* Adds the messages of a part of the state file. */
 static int
-tell_apart(int fd, struct msgs *t, int other_fd, struct msgs *other)
+add_part(int state, uint64_t from, uint64_t end, struct msgs *t)
 {
-	size_t n;
-
-	if (scan_bodies(fd, 0, UINT64_MAX, t, other, &n) == -1)
-		return -1;
-	return scan_bodies(other_fd, 0, UINT64_MAX, other, t, &n);
-}
-
-/*
- * Whether the spool holds the message m of the state file, which has that
- * partner there: a torn one may have kept its length.  1, 0, or -1 with errno.
- */
-static int
-holds(int state, const struct msg *m, int spool, const struct msgs *t,
-    size_t partner)
-{
-	return partner == SIZE_MAX ? 0 :
-	    scan_same_body(state, m, spool, &t->v[partner]);
-}
-
-/*
- * Adds left's messages to the plan: those that the spool does not hold.  An
- * update that died half-way had written some of them back.
- */
-static int
-plan_missing(int state, struct msgs *left, const struct spool *sp,
-    struct msgs *spool, struct plan *pl)
-{
-	const struct msg *m = left->v;
-	size_t *to, i;
-	int r, have;
-
-	if ((to = malloc((left->n + 1) * sizeof(*to))) == NULL)
-		return -1;
-	r = tell_apart(state, left, sp->fd, spool);
-	if (r == 0)
-		r = mbox_match(left, spool, false, to);
-	for (i = 0; i < left->n && r == 0; i++, m++) {
-		have = holds(state, m, sp->fd, spool, to[i]);
-		if (have == -1)
-			r = -1;
-		else if (have == 0 && !(m->flags & MSG_HIDDEN)) {
-			r = plan_add(pl, SRC_STATE, m->offset, m->length, true);
-			if (r == 0)
-				r = plan_ends(pl, mbox_lacks(m));
-		}
-	}
-	file_free(to);
-	return r;
-}
-
-/*
- * Plans them in front of the spool; or behind it, which moves nothing of it and so
- * needs the least room in the state file.
- */
-static int
-plan_merge(int state, struct msgs *left, const struct spool *sp,
-    struct msgs *spool, bool front, struct plan *pl)
-{
-	uint64_t size = (uint64_t)sp->st.st_size;
+	struct msgs part;
 	size_t i;
 	int r = 0;
 
-	plan_begin(pl, size, front ? 0 : size);
-	if (!front && spool->n > 0)
-		r = plan_ends(pl,
-		    mbox_lacks(&spool->v[spool->n - 1]));
-	if (r == 0)
-		r = plan_missing(state, left, sp, spool, pl);
-	if (!front || pl->n == 0)
-		return r;
-	for (i = 0; i < spool->n && r == 0; i++)
-		r = plan_add(pl, SRC_SPOOL, spool->v[i].offset,
-		    spool->v[i].length, true);
+	if (scan_part(state, from, end, &part, NULL, NULL, NULL) == -1)
+		return errno == EILSEQ ? 0 : -1;	/* a part of one */
+	for (i = 0; i < part.n && r == 0; i++)
+		r = msgs_add(t, &part.v[i]);
+	msgs_free(&part);
 	return r;
 }
 
-/*
- * Merges into the spool what a journal has left, and a left-over's mail, which
- * is there up to end.  The new journal takes the place of the one whose
- * messages it saves, or stands behind the mail.
- */
+/* Adds the messages that a text has whole. */
 static int
-merge(struct maildrop *box, struct spool *sp, uint64_t base, uint64_t end,
-    struct msgs *left, uint64_t area)
+add_text(const struct journal *j, uint64_t area, struct msgs *left)
 {
-	struct msgs mail = { .n = 0 }, spool = { .n = 0 };
-	char clean[STATE_CLEAN];
-	struct plan pl;
-	bool begun = false;
-	int r;
+	const struct plan *pl = &j->pl;
+	uint64_t from = j->r.text[area].from, to = from + j->r.text[area].len;
+	uint64_t at = j->r.text_at[area] - from;
+	size_t first = plan_at(pl, from), next = plan_at(pl, to);
+	int there = jrn_text_there(j, area);
 
-	plan_begin(&pl, 0, 0);
-	r = scan_file(box->state, end, &mail, NULL);
-	if (r == 0)
-		r = tell_apart(box->state, &mail, box->state, left);
-	if (r == 0)
-		r = mbox_join(&mail, left);
-	if (r == 0)
-		r = scan_file(sp->fd, (uint64_t)sp->st.st_size, &spool, NULL);
-	if (r == 0)
-		r = plan_merge(box->state, &mail, sp, &spool, true, &pl);
-	if (r == 0 && pl.n > 0) {
-		log_notice(box->env, "recover user=%s: putting back mail "
-		    "from %s", box->env->who, state_clean(box, clean));
-		if (left->n == 0)
-			r = journal_behind(box->state, end, &base);
-		if (r == 0)
-			r = journal_apply(box, sp, &pl, NULL, base,
-			    left->n == 0 ? 0 : area, &begun);
-		if (r == -1 && !begun && file_no_room(errno)) {
-			plan_free(&pl);
-			r = plan_merge(box->state, &mail, sp, &spool, false,
-			    &pl);
-			if (r == 0)
-				r = journal_apply(box, sp, &pl, NULL, base,
-				    left->n == 0 ? 0 : area, &begun);
-		}
-	}
-	plan_free(&pl);
-	msgs_free(&mail);
-	msgs_free(&spool);
-	return r;
+	if (first < pl->n && pl->v[first].dst < from)
+		first++;
+	if (there != 1 || first >= next)
+		return there == -1 ? -1 : 0;
+	return add_part(j->state, at + pl->v[first].dst, at +
+	    pl->v[next - 1].dst + plan_length(&pl->v[next - 1]), left);
 }
 
+/* Row G; and H, where the sources are the mail. */
 static int
-recover_locked(struct maildrop *box, struct spool *sp, enum holding kind,
-    uint64_t base, uint64_t end)
+put_texts_back(struct maildrop *box, struct spool *sp, struct journal *j)
 {
 	struct msgs left = { .n = 0 };
-	char clean[STATE_CLEAN];
-	uint64_t area = 0;
+	uint64_t end = RECORD_ROOM, area;
+	const struct entry *e;
+	size_t i;
 	int r = 0;
 
-	if (kind == HOLDS_JOURNAL || base > 0)
-		r = journal_redo(box, sp, base, &left, &area);
-	if (r != -1 && sp->fd != -1 && fstat(sp->fd, &sp->st) == -1)
-		r = -1;
-	if (r == 0 && kind == HOLDS_MBOX) {	/* that may have been all */
-		r = journal_kind(box->state, &kind, &base, &end);
-		if (r == 0 && kind == HOLDS_MBOX)
-			r = 1;
+	for (area = 0; area < 2 && r == 0; area++) {
+		r = add_text(j, area, &left);
+		if (j->r.text_at[area] + j->r.text[area].len > end)
+			end = j->r.text_at[area] + j->r.text[area].len;
 	}
-	if (r == 1)
-		r = end == 0 && left.n == 0 ? 0 :
-		    merge(box, sp, base, end, &left, area);
+	for (i = 0; j->pl.from_state && i < j->pl.n && r == 0; i++) {
+		e = &j->pl.v[i];
+		r = add_part(j->state, e->src, e->src + e->len, &left);
+		if (e->src + e->len > end)
+			end = e->src + e->len;
+	}
+	if (r == 0)
+		r = put_back(box, sp, &left, end);
 	msgs_free(&left);
+	return r;
+}
+
+/* Rows C to H, and I: -1 with errno. */
+static int
+finish_update(struct maildrop *box, struct spool *sp, struct journal *j)
+{
+	int r = 0;
+
+	if (sp->fd != -1 && (uint64_t)sp->st.st_ino == j->r.ino)
+		r = j->r.pass == PASS_GROW ? has_grown(sp, j) :
+		    may_go_on(sp, j);
+	if (r == -1 || (r == 0 && j->r.pass == PASS_GROW &&
+	    !j->r.from_state))
+		return r;
+	if (r == 0) {
+		if (j->r.pass != PASS_GROW)
+			log_notice(box->env, "recover user=%s: the spool was "
+			    "changed since an update was cut off",
+			    box->env->who);
+		return put_texts_back(box, sp, j);
+	}
+	log_notice(box->env, "recover user=%s: finishing an update that was "
+	    "cut off", box->env->who);
+	j->filled = true;
+	/* after a failed sync the disk may have another size */
+	if ((uint64_t)sp->st.st_size == j->r.new_size &&
+	    jrn_set_size(sp, j->r.new_size) == -1)
+		return -1;
+	return jrn_run(box, sp, j);
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+static int
+finish_journal(struct maildrop *box, struct spool *sp)
+{
+	struct journal j;
+	int r;
+
+	if (jrn_load(&j, box->state) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if ((r = write_again(box->state)) == 0)
+		r = finish_update(box, sp, &j);
+	jrn_end(&j);
+	return r;
+}
+
+int
+recover_spool(struct maildrop *box, struct spool *sp)
+{
+	char clean[STATE_CLEAN];
+	enum holding kind;
+	int r;
+
+	if (look_at_state(box->state, &kind) == -1)
+		return -1;
+	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
+		return 0;
+	r = kind == HOLDS_MBOX ? put_mail_back(box, sp) :
+	    finish_journal(box, sp);
 	/* the spool may be right and not on the disk: its writer was killed */
 	if (r == 0 && sp->fd != -1)
 		r = fsync(sp->fd);
 	if (r == 0)
-		r = jrn_void(box->state, 0, kind == HOLDS_JOURNAL);
+		r = jrn_void(box->state, kind == HOLDS_JOURNAL);
 	if (r == 0 && index_wipe(box->state, 0) == -1)
-		log_error(box->env, "recover: cannot clear %s", state_clean(box,
-		    clean));
+		log_error(box->env, "recover: cannot clear %s",
+		    state_clean(box, clean));
 	return r;
 }
 
@@ -321,21 +411,16 @@ int
 recover_maildrop(struct maildrop *box)
 {
 	enum holding kind;
-	uint64_t base, end;
 	struct spool sp;
 	int r;
 
-	if (journal_kind(box->state, &kind, &base, &end) == -1)
+	if (look_at_state(box->state, &kind) == -1)
 		return -1;
 	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
 		return 0;
-	if (kind == HOLDS_ALIEN) {
-		errno = EILSEQ;
-		return -1;
-	}
 	if (lock_spool(box, SPOOL_WRITE, true, &sp) == -1)
 		return -1;
-	r = recover_locked(box, &sp, kind, base, end);
+	r = recover_spool(box, &sp);
 	unlock_spool(box, &sp);
 	return r;
 }
@@ -344,23 +429,14 @@ int
 recover_probe(int state)
 {
 	enum holding kind;
-	uint64_t base, end;
 	struct journal j;
 
-	if (journal_kind(state, &kind, &base, &end) == -1)
+	if (look_at_state(state, &kind) == -1)
 		return -1;
-	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
-		return 0;
-	errno = EILSEQ;
-	if (kind == HOLDS_ALIEN)
-		return -1;
-	if (kind == HOLDS_JOURNAL || base > 0) {
-		if (jrn_load(state, base, &j) == 0)
-			plan_free(&j.st);
-		else if (errno != ENOENT)
-			return -1;
-		else if (kind == HOLDS_JOURNAL)
-			return 0;	/* it never came into force */
-	}
+	if (kind != HOLDS_JOURNAL)
+		return kind == HOLDS_MBOX;
+	if (jrn_load(&j, state) == -1)
+		return errno == ENOENT ? 0 : -1;	/* never in force */
+	jrn_end(&j);
 	return 1;
 }

@@ -119,6 +119,7 @@ enum fault {
 	FAULT_STATE_ALIEN,	/* .user.pop: a link, or another owner's */
 	FAULT_STATE_SHUT,	/* cannot be opened or made */
 	FAULT_DAMAGED,		/* the state file, or its journal's spool */
+	FAULT_OLD,		/* a journal of popper 2.0 */
 	FAULT_SESSION,		/* another session has it open */
 	FAULT_NO_LOCKS,		/* the file system has none */
 	FAULT_LOCKED,		/* the spool, by another program */
@@ -403,89 +404,74 @@ int xuidl_read(int state, struct names *x);
 
 /* ---- plan.c -------------------------------------------------------------- */
 
-/* Where a piece of the new text comes from. */
-enum src {
-	SRC_SPOOL, SRC_STATE, SRC_STATUS, SRC_STATUS_CRLF, SRC_LF, SRC_KINDS
+/* The field that popper writes into a header. */
+enum splice { SPLICE_NONE, SPLICE_STATUS, SPLICE_STATUS_CRLF, SPLICES };
+
+/*
+ * A message that stays: len bytes of the source from src on, where drop bytes
+ * at offset at are replaced by a splice, and line ends are added.
+ */
+struct entry {
+	uint64_t src, len;
+	uint64_t dst;		/* in the new spool; it is a sum of lengths */
+	uint32_t at, drop;
+	uint32_t add;		/* SPLICE_... */
+	uint32_t ends;
 };
 
-/* So many bytes of a source that will stand at dst in the new spool. */
-struct piece {
-	uint64_t src, dst, len;
-	uint32_t kind;		/* SRC_... */
-	uint32_t flags;		/* PIECE_... */
-};
-
-enum {
-	PIECE_MSG = 1,		/* begins a message */
-	PIECE_STEP = 2,		/* begins a step */
-	PIECE_TEXT = 4,		/* that step goes by way of the journal */
-	PIECE_FLAGS = 7
-};
-
-/* The new text from first on, piece by piece. */
+/* The new text of the spool from the first change on. */
 struct plan {
-	uint64_t old_size, new_size;	/* of the spool, bytes */
-	struct piece *v;
-	size_t n, room;
+	uint64_t old_size, first, new_size;	/* of the spool, bytes */
+	uint64_t room;		/* for a text in the journal, bytes */
+	bool from_state;	/* the source is the state file */
+	struct entry *v;
+	size_t n, slots;
 };
 
 /* Begins a plan that leaves everything before first where it is. */
 void plan_begin(struct plan *pl, uint64_t old_size, uint64_t first);
 
-/* Adds a piece behind the others.  0, or -1 with ENOMEM. */
-int plan_add(struct plan *pl, enum src kind, uint64_t src, uint64_t len,
-    bool begins_message);
+/* Adds an entry after the others, and sets its dst.  0, or -1 with ENOMEM. */
+int plan_add(struct plan *pl, const struct entry *e);
 
-/* Adds n line ends: see mbox_lacks().  0, or -1 with ENOMEM. */
-int plan_ends(struct plan *pl, unsigned n);
+/* Whether it leaves the spool as it is. */
+bool plan_idle(const struct plan *pl);
 void plan_free(struct plan *pl);
 
-/* The bytes of a source that is no file: "Status: RO" and the like. */
-struct str plan_literal(enum src kind);
-
-/*
- * Orders the pieces into steps that can each be undone by doing it again: a
- * step overwrites none of its own sources, or its new text is in the journal
- * first, room bytes at most; and none overwrites what a later one needs.
- * 0, or -1 with errno: ENOSPC when that room is too small.
- */
-int plan_steps(const struct plan *pl, uint64_t room, struct plan *steps);
-
-/* Whether steps read from a file keep within their files' bounds. */
-bool plan_sound(const struct plan *steps, uint64_t state_size);
+/* The text of a splice; and the bytes that an entry has in the new spool. */
+struct str plan_splice(uint32_t add);
+uint64_t plan_length(const struct entry *e);
 
 /* ---- journal.c ----------------------------------------------------------- */
 
 /*
- * Makes the spool what the plan says, through a journal in the state file.
- * now: the table of the spool, whose duplicates must keep their numbers, or NULL.
- * base: where the journal's head goes, 0 or behind a left-over's text; area: 0,
- * or it takes over from a journal in force, and what it is made of ends there in
- * the state file (UINT64_MAX: nothing of that may be overwritten).  0, or -1 with
- * errno; *begun tells whether the spool has changed already: then the next
- * session goes on.
+ * Cuts the spool durably.  0, or -1 with errno: EAGAIN if it has not that size
+ * any more.  *begun: it has been cut.
  */
-int journal_apply(struct maildrop *box, struct spool *sp, const struct plan *pl,
-    const struct msgs *now, uint64_t base, uint64_t area, bool *begun);
+int journal_cut(struct spool *sp, uint64_t old_size, uint64_t size,
+    bool *begun);
 
 /*
- * The same for a plan that only cuts, without a journal.  1: that cannot be,
- * since mail stands behind what is to be cut off.
+ * Makes the spool what the plan says, by way of a journal in the state file,
+ * and frees the plan.  now: the table of the spool, whose duplicates must keep
+ * their numbers.  0, or -1 with errno; *begun is set once the spool is not as it
+ * was: then the next session goes on.
  */
-int journal_cut(struct spool *sp, const struct plan *pl, bool *begun);
+int journal_apply(struct maildrop *box, struct spool *sp, struct plan *pl,
+    const struct msgs *now, bool *begun);
 
 /* ---- recover.c ----------------------------------------------------------- */
 
 /*
  * Finishes what an earlier session left in the state file: its journal, or
- * the mail of an older popper.  0, or -1 with errno: EILSEQ when a file is
- * damaged and a person must look at it.
+ * the mail of an older popper.  0, or -1 with errno: EILSEQ if a file is damaged
+ * and a person must look at it, ENOTSUP if popper 2.0 has left its journal.
  */
 int recover_maildrop(struct maildrop *box);
 
 /*
  * Whether there is anything for recover_maildrop() to finish: 0 or 1, or -1
- * with errno: EILSEQ when it would say so.  Only reads.
+ * with the errno that it would have.  Only reads.
  */
 int recover_probe(int state);
 

@@ -32,8 +32,8 @@ sub merges {
 	return $box;
 }
 
-case 'left-over mail comes in front of the spool, once' => sub {
-	merges($a . $b, $c . $d, $a . $b . $c . $d);
+case 'left-over mail comes after the spool, once' => sub {
+	merges($a . $b, $c . $d, $c . $d . $a . $b);
 };
 
 case 'a session that only QUITs is enough' => sub {
@@ -42,7 +42,7 @@ case 'a session that only QUITs is enough' => sub {
 	$box->put_file($box->work, $a . $b);
 	my $s = $box->login;
 	like($s->quit, qr/^\+OK /, 'QUIT');
-	is($box->spool, $a . $b . $c . $d, 'the spool has it all, in order');
+	is($box->spool, $c . $d . $a . $b, 'the spool has it all');
 	unlike(slurp($box->work) // '', qr/^From /m, 'and the left-over none');
 };
 
@@ -55,10 +55,10 @@ case 'left-over mail where the spool is empty, or not there' => sub {
 };
 
 case 'an update that died half-way: what is back already is not doubled' => sub {
-	merges($a . $b . $c, $a, $b . $c . $a);
+	merges($a . $b . $c, $a, $a . $b . $c);
 	merges($a . $b . $c, $a . $b . $c, $a . $b . $c);
 	merges($a . $b . $c, $a . $b . $c . $d, $a . $b . $c . $d);
-	merges($a . $b, $b . $d, $a . $b . $d);
+	merges($a . $b, $b . $d, $b . $d . $a);
 };
 
 case 'the half of a letter in the spool does not stand for the whole' => sub {
@@ -79,12 +79,12 @@ case 'the half of a letter in the spool does not stand for the whole' => sub {
 case 'flags that changed meanwhile make no other letter of it' => sub {
 	my $read = $a =~ s/\n\n/\nStatus: RO\n\n/r;
 
-	merges($read . $b, $a . $c, $b . $a . $c);
-	merges($a . $b, $read . $c, $b . $read . $c);
+	merges($read . $b, $a . $c, $a . $c . $b);
+	merges($a . $b, $read . $c, $read . $c . $b);
 };
 
 case 'letters that are alike: as many as there were' => sub {
-	merges($a . $a, $a . $b, $a . $a . $b);
+	merges($a . $a, $a . $b, $a . $b . $a);
 	merges($a . $a . $b, '', $a . $a . $b);
 	merges($a, $a . $a, $a . $a);
 };
@@ -96,11 +96,11 @@ case 'a left-over without a last line end, or with CRLF' => sub {
 	my $s = $box->login;
 	my @texts = map { scalar $s->text("RETR $_") } 1 .. 3;
 	$s->quit;
-	is($texts[$_], text_of(($a, $b, $c)[$_]),
+	is($texts[$_], text_of(($c, $a, $b)[$_]),
 	    'message ' . ($_ + 1)) for 0 .. 2;
-	is(without_status($box->spool), $a . $b . $c, 'the spool');
+	is(without_status($box->spool), $c . $a . $b, 'the spool');
 
-	merges(wire($a . $b), wire($c), wire($a . $b . $c));
+	merges(wire($a . $b), wire($c), wire($c . $a . $b));
 };
 
 case 'a left-over of many megabytes' => sub {
@@ -109,7 +109,7 @@ case 'a left-over of many megabytes' => sub {
 
 	$box->put_file($box->work, $a . $large . $b);
 	$box->login->quit;
-	ok($box->spool eq $a . $large . $b . $c, 'the spool, byte for byte');
+	ok($box->spool eq $c . $a . $large . $b, 'the spool, byte for byte');
 };
 
 case 'messages of a left-over can be deleted like any other' => sub {
@@ -119,7 +119,7 @@ case 'messages of a left-over can be deleted like any other' => sub {
 	my $s = $box->login;
 	$s->command("DELE $_") for 1, 4;
 	$s->quit;
-	is($box->spool, $b . $c, 'the spool');
+	is($box->spool, $d . $a, 'the spool');
 };
 
 case 'an empty left-over changes nothing' => sub {
@@ -142,7 +142,7 @@ case 'a left-over and new mail, delivered while the session runs' => sub {
 	ok($box->deliver($c), 'a delivery');
 	$s->command('DELE 1');
 	$s->quit;
-	is($box->spool, $b . $c, 'the spool');
+	is($box->spool, $a . $c, 'the spool');
 };
 
 case 'a left-over where the spool is no mbox: nothing is touched' => sub {
@@ -170,7 +170,7 @@ case 'a left-over and a spool that somebody has locked: later, then' => sub {
 	$s->wait;
 	unlink $box->dotlock;
 	$box->login->quit;
-	is($box->spool, $a . $b . $c, 'and now');
+	is($box->spool, $c . $a . $b, 'and now');
 };
 
 case 'a left-over whose merge is killed at every system call' => sub {
@@ -195,7 +195,7 @@ case 'a left-over whose merge is killed at every system call' => sub {
 		push @wrong, "@$point: $quit" unless $quit =~ /^\+OK/;
 		push @wrong, "@$point: the spool has " . join(', ',
 		    $box->spool =~ /^Subject: (.*)/mg)
-		    if $box->spool ne $a . $c . $b . $d;
+		    if $box->spool ne $b . $d . $a . $c;
 		$box->remove;
 	}
 	is(join("\n", @wrong), '', 'every kill was survived');

@@ -233,6 +233,17 @@ my %refused = (
 	'a strange .alice.pop' => [ sub { $_[0]->put_file($_[0]->work, "hello\n");
 		$_[0]->give($_[0]->work, 0600) },
 	    'The file .alice.pop or the maildrop is damaged: see CAVEATS in popper(8)' ],
+	'a journal of popper 2.0' => [ sub {
+		$_[0]->put_file($_[0]->work, "popper journal 1\n" . 'x' x 4000);
+		$_[0]->give($_[0]->work, 0600) },
+	    'The file .alice.pop holds an update that popper 2.0 has begun: log in once by popper 2.0' ],
+	'mail of an older popper, and a journal of popper 2.0 after it' => [ sub {
+		my $work = $_[0]->work;
+		$_[0]->put_file($work, pack 'a1024', letter(9));
+		$_[0]->put_file($work, slurp($work) . pack 'a32 Q2 a464 a512',
+		    "popper left-over 1\n", 1000, (stat $work)[1], '', "popper journal 1\n");
+		$_[0]->give($work, 0600) },
+	    'The file .alice.pop holds an update that popper 2.0 has begun: log in once by popper 2.0' ],
 	'mail of an older popper, and a spool that is no mbox' => [ sub {
 		$_[0]->put_file($_[0]->work, letter(9));
 		$_[0]->give($_[0]->work, 0600);
@@ -288,7 +299,7 @@ my %taken = (
 	    chown 0, 0, $_[0]->work if $> == 0 },
 	'an index' => sub { $_[0]->login->quit },
 	'a journal that never came into force' => sub {
-	    $_[0]->put_file($_[0]->work, "popper journal 1\n" . 'x' x 4000);
+	    $_[0]->put_file($_[0]->work, "popper journal 2\n" . 'x' x 4000);
 	    $_[0]->give($_[0]->work, 0600) },
 );
 

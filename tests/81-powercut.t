@@ -192,11 +192,14 @@ sub begin {
 	my @letters = @{ $scene->{letters} };
 	my $n = 0;
 
-	$scene->{new} = join '', map {
+	my @new = map {
 		my $status = $scene->{kept}[$n++];
-		!defined $status ? () : !$status ? $_ :
+		!defined $status ? '' : !$status ? $_ :
 		    s/\n\n/\nStatus: RO\n\n/r;
 	} @letters;
+	$scene->{back} = join '', @new[0 .. $left - 1];
+	$scene->{there} = join '', @new[$left .. $#new];
+	$scene->{new} = $scene->{there} . $scene->{back};
 	$scene->{old} = join '', @letters[$left .. $#letters];
 	$box->put($scene->{old});
 	if ($left > 0) {
@@ -227,6 +230,7 @@ sub wrong {
 	$s->quit;
 	my $spool = $box->spool;
 	return if $spool eq $scene->{new} . $more;
+	return if $spool eq $scene->{there} . $more . $scene->{back};
 	return if !$sure && $spool eq $scene->{old} . $more;
 	return 'the spool has ' . join ', ', $spool =~ /^Subject: (.*)/mg;
 }

@@ -352,7 +352,7 @@ case 'an index and a journal forged by their owner' => sub {
 	my @was = map { join ' ', (stat)[1 .. 7], slurp($_) } @bobs;
 	my $index = slurp($box->work('bob'));
 	my @forged = ($index, "popper index 2\n" . "\xff" x 4096,
-	    "popper journal 1\n" . "\xff" x 8192, "popper journal 1\n" . "\0" x 8192,
+	    "popper journal 2\n" . "\xff" x 8192, "popper journal 2\n" . "\0" x 8192,
 	    $index =~ s/index/journal/r, substr($index, 0, 100), FX1 . $secret);
 	srand 42;
 	for (1 .. 20) {

@@ -1,7 +1,7 @@
 /*
  * A journal of the owner's making, with right sums, and any spool: recovery
  * ends, and does not make the spool larger than the journal says.  The input
- * is a head, a mark, the number of pieces, the pieces, and the spool.
+ * is a record, the number of entries, the entries, and the spool.
  */
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -42,20 +42,47 @@ get(void *p, size_t n, const uint8_t **data, size_t *left)
 	*left -= some;
 }
 
+/* Small numbers are what gets far: entries in the order of the spool. */
+static void
+make_sound(struct record *r, struct entry *v, size_t n, size_t size)
+{
+	uint64_t at = r->first %= size + 1;
+	size_t i;
+
+	r->new_size = r->first;
+	for (i = 0; i < n; i++) {
+		v[i].src = at + v[i].src % (size / 4 + 1);
+		v[i].len = 1 + v[i].len % (size / 4 + 1);
+		v[i].at %= (uint32_t)v[i].len + 1;
+		v[i].drop %= 16;
+		v[i].add %= SPLICES;
+		v[i].ends %= ENDS_MOST + 1;
+		at = v[i].src + v[i].len;
+		r->new_size += plan_length(&v[i]);
+	}
+	r->arrived_at = at + r->arrived_at % 64;
+	r->old_size = r->arrived_at + r->old_size % 2 * (r->old_size % 256);
+	r->new_size += r->old_size - r->arrived_at;
+	r->pass %= PASS_RIGHT + 1;
+	r->from_state %= 2;
+	r->room %= 4096;
+	r->text_at[0] %= MOST / 2;
+	r->text_at[1] %= MOST / 2;
+	r->text[0].len %= r->room + 1;
+	r->text[1].len %= r->room + 1;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static int state = -1, spool = -1;
 	static struct env e;
 	static struct maildrop box;
+	struct journal j;
 	struct spool sp;
-	struct head h;
-	struct mark m;
-	struct piece v[16];
-	uint8_t pieces;
-	struct msgs left = { .n = 0 };
-	uint64_t area = 0;
-	size_t i;
+	struct entry v[16];
+	struct record *r = &j.r;
+	uint8_t entries;
 
 	if (state == -1) {
 		state = file("state");
@@ -63,11 +90,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	if (ftruncate(state, 0) == -1 || ftruncate(spool, 0) == -1)
 		abort();
-	get(&h, sizeof(h), &data, &n);
-	get(&m, sizeof(m), &data, &n);
-	get(&pieces, 1, &data, &n);
-	pieces %= 16;
-	get(v, pieces * sizeof(*v), &data, &n);
+	memset(&j, 0, sizeof(j));
+	get(r, sizeof(*r), &data, &n);
+	get(&entries, 1, &data, &n);
+	entries %= 16;
+	get(v, entries * sizeof(*v), &data, &n);
 	if (n > MOST / 2)
 		return 0;
 	if (file_write(spool, data, n, 0) == -1)
@@ -84,45 +111,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	box.env = &e;
 	box.state = state;
 
-	memset(h.magic, 0, sizeof(h.magic));
-	memcpy(h.magic, HEAD_MAGIC, sizeof(HEAD_MAGIC) - 1);
-	memset(m.magic, 0, sizeof(m.magic));
-	memcpy(m.magic, MARK_MAGIC, sizeof(MARK_MAGIC) - 1);
-	h.ino = (uint64_t)sp.st.st_ino;
-	h.piece_size = sizeof(struct piece);
-	h.pieces = pieces;
-	h.steps_at = HEAD_ROOM;
-	/* small numbers are what gets far */
-	if (h.serial & 1) {
-		h.old_size %= n + 2;
-		h.new_size %= n + 64;
-		h.text_at[0] %= MOST;
-		h.text_at[1] %= MOST;
-		m.done %= pieces + 1u;
-		m.text[0].len %= 4096;
-		m.text[1].len %= 4096;
-		h.void_at %= MOST;
-		for (i = 0; i < pieces; i++) {
-			v[i].src %= n + 1;
-			v[i].dst %= n + 1;
-			v[i].len = 1 + v[i].len % (n + 1);
-			v[i].kind %= SRC_KINDS;
-			v[i].flags %= PIECE_FLAGS + 1;
-		}
-	}
-	m.serial = h.serial;
-	h.steps_sum = jrn_sum(v, pieces * sizeof(*v));
-	if (h.serial & 2)
-		(void)jrn_witness(spool, &h, &h.witness);
-	h.sum = jrn_sum(&h, offsetof(struct head, sum));
-	m.sum = jrn_sum(&m, offsetof(struct mark, sum));
-	if (file_write(state, &h, sizeof(h), 0) == -1 ||
-	    file_write(state, &m, sizeof(m), SECTOR) == -1 ||
-	    file_write(state, v, pieces * sizeof(*v), HEAD_ROOM) == -1)
+	memset(r->magic, 0, sizeof(r->magic));
+	memcpy(r->magic, RECORD_MAGIC, sizeof(RECORD_MAGIC) - 1);
+	r->ino = (uint64_t)sp.st.st_ino;
+	r->entry_size = sizeof(*v);
+	r->entries = entries;
+	r->entries_at = RECORD_ROOM;
+	if (r->seq & 2)
+		make_sound(r, v, entries, n);
+	if (r->seq & 4)
+		(void)jrn_witness(spool, r, &r->witness);
+	r->seq |= 1;			/* the next is the first sector's */
+	j.state = state;
+	j.pl.v = v;
+	if (jrn_put_entries(&j) == -1 || jrn_put_record(&j) == -1)
 		abort();
 
-	(void)journal_redo(&box, &sp, 0, &left, &area);
-	msgs_free(&left);
+	(void)recover_spool(&box, &sp);
 	if (fstat(spool, &sp.st) == -1 || sp.st.st_size > MOST)
 		abort();
 	return 0;
