@@ -13,17 +13,18 @@
 
 static enum result pop_capa(struct pop *p);
 
-static bool
-has_xmit(struct pop *p)
-{
-	return !p->opt.noxmit;
-}
-
 /* STLS is the one capability that TRANSACTION does not repeat (RFC 2595). */
 static bool
 stls_offered(struct pop *p)
 {
 	return tls_offered(&p->conn) && p->state != ST_TRANS;
+}
+
+/* A password must not cross a network in the clear (RFC 4616, 4). */
+static bool
+plain_offered(struct pop *p)
+{
+	return auth_clear_ok(p) && (p->conn.tls || p->conn.loopback);
 }
 
 /* XTND with a word that no row of the table has. */
@@ -63,7 +64,7 @@ static const struct command {
 	{ ST_USER, "APOP", pop_apop, 2, 2, SECRET, ST_TRANS, ST_USER,
 	    NULL, NULL },
 	{ ST_AUTH, "AUTH", pop_auth, 0, 2, SECRET, ST_TRANS, ST_USER,
-	    "SASL PLAIN", auth_clear_ok },
+	    "SASL PLAIN", plain_offered },
 	{ ST_AUTH, "STLS", pop_stls, 0, 0, 0, ST_USER, ST_SAME,
 	    "STLS", stls_offered },
 	{ ST_AUTH, "QUIT", pop_quit, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL },
@@ -89,7 +90,7 @@ static const struct command {
 	{ ST_TRANS, "XTND X-BBOARDS", xtnd_x_bboards, 1, 1, 0, ST_SAME, ST_SAME,
 	    NULL, NULL },
 	{ ST_TRANS, "XTND", reject_subcommand, 1, 3, 0, ST_SAME, ST_SAME,
-	    "X-XTND XMIT XLST BBOARDS", has_xmit },
+	    NULL, NULL },
 	{ ST_TRANS, "QUIT", pop_update, 0, 0, 0, ST_SAME, ST_SAME, NULL, NULL }
 };
 
@@ -104,15 +105,14 @@ enum {
 static enum result
 pop_capa(struct pop *p)
 {
-	size_t i;
+	const struct command *c;
 
 	(void)reply_ok(&p->conn, "Capabilities follow");
-	for (i = 0; i < NCOMMANDS; i++)
-		if (commands[i].capa != NULL && (commands[i].offered == NULL
-		    || commands[i].offered(p)))
-			reply_line(&p->conn, "%s", commands[i].capa);
-	if (!has_xmit(p))
-		reply_puts(&p->conn, "X-XTND XLST BBOARDS\r\n");
+	for (c = commands; c < commands + NCOMMANDS; c++)
+		if (c->capa != NULL && (c->offered == NULL || c->offered(p)))
+			reply_line(&p->conn, "%s", c->capa);
+	reply_line(&p->conn, "X-XTND%s XLST BBOARDS", p->opt.noxmit ? "" :
+	    " XMIT");
 	reply_puts(&p->conn,
 	    "RESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\n");
 	if (p->state == ST_TRANS)
