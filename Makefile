@@ -18,7 +18,6 @@
 #	make static		a static server, with musl
 #	make dist		a tar file of what git holds
 
-VERSION	= 2.0
 PREFIX	= /usr/local
 SBINDIR	= $(PREFIX)/sbin
 BINDIR	= $(PREFIX)/bin
@@ -246,11 +245,11 @@ check-deb:
 	tests/package
 
 dist:
-	git archive --prefix=popper-$(VERSION)/ -o popper-$(VERSION).tar.gz HEAD
+	v=$$(sed -n 's/^#define POPPER_VERSION.*"\(.*\)"/\1/p' popper.h) && \
+	    git archive --prefix=popper-$$v/ -o popper-$$v.tar.gz HEAD
 
 clean:
-	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build \
-	    popper-$(VERSION).tar.gz
+	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build popper-*.tar.gz
 
 .PHONY: all static sources units check check-san check-portable check-foreign \
 	check-valgrind check-vanished demo lint install uninstall model fuzz bench \

@@ -14,7 +14,7 @@
 #include "net/net.h"
 #include "spool/spool.h"
 
-#define POPPER_VERSION	"2.0"
+#define POPPER_VERSION	"2.1"	/* the one place: see CONTRIBUTING */
 
 #ifndef POPPER_SPOOL
 #define POPPER_SPOOL	"/var/mail"

@@ -18,4 +18,18 @@ case 'one licence' => sub {
 	    s/^ \.?//gmr, $terms, 'debian/copyright has the same terms');
 };
 
+case 'one version' => sub {
+	my @defined = slurp('popper.h') =~ /^#define POPPER_VERSION\s+"(.*?)"/mg;
+	my $version = $defined[0] // 'none';
+	my ($package) = slurp('debian/changelog') =~ /\Apopper \((.*?)\) /;
+	my ($changes) = slurp('CHANGES') =~ /^(\d\S*)/m;
+	my @tags = split ' ', qx(git tag --points-at HEAD 2>/dev/null);
+
+	is(scalar @defined, 1, 'it is set in one place');
+	like(qx($Popper::binary -V), qr/\Apopper \Q$version\E\n/, 'popper -V');
+	is($package, $version, 'debian/changelog');
+	is($changes, $version, 'the first of CHANGES');
+	is(join(' ', grep { $_ ne "v$version" } @tags), '', 'a tag of this commit');
+};
+
 done_testing;
