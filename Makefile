@@ -199,20 +199,21 @@ lint:
 	printf '%s\n' $(SRC) $(CARD) | xargs -P 4 -I {} sh -c 'gcc $(STD) \
 	    $(WARN) -O2 -fanalyzer -Werror -c \
 	    -o build/lint/$$(echo {} | tr / -).o {}'
-	mandoc -Tlint -Wwarning popper.8 man/popper-boards.5 man/popper-passwd.5 \
-	    client/popcard.1
+	mandoc -Tlint -Wwarning popper.8 man/*.[57] client/popcard.1
 
 # ---- installing -----------------------------------------------------------
 
 install: all
 	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-	    $(DESTDIR)$(MANDIR)/man8
+	    $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 popper $(DESTDIR)$(SBINDIR)/popper
 	install -m 755 client/popcard $(DESTDIR)$(BINDIR)/popcard
 	install -m 644 client/popcard.1 $(DESTDIR)$(MANDIR)/man1/popcard.1
 	install -m 644 man/popper-boards.5 $(DESTDIR)$(MANDIR)/man5/popper-boards.5
 	install -m 644 man/popper-passwd.5 $(DESTDIR)$(MANDIR)/man5/popper-passwd.5
+	install -m 644 man/popper-messages.7 \
+	    $(DESTDIR)$(MANDIR)/man7/popper-messages.7
 	install -m 644 popper.8 $(DESTDIR)$(MANDIR)/man8/popper.8
 
 uninstall:
@@ -220,6 +221,7 @@ uninstall:
 	    $(DESTDIR)$(MANDIR)/man1/popcard.1 \
 	    $(DESTDIR)$(MANDIR)/man5/popper-boards.5 \
 	    $(DESTDIR)$(MANDIR)/man5/popper-passwd.5 \
+	    $(DESTDIR)$(MANDIR)/man7/popper-messages.7 \
 	    $(DESTDIR)$(MANDIR)/man8/popper.8
 
 model:

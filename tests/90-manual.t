@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# The manual and the program say the same: every option and its default, every
-# reply and every line of the log stands in both, in the same words; and what it
-# shows as examples is what contrib has.
+# The manuals and the program say the same: every option and its default stands in
+# popper(8), every reply and every line of the log in popper-messages(7), in the
+# same words; and what popper(8) shows as examples is what contrib has.
 use strict;
 use warnings;
 use FindBin qw($Bin);
@@ -94,8 +94,9 @@ sub texts_of_source {
 }
 
 my $page = slurp('popper.8');
+my $messages = slurp('man/popper-messages.7');
 my %manual;
-while ($page =~ /^\.It Li "(.*)"$/mg) {
+while ($messages =~ /^\.It Li "(.*)"$/mg) {
 	my $text = $1;
 	$text =~ s/\\&//g;
 	$text =~ s/\\\(dq/"/g;
@@ -162,11 +163,11 @@ for my $file (@files) {
 		$reason{$_} = 1 for $words =~ /"(\w+)"/g;
 	}
 }
-my ($failed) = $page =~ /^\.It Li "failed login .*\n((?:(?!\.It ).*\n)+)/m;
+my ($failed) = $messages =~ /^\.It Li "failed login .*\n((?:(?!\.It ).*\n)+)/m;
 is(words($failed =~ /^\.Dq (\w+)/mg), words(keys %reason),
     'the reasons of "failed login"');
 my ($ends) = slurp('pop_log.c') =~ /reasons\[\] = \{(.*?)\};/s;
-my ($end) = $page =~ /^\.It Li "end user=.*\n(?:.*\n)*?The reasons are\n((?:(?!\.It ).*\n)+)/m;
+my ($end) = $messages =~ /^\.It Li "end user=.*\n(?:.*\n)*?The reasons are\n((?:(?!\.It ).*\n)+)/m;
 $end =~ s/.*another line explains\.\K.*//s;
 is(words($end =~ /^\.Dq (\w+)/mg), words($ends =~ /"(\w+)"/g),
     'the reasons of "end"');

@@ -11,7 +11,7 @@ my @texts = ('README', 'CONTRIBUTING', 'CHANGES', @pages);
 
 case 'README names each page, manual and picture' => sub {
 	my $readme = slurp('README');
-	my @manuals = map { m{(\w[\w-]*)\.([158])\z} ? "$1($2)" : () } glob 'man/*';
+	my @manuals = map { m{(\w[\w-]*)\.([1578])\z} ? "$1($2)" : () } glob 'man/*';
 
 	cmp_ok(scalar @pages, '>', 10, 'there are pages');
 	is(join(' ', grep { index($readme, $_) < 0 } @pages, @manuals,
