@@ -21,7 +21,9 @@
 PREFIX	= /usr/local
 SBINDIR	= $(PREFIX)/sbin
 BINDIR	= $(PREFIX)/bin
+LIBDIR	= $(PREFIX)/lib/popper
 MANDIR	= $(PREFIX)/share/man
+EXAMPLES = $(PREFIX)/share/doc/popper/examples
 
 CC	= cc
 CFLAGS	= -O3 -g
@@ -203,26 +205,38 @@ lint:
 
 # ---- installing -----------------------------------------------------------
 
+SCRIPTS	= checkpassword-pam keep-uidl popstat
+RECIPES	= boards haproxy.cfg logs/* stunnel/* superservers/* systemd/*
+MANUALS	= man1/popcard.1 man5/popper-boards.5 man5/popper-passwd.5 \
+	  man7/popper-messages.7 man8/popper.8
+
+# In a recipe and in a manual: the path under which popper is installed.
+OUR_PATH = s,/usr/local/sbin/popper,$(SBINDIR)/popper,g
+
 install: all
-	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
-	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-	    $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8
+	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)
 	install -m 755 popper $(DESTDIR)$(SBINDIR)/popper
 	install -m 755 client/popcard $(DESTDIR)$(BINDIR)/popcard
-	install -m 644 client/popcard.1 $(DESTDIR)$(MANDIR)/man1/popcard.1
-	install -m 644 man/popper-boards.5 $(DESTDIR)$(MANDIR)/man5/popper-boards.5
-	install -m 644 man/popper-passwd.5 $(DESTDIR)$(MANDIR)/man5/popper-passwd.5
-	install -m 644 man/popper-messages.7 \
-	    $(DESTDIR)$(MANDIR)/man7/popper-messages.7
-	install -m 644 popper.8 $(DESTDIR)$(MANDIR)/man8/popper.8
+	for f in $(SCRIPTS); do \
+	    install -m 755 contrib/$$f $(DESTDIR)$(LIBDIR)/$$f || exit 1; done
+	for f in client/popcard.1 man/*.[57] popper.8; do \
+	    d=$(DESTDIR)$(MANDIR)/man$${f##*.} && mkdir -p $$d && \
+	    sed '$(OUR_PATH)' $$f >$$d/$${f##*/} && \
+	    chmod 644 $$d/$${f##*/} || exit 1; done
+	cd contrib && for f in $(RECIPES); do \
+	    d=$(DESTDIR)$(EXAMPLES)/$$f && mkdir -p $${d%/*} && \
+	    sed '$(OUR_PATH)' $$f >$$d && chmod 644 $$d || exit 1; \
+	    [ ! -x $$f ] || chmod 755 $$d; done
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/popper $(DESTDIR)$(BINDIR)/popcard \
-	    $(DESTDIR)$(MANDIR)/man1/popcard.1 \
-	    $(DESTDIR)$(MANDIR)/man5/popper-boards.5 \
-	    $(DESTDIR)$(MANDIR)/man5/popper-passwd.5 \
-	    $(DESTDIR)$(MANDIR)/man7/popper-messages.7 \
-	    $(DESTDIR)$(MANDIR)/man8/popper.8
+	rm -f $(DESTDIR)$(SBINDIR)/popper $(DESTDIR)$(BINDIR)/popcard
+	for f in $(SCRIPTS); do rm -f $(DESTDIR)$(LIBDIR)/$$f; done
+	for f in $(MANUALS); do rm -f $(DESTDIR)$(MANDIR)/$$f; done
+	cd contrib && for f in $(RECIPES); do \
+	    rm -f $(DESTDIR)$(EXAMPLES)/$$f; done
+	@echo 'What you have set up stays: lines in /etc/inetd.conf, units in'
+	@echo '/etc/systemd/system, files in /etc/stunnel and /etc/popper*; so do'
+	@echo '/var/log/popper, all mail, and the files .USER.pop next to it.'
 
 model:
 	tests/model/check
