@@ -130,6 +130,31 @@ case 'pop3s: the greeting comes under TLS, STLS is not on offer [RFC 8314 3.1, R
 	$pop->remove;
 };
 
+# As they are written, but for the port: on all addresses of the machine.
+for my $name (qw(popper-pop3s.conf popper-proxy.conf popper-stls.conf)) {
+	case "$name: clients come by IPv6 and by IPv4" => sub {
+		require IO::Socket::IP;
+		plan skip_all => 'no IPv6 loopback here' unless
+		    IO::Socket::IP->new(LocalHost => '::1', Listen => 1);
+		my ($host) = slurp("$Bin/../contrib/stunnel/$name") =~
+		    /^accept = (.*:)?\d+$/m;
+		my $port = Service::free_port();
+		my $where = ($host // '') . $port;
+		my $pop = Service->new(spool => FX1, args => []);
+		my $file = recipe($name, $pop, accept => $port, connect => 9);
+
+		Service::write_file($file,
+		    slurp($file) =~ s/^accept = .*/accept = $where/mr);
+		$pop->{server} = Service::spawn("$pop->{dir}/stunnel.out",
+		    $stunnel, $file);
+		for my $address ('::1', '127.0.0.1') {
+			ok((eventually { IO::Socket::IP->new(PeerHost => $address,
+			    PeerPort => $port) }), $address);
+		}
+		$pop->remove;
+	};
+}
+
 case 'pop3s: a new certificate is taken without a session lost' => sub {
 	my ($pop, $port, $pid) = front('popper-pop3s.conf');
 	eventually { unit($port) ne '' };	# it listens before it knows HUP
