@@ -206,7 +206,8 @@ lint:
 # ---- installing -----------------------------------------------------------
 
 SCRIPTS	= checkpassword-pam keep-uidl popstat
-RECIPES	= boards haproxy.cfg logs/* stunnel/* superservers/* systemd/*
+RECIPES	= contrib/boards contrib/haproxy.cfg contrib/logs/* \
+	  contrib/stunnel/* contrib/superservers/* contrib/systemd/*
 MANUALS	= man1/popcard.1 man5/popper-boards.5 man5/popper-passwd.5 \
 	  man7/popper-messages.7 man8/popper.8
 
@@ -223,8 +224,8 @@ install: all
 	    d=$(DESTDIR)$(MANDIR)/man$${f##*.} && mkdir -p $$d && \
 	    sed '$(OUR_PATH)' $$f >$$d/$${f##*/} && \
 	    chmod 644 $$d/$${f##*/} || exit 1; done
-	cd contrib && for f in $(RECIPES); do \
-	    d=$(DESTDIR)$(EXAMPLES)/$$f && mkdir -p $${d%/*} && \
+	for f in $(RECIPES); do \
+	    d=$(DESTDIR)$(EXAMPLES)/$${f#*/} && mkdir -p $${d%/*} && \
 	    sed '$(OUR_PATH)' $$f >$$d && chmod 644 $$d || exit 1; \
 	    [ ! -x $$f ] || chmod 755 $$d; done
 
@@ -232,8 +233,8 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/popper $(DESTDIR)$(BINDIR)/popcard
 	for f in $(SCRIPTS); do rm -f $(DESTDIR)$(LIBDIR)/$$f; done
 	for f in $(MANUALS); do rm -f $(DESTDIR)$(MANDIR)/$$f; done
-	cd contrib && for f in $(RECIPES); do \
-	    rm -f $(DESTDIR)$(EXAMPLES)/$$f; done
+	for f in $(RECIPES); do \
+	    rm -f $(DESTDIR)$(EXAMPLES)/$${f#*/}; done
 	@echo 'What you have set up stays: lines in /etc/inetd.conf, units in'
 	@echo '/etc/systemd/system, files in /etc/stunnel and /etc/popper*; so do'
 	@echo '/var/log/popper, all mail, and the files .USER.pop next to it.'

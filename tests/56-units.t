@@ -1,5 +1,5 @@
 # The units of contrib/systemd: systemd understands every line of them, and
-# finds them shut in as far as doc/INSTALL says.
+# finds them shut in as far as doc/SETUP says.
 
 use strict;
 use warnings;
@@ -29,8 +29,8 @@ for my $unit (qw(popper popper-pop3s)) {
 		is(join('', grep { /popper/ } split /^/m, $said), '', 'nothing to say');
 	};
 
-	case "$unit\@.service: the figure of systemd-analyze is that of doc/INSTALL, or better" => sub {
-		my ($figure) = slurp('doc/INSTALL') =~
+	case "$unit\@.service: the figure of systemd-analyze is that of doc/SETUP, or better" => sub {
+		my ($figure) = slurp('doc/SETUP') =~
 		    /"systemd-analyze security" gives them (\d\.\d)/;
 		my $said = qx($analyze security --offline=true $dir/$unit\@.service 2>&1);
 		my ($now) = $said =~ /Overall exposure level for \Q$unit\E\@\S+: (\d+\.\d)/;

@@ -1,4 +1,4 @@
-# make install puts each thing where doc/INSTALL says, with the paths of this
+# make install puts each thing where doc/SETUP says, with the paths of this
 # installation in it; make uninstall takes all of it away again.
 
 use strict;
