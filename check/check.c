@@ -297,11 +297,17 @@ check_tls(struct check *c)
 		check_say(c, p->opt.accounts.secrets == NULL ? CHECK_FAIL :
 		    CHECK_WARN, "TLS: none, and -P accepts no password "
 		    "without it");
-	else if (p->opt.proxy == PROXY_OFF)
+	else if (p->opt.proxy != PROXY_OFF)
+		check_say(c, CHECK_WARN, "TLS: left to the proxy of -H");
+	else if (c->tls[0] != '\0')
+		check_say(c, CHECK_OK, "TLS: set up in %s", c->tls);
+	else if (p->opt.clear == CLEAR_LOCAL ||
+	    (c->starters > 0 && c->guarded == c->starters))
+		check_say(c, CHECK_WARN, "TLS: none; only clients on this "
+		    "machine can log in");
+	else
 		check_say(c, CHECK_WARN, "TLS: none; passwords and mail cross "
 		    "the network in the clear");
-	else
-		check_say(c, CHECK_WARN, "TLS: left to the proxy of -H");
 }
 
 /* Sending mail: the program, and an account that it may not know. */
@@ -339,6 +345,7 @@ check_installation(struct pop *p)
 
 	check_accounts(&c);
 	check_directory(&c);
+	check_starters(&c);
 	check_tls(&c);
 	check_xmit(&c);
 	check_boards(&c);

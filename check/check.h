@@ -20,6 +20,9 @@ struct check {
 	unsigned long left;		/* with something for recovery */
 	char stranger[4 * NAME_LEN + 1];	/* no account of the system */
 	bool blind;			/* accounts cannot be looked up */
+	unsigned starters;	/* ways in which popper is started here */
+	unsigned guarded;	/* of them take no password in the clear */
+	char tls[512];		/* the file that sets up TLS, or "" */
 };
 
 /* A number with its word: "1 line", "2 lines". */
@@ -48,5 +51,14 @@ bool check_account_line(char *line, char name[NAME_LEN + 1],
 
 /* Tries each maildrop of the spool directory and of -p. */
 void check_maildrops(struct check *c);
+
+/* ---- starters.c ---------------------------------------------------------- */
+
+/*
+ * Says what starts popper on this machine, with which options, and fills in the
+ * last three members.  Only for root and the system's spool directory: another
+ * one is a trial.
+ */
+void check_starters(struct check *c);
 
 #endif

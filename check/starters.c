@@ -1,0 +1,245 @@
+/*
+ * popper -n: what starts popper on this machine.  The files of inetd, xinetd,
+ * systemd and stunnel can name a program that is not there, which shows only
+ * when clients are cut off; let passwords cross the network in the clear; or
+ * want one port twice.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check/check.h"
+
+#define SYSTEMD	"/run/systemd/system"
+#define ENABLED	"/etc/systemd/system/sockets.target.wants/popper.socket"
+#define STUNNEL	"/etc/stunnel"
+
+enum { WORD_LEN = 256 };
+
+struct starter {
+	const char *file;		/* that sets it up */
+	char program[WORD_LEN];		/* full path */
+	char command[WORD_LEN];		/* its name and options */
+};
+
+/* The keywords of a file of lines "keyword = value"; either may be NULL. */
+struct form {
+	const char *program, *options;
+	const char *name;		/* put before the options */
+};
+
+/* ---- reading ------------------------------------------------------------- */
+
+/* The next line, with blanks for tabs and without its end; NULL: no more. */
+static char *
+next_line(FILE *f, char **line, size_t *room)
+{
+	char *p;
+
+	if (f == NULL || getline(line, room, f) == -1)
+		return NULL;
+	(*line)[strcspn(*line, "\r\n")] = '\0';
+	for (p = *line; (p = strchr(p, '\t')) != NULL; )
+		*p = ' ';
+	return *line;
+}
+
+/* Copies a value, without quotes and what follows them. */
+static void
+copy_value(char *to, const char *before, const char *value)
+{
+	value += strspn(value, " \"");
+	(void)snprintf(to, WORD_LEN, "%s%.*s", before,
+	    (int)strcspn(value, "\""), value);
+}
+
+/* The value in a line that begins with this keyword, or NULL. */
+static const char *
+value_of(const char *line, const char *keyword)
+{
+	size_t n = keyword == NULL ? 0 : strlen(keyword);
+
+	line += strspn(line, " ");
+	if (n == 0 || strncmp(line, keyword, n) != 0)
+		return NULL;
+	line += n;
+	n = strspn(line, " =");
+	return n > 0 ? line + n : NULL;
+}
+
+static void
+read_form(const char *path, const struct form *form, struct starter *s)
+{
+	FILE *f = fopen(path, "r");
+	const char *value;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (next_line(f, &line, &room) != NULL) {
+		if ((value = value_of(line, form->program)) != NULL) {
+			copy_value(s->program, "", value);
+			s->program[strcspn(s->program, " ")] = '\0';
+		}
+		if ((value = value_of(line, form->options)) != NULL)
+			copy_value(s->command, form->name, value);
+	}
+	free(line);
+	if (f != NULL)
+		(void)fclose(f);
+}
+
+/* ---- judging ------------------------------------------------------------- */
+
+/* The value of an option with this letter, which may be empty; NULL: no such. */
+static const char *
+option(const char *command, char letter)
+{
+	const char *p;
+
+	for (p = command; (p = strchr(p, '-')) != NULL; p++)
+		if ((p == command || p[-1] == ' ') && p[1] == letter)
+			return p + 2 + strspn(p + 2, " ");
+	return NULL;
+}
+
+static bool
+is_popper(const char *program)
+{
+	size_t n = strlen(program);
+
+	return n > 7 && strcmp(program + n - 7, "/popper") == 0;
+}
+
+static void
+judge_starter(struct check *c, const struct starter *s)
+{
+	const char *policy = option(s->command, 'P');
+
+	if (!is_popper(s->program))
+		return;
+	c->starters++;
+	if (access(s->program, X_OK) == -1)
+		check_say(c, CHECK_FAIL, "start %s: %s: %s", s->file,
+		    s->program, strerror(errno));
+	else if (option(s->command, 'T') == NULL &&
+	    option(s->command, 'H') == NULL && (policy == NULL ||
+	    strncmp(policy, "always", 6) == 0))
+		check_say(c, CHECK_WARN, "start %s: %s: takes passwords in the "
+		    "clear; -P local would not", s->file, s->command);
+	else {
+		check_say(c, CHECK_OK, "start %s: %s", s->file, s->command);
+		c->guarded++;
+		if (option(s->command, 'T') != NULL)
+			(void)snprintf(c->tls, sizeof(c->tls), "%s", s->file);
+	}
+}
+
+/* ---- the files ----------------------------------------------------------- */
+
+/* Each line of inetd.conf.  Whether one of them takes port 110. */
+static bool
+check_inetd(struct check *c)
+{
+	FILE *f = fopen("/etc/inetd.conf", "r");
+	struct starter s = { .file = "/etc/inetd.conf" };
+	struct str rest, word;
+	char *line = NULL;
+	size_t room = 0;
+	bool pop3, taken = false;
+
+	while (next_line(f, &line, &room) != NULL) {
+		rest = text_of(line);
+		word = text_word(&rest);
+		if (word.n == 0 || word.p[0] == '#')
+			continue;
+		pop3 = text_is(word, text_of("pop3")) ||
+		    text_is(word, text_of("110"));
+		do {
+			text_blanks(&rest);
+			word = text_word(&rest);
+			(void)snprintf(s.program, sizeof(s.program), "%.*s",
+			    word.n < WORD_LEN ? (int)word.n : 0, word.p);
+		} while (word.n > 0 && !is_popper(s.program));
+		if (word.n > 0) {
+			copy_value(s.command, "", rest.p);
+			judge_starter(c, &s);
+			taken = taken || pop3;
+		}
+	}
+	free(line);
+	if (f != NULL)
+		(void)fclose(f);
+	return taken;
+}
+
+/* Whether systemd listens on port 110. */
+static bool
+check_systemd(struct check *c)
+{
+	static const struct form unit = { "ExecStart", NULL, NULL };
+	static const struct form defaults = { NULL, "POPPER_OPTIONS",
+	    "popper " };
+	static const char *const units[] = {
+		"/lib/systemd/system/popper@.service",
+		"/usr/lib/systemd/system/popper@.service",
+		"/etc/systemd/system/popper@.service"	/* this one counts */
+	};
+	struct starter s = { .file = "popper.socket", .command = "popper" };
+	size_t i;
+
+	if (access(SYSTEMD, F_OK) == -1 || access(ENABLED, F_OK) == -1)
+		return false;
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		read_form(units[i], &unit, &s);
+	read_form("/etc/default/popper", &defaults, &s);
+	judge_starter(c, &s);
+	return true;
+}
+
+static void
+check_stunnel(struct check *c)
+{
+	static const struct form form = { "exec", "execArgs", "" };
+	const struct dirent *e;
+	struct starter s;
+	char path[sizeof(STUNNEL) + WORD_LEN];
+	DIR *d = opendir(STUNNEL);
+	size_t n;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		n = strlen(e->d_name);
+		if (n < 5 || strcmp(e->d_name + n - 5, ".conf") != 0)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", STUNNEL,
+		    e->d_name);
+		memset(&s, 0, sizeof(s));
+		s.file = path;
+		read_form(path, &form, &s);
+		judge_starter(c, &s);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+}
+
+void
+check_starters(struct check *c)
+{
+	static const struct form form = { "server", "server_args", "popper " };
+	struct starter xinetd = { .file = "/etc/xinetd.d/popper",
+	    .command = "popper" };
+	bool inetd, systemd;
+
+	if (geteuid() != 0 || strcmp(c->p->opt.dir, POPPER_SPOOL) != 0)
+		return;
+	systemd = check_systemd(c);
+	inetd = check_inetd(c);
+	if (systemd && inetd)
+		check_say(c, CHECK_FAIL, "start: popper.socket and "
+		    "/etc/inetd.conf both want port 110: remove one of them");
+	read_form(xinetd.file, &form, &xinetd);
+	judge_starter(c, &xinetd);
+	check_stunnel(c);
+}
