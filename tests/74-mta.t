@@ -318,6 +318,100 @@ for my $name ('exim4-daemon-light', 'postfix') {
 	end_all();
 }
 
+# Users without an account of the system: doc/ACCOUNTS as it stands, from the
+# accounts to delivery and back by popper.
+my $accounts = slurp('doc/ACCOUNTS');
+
+# The indented lines after the paragraph with these words, without the indent.
+sub lines_after {
+	my ($words) = @_;
+	my ($lines) = $accounts =~ /\Q$words\E(?:.+\n)*\n((?:    .*\n|\n)+)/
+	    or die "doc/ACCOUNTS has nothing after \"$words\"\n";
+	return $lines =~ s/^    //mgr =~ s/\n+\z/\n/r;
+}
+
+sub virtual_accounts {
+	my $hash = Popper::Box::hash('s3cret');
+	my $line = lines_after('what the user types as the user') =~
+	    s/:\$6\$\.\.\.:/:$hash:/r;
+	return 'mount -t tmpfs -o mode=755 popper /srv' . "\n"
+	    . lines_after('All maildrops belong to one user')
+	    . "umask 077; cat >/etc/popper.passwd <<'X'\n${line}X\numask 022\n";
+}
+
+my %virtual = (
+	postfix => sub {
+		my ($prepare) = @_;
+		my $main = lines_after('With Postfix, in /etc/postfix/main.cf');
+		my $table = lines_after("/etc/postfix/virtual, one line for each user");
+		# Debian's master.cf has the agent
+		my $agent = 'virtual   unix - n n - - virtual';
+		return $prepare =~ s{^/usr/sbin/postfix start}{
+cat >>/etc/postfix/main.cf <<'X'
+${main}X
+echo '$agent' >>/etc/postfix/master.cf
+cat >/etc/postfix/virtual <<'X'
+${table}X
+/usr/sbin/postfix start}mr;
+	},
+	'exim4-daemon-light' => sub {
+		my ($prepare) = @_;
+		my ($router, $transport) = lines_after('With Exim, as the first router')
+		    =~ /\A(virtual_popper:.*)\n(virtual_mbox:.*)\z/s or die 'no recipe';
+		my ($table) = $accounts =~ /virtual\.example\.net has one line\s+"(.*?)"/
+		    or die 'no table';
+		return $prepare =~ s/(begin routers\n)/$1$router/r
+		    =~ s/(begin transports\n)/$1$transport/r
+		    . "echo '$table' >/etc/exim4/virtual.example.net\n";
+	},
+);
+
+for my $name (sort keys %virtual) {
+	case "$name: virtual users, as doc/ACCOUNTS has them" => sub {
+		needs('root', 'proc');
+		my $is = $mta{$name};
+		plan skip_all => "$name is not unpacked (tests/install-mtas)"
+		    unless have($name);
+		my ($box, $init, $said) = world($name, %$is, prepare =>
+		    virtual_accounts() . $virtual{$name}->($is->{prepare}));
+		plan skip_all => 'no namespace can be made here: '
+		    . show($said =~ s/\n/; /gr)
+		    if !defined $init && $said =~ /unshare:|mount:/;
+		ok(defined $init, 'it is set up') or do {
+			diag($said);
+			return;
+		};
+		my $user = 'alice@example.net';
+		my $spool = "/proc/$init/root/srv/mail/example.net/alice";
+		my $log_in = sub {
+			return $box->login(user => $user, passwd => '/etc/popper.passwd',
+			    args => ['-x'], under => [ inside($init) ]);
+		};
+
+		is($log_in->()->command('STAT'), '+OK 0 0', 'an empty maildrop');
+		for my $n (1, 2) {
+			open my $to, '|-', inside($init), $is->{sendmail}, '-i', $user
+			    or die "sendmail: $!";
+			print $to "To: $user\nSubject: number $n\n\nHello.\n";
+			ok(close $to, "message $n is taken");
+			ok((eventually { (slurp($spool) // '') =~ /^Subject: number $n$/m }),
+			    'and delivered') or trouble($box, $init);
+		}
+		is((stat $spool)[4], 5000, 'the spool is of the one user');
+		my $s = $log_in->();
+		my @text = map { scalar $s->text("RETR $_") } 1, 2;
+		is(join(' ', sort map { /^Subject: (.*?)\r$/m } @text),
+		    'number 1 number 2', 'popper has both');
+		my ($first) = grep { $text[$_ - 1] =~ /number 1/ } 1, 2;
+		$s->command("DELE $first");
+		$s->quit;
+		like(slurp($spool), qr/^Subject: number 2$/m, 'one is left');
+		unlike(slurp($spool), qr/number 1/, 'alone');
+		ok(!-e "$spool.lock", 'no lock file is left');
+	};
+	end_all();
+}
+
 # A letter to a board, which is read as one.
 sub board {
 	my ($box, $init, $is) = @_;
