@@ -127,7 +127,8 @@ units: $(OBJ) $(CARDOBJ)
 	    -I. -o build/unit/$$u tests/unit/$$u.c $(CARD_UNDER:.c=.o) || \
 	    exit 1; done
 
-PROVE	= prove -j4 -I tests/lib
+# Ends with a list of what was skipped.
+PROVE	= env PERL5LIB=tests/lib prove --harness Skips -j4 -I tests/lib
 TESTS	= tests/*.t
 check: all units
 	POPPER=./popper $(PROVE) $(UNITS:%=build/unit/%) \
@@ -175,7 +176,7 @@ FOREIGN	= i386 s390x
 FOREIGN_UNITS = text scan engine md5 duplicate base64 wire
 FOREIGN_TESTS = tests/[12]*.t tests/3[0-689]*.t tests/4*.t
 check-foreign: all
-	for m in $(FOREIGN); do PROVE='$(PROVE)' CPPFLAGS='$(CPPFLAGS)' \
+	for m in $(FOREIGN); do PROVE='prove -j4 -I tests/lib' CPPFLAGS='$(CPPFLAGS)' \
 	    tests/foreign $$m '$(FOREIGN_UNITS)' '$(FOREIGN_TESTS)' || exit 1; \
 	    done
 
