@@ -1,5 +1,5 @@
 /*
- * Charsets, to and from UTF-8: those of most Western mail by tables, so that
+ * Charsets to UTF-8: those of most Western mail by tables, so that
  * they are read with any libc, and all others by iconv(3).
  */
 #define _XOPEN_SOURCE 700
@@ -7,8 +7,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <iconv.h>
-#include <langinfo.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -181,51 +179,4 @@ charset_decode(const char *charset, const char *s, size_t n,
 	else
 		for (i = 0; i < n; i++)
 			add_octet((unsigned char)s[i], kind, out);
-}
-
-/* Append a character of k octets by libc; false where the charset lacks it, or
- * where there is no converter. */
-static bool
-encode_character(iconv_t cd, const char *s, size_t k, struct text *out)
-{
-	char buf[32], *in = (char *)s, *to = buf;
-	size_t room = sizeof(buf);
-
-	if (cd == (iconv_t)-1 || iconv(cd, &in, &k, &to, &room) != 0)
-		return false;
-	text_add(out, buf, sizeof(buf) - room);
-	return true;
-}
-
-bool
-charset_encode(const char *s, size_t n, struct text *out)
-{
-	const char *charset = nl_langinfo(CODESET);
-	char spelt[32];
-	unsigned long c;
-	size_t k;
-	iconv_t cd;
-	bool all;
-
-	if (strcasecmp(charset, "UTF-8") == 0) {
-		text_add(out, s, n);
-		return utf8_valid(s, n);
-	}
-	cd = iconv_open(charset, "UTF-8");
-	all = cd != (iconv_t)-1;
-	for (; n > 0; s += k, n -= k)
-		if ((k = utf8_next(s, n, &c)) == 0) {
-			all = false;
-			k = 1;
-			text_add(out, s, 1);
-		} else if (c < 0x80)
-			text_add(out, s, 1);
-		else if (!encode_character(cd, s, k, out)) {
-			all = false;
-			snprintf(spelt, sizeof(spelt), "<U+%04lX>", c);
-			text_str(out, spelt);
-		}
-	if (cd != (iconv_t)-1)
-		iconv_close(cd);
-	return all;
 }

@@ -249,20 +249,6 @@ draft_id(time_t now, char id[160])
 	    (long)getpid(), host);
 }
 
-/* Append a draft in the locale's charset, or else in UTF-8. */
-static void
-add_draft(struct text *utf8, struct text *draft)
-{
-	size_t was;
-
-	was = draft->n;
-	if (!charset_encode(utf8->s, utf8->n, draft)) {
-		draft->n = was;
-		text_add(draft, utf8->s, utf8->n);
-	}
-	text_free(utf8);
-}
-
 /* Append "Subject: " and a message's subject, with a prefix unless the subject
  * has it. */
 static void
@@ -356,46 +342,42 @@ add_quote(const struct text *t, struct text *out)
 }
 
 void
-draft_reply(const struct mime *m, struct text *draft)
+draft_reply(const struct mime *m, struct text *out)
 {
-	struct text out = { 0 }, value = { 0 }, text = { 0 };
+	struct text value = { 0 }, text = { 0 };
 
 	if (!mail_field(m->s, m->n, "Reply-To", &value))
 		mail_field(m->s, m->n, "From", &value);
-	text_str(&out, "To: ");
-	address_decode(value.s, &out);
-	text_str(&out, "\n");
-	add_subject(m, "Re: ", &out);
-	add_thread(m, &out);
-	text_str(&out, "\n");
+	text_str(out, "To: ");
+	address_decode(value.s, out);
+	text_str(out, "\n");
+	add_subject(m, "Re: ", out);
+	add_thread(m, out);
+	text_str(out, "\n");
 	if (mail_field(m->s, m->n, "Date", &value)) {
-		text_str(&out, "On ");
-		field_decode(value.s, &out);
-		text_str(&out, ", ");
+		text_str(out, "On ");
+		field_decode(value.s, out);
+		text_str(out, ", ");
 	}
 	mail_field(m->s, m->n, "From", &value);
-	address_sender(value.s, &out);
-	text_str(&out, " wrote:\n");
+	address_sender(value.s, out);
+	text_str(out, " wrote:\n");
 	mime_text(m, &text);
-	add_quote(&text, &out);
+	add_quote(&text, out);
 	text_free(&value);
 	text_free(&text);
-	add_draft(&out, draft);
 }
 
 void
-draft_forward(const struct mime *m, struct text *draft)
+draft_forward(const struct mime *m, struct text *out)
 {
-	struct text out = { 0 };
-
-	text_str(&out, "To: \n");
-	add_subject(m, "Fwd: ", &out);
-	text_str(&out, "\n\n---- Forwarded message ----\n");
-	mime_brief(m->s, m->n, &out);
-	text_str(&out, "\n");
-	mime_text(m, &out);
+	text_str(out, "To: \n");
+	add_subject(m, "Fwd: ", out);
+	text_str(out, "\n\n---- Forwarded message ----\n");
+	mime_brief(m->s, m->n, out);
+	text_str(out, "\n");
+	mime_text(m, out);
 	if (m->files > 0)
-		text_str(&out, "\n");
-	mime_files(m, &out);
-	add_draft(&out, draft);
+		text_str(out, "\n");
+	mime_files(m, out);
 }

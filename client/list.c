@@ -3,6 +3,7 @@
  */
 #define _XOPEN_SOURCE 700
 
+#include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,18 +52,13 @@ message_row(void *owner, size_t i, bool current, int cols)
 static wint_t
 small(const char **s)
 {
-	mbstate_t state;
-	wchar_t wc;
+	unsigned long c;
 	size_t k;
 
-	memset(&state, 0, sizeof(state));
-	k = mbrtowc(&wc, *s, strlen(*s), &state);
-	if (k == 0 || k == (size_t)-1 || k == (size_t)-2) {
-		wc = (unsigned char)**s;
-		k = **s != '\0';
-	}
-	*s += k;
-	return towlower((wint_t)wc);
+	if ((k = utf8_next(*s, strlen(*s), &c)) == 0)
+		c = (unsigned char)**s;
+	*s += k > 0 ? k : **s != '\0';
+	return towlower((wint_t)c);
 }
 
 /* Does the text hold the word, whatever its case? */
@@ -85,21 +81,27 @@ holds(const char *s, const char *word)
 static void
 search(struct session *s)
 {
+	struct text word = { 0 };
 	size_t i, k;
 
-	for (k = 1; k <= s->n && s->word[0] != '\0'; k++) {
+	charset_decode(nl_langinfo(CODESET), s->word, strlen(s->word), &word);
+	text_string(&word);
+	for (i = k = 1; k <= s->n && word.n > 0; k++) {
 		i = (s->cur + k) % s->n;
 		if (!s->msg[i].known)
 			top_fields(s, i);
-		if (holds(s->msg[i].field[FROM], s->word) ||
-		    holds(s->msg[i].field[SUBJECT], s->word)) {
-			if (i <= s->cur)
-				say(&s->screen, "Search went on at the top.");
-			s->cur = i;
-			return;
-		}
+		if (holds(s->msg[i].field[FROM], word.s) ||
+		    holds(s->msg[i].field[SUBJECT], word.s))
+			break;
 	}
-	say(&s->screen, "Not found: %s", s->word);
+	if (k > s->n || word.n == 0)
+		say(&s->screen, "Not found: %s", word.s);
+	else {
+		if (i <= s->cur)
+			say(&s->screen, "Search went on at the top.");
+		s->cur = i;
+	}
+	text_free(&word);
 }
 
 static void

@@ -89,22 +89,20 @@ enter(struct session *s)
 	}
 }
 
-/* Keep one field of a message, decoded, in the locale's charset. */
+/* Keep one field of a message, decoded. */
 static void
 set_field(struct message *m, int f, const char *value)
 {
-	struct text utf8 = { 0 }, own = { 0 };
+	struct text t = { 0 };
 
 	if (f == FROM)
-		address_sender(value, &utf8);
+		address_sender(value, &t);
 	else
-		field_decode(value, &utf8);
-	charset_encode(utf8.s, utf8.n, &own);
-	text_add(&own, "", 1);
+		field_decode(value, &t);
 	free(m->field[f]);
-	m->field[f] = must(strndup(text_blanks(own.s), fields[f].most));
-	text_free(&utf8);
-	text_free(&own);
+	m->field[f] = must(strndup(text_blanks(text_string(&t)),
+	    fields[f].most));
+	text_free(&t);
 }
 
 /* The line of a listing that tells of message *i; NULL if it makes no sense. */

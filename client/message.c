@@ -16,7 +16,7 @@
 struct reading {
 	struct text mail;		/* as it came */
 	struct mime mime;
-	struct text brief, text;	/* to be read, in locale's charset */
+	struct text brief, text;	/* to be read */
 	struct text header;		/* as it came, and an empty line */
 	enum shown { READ_TEXT, READ_HEADER, READ_RAW } mode;
 	struct view view;
@@ -52,26 +52,14 @@ help_card(struct session *s, bool board)
 	text_free(&t);
 }
 
-/* Append UTF-8 in the charset of the locale. */
-static void
-add_shown(struct text *utf8, struct text *out)
-{
-	charset_encode(utf8->s, utf8->n, out);
-	text_free(utf8);
-}
-
 static void
 open_reading(struct reading *r)
 {
-	struct text utf8 = { 0 };
-
 	mime_open(&r->mime, r->mail.s, r->mail.n);
-	mime_brief(r->mail.s, r->mail.n, &utf8);
-	mime_files(&r->mime, &utf8);
-	text_add(&utf8, "\n", 1);
-	add_shown(&utf8, &r->brief);
-	mime_text(&r->mime, &utf8);
-	add_shown(&utf8, &r->text);
+	mime_brief(r->mail.s, r->mail.n, &r->brief);
+	mime_files(&r->mime, &r->brief);
+	text_str(&r->brief, "\n");
+	mime_text(&r->mime, &r->text);
 	text_add(&r->header, r->mail.s, mail_head(r->mail.s, r->mail.n));
 	text_add(&r->header, "\n", 1);
 }

@@ -45,16 +45,12 @@ enum {
  *			no name, or one that libc does not know, as UTF-8 if
  *			they are valid, else as windows-1252. musl's iconv(3)
  *			knows fewer charsets than glibc's: the same holds there
- * charset_encode()	append n octets of UTF-8 in the charset of the locale;
- *			false where that lacks one of the characters: it is
- *			then spelt <U+XXXX>
  */
 size_t	utf8_next(const char *s, size_t n, unsigned long *c);
 bool	utf8_valid(const char *s, size_t n);
 void	utf8_add(struct text *, unsigned long c);
 void	charset_decode(const char *charset, const char *s, size_t n,
 	    struct text *);
-bool	charset_encode(const char *s, size_t n, struct text *);
 
 /*
  * date.c
@@ -182,8 +178,8 @@ void	mime_decode(const struct mime *, const struct mime_part *,
 
 /*
  * draft.c. A draft is a header, an empty line and a text, as a person edits
- * it: nothing is encoded, in the locale's charset, or in UTF-8 where that
- * charset lacks a character.
+ * it: nothing is encoded. It is made in UTF-8, and read in the locale's charset
+ * if it is not valid UTF-8.
  *
  * draft_reply()	a draft that answers a message: To from Reply-To or
  *			From, In-Reply-To, References, the text quoted

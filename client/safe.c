@@ -11,6 +11,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
+#include "mime.h"
 #include "safe.h"
 #include "term.h"
 
@@ -24,11 +25,8 @@ enum {
 /* Characters that show nothing and could mislead: writing directions, joiners
  * and the like. */
 static bool
-unseen(wchar_t wc)
+unseen(unsigned long c)
 {
-	long c;
-
-	c = (long)wc;
 	return c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
 	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
 	    c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
@@ -39,7 +37,8 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 {
 	mbstate_t state;
 	wchar_t wc;
-	size_t k;
+	unsigned long code;
+	size_t k, own;
 	unsigned char c;
 	int w;
 
@@ -63,23 +62,24 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 		*width = 2;
 		return 1;
 	}
-	memset(&state, 0, sizeof(state));
-	k = mbrtowc(&wc, s, n, &state);
-	if (k != 0 && k < GLYPH && iswprint((wint_t)wc) && !unseen(wc) &&
-	    (w = wcwidth(wc)) >= 0) {
-		*marks = w == 0 ? *marks + 1 : 0;
-		if (*marks <= MARKS) {
-			memcpy(out, s, k);
-			out[k] = '\0';
-			*width = w;
-			return k;
-		}
-	}
-	if (k == 0 || k >= GLYPH) {
+	if ((k = utf8_next(s, n, &code)) == 0) {
 		k = 1;
 		snprintf(out, GLYPH, "\\x%02X", c);
-	} else
-		snprintf(out, GLYPH, "<U+%04lX>", (unsigned long)wc);
+	} else {
+		wc = (wchar_t)code;
+		memset(&state, 0, sizeof(state));
+		own = wcrtomb(out, wc, &state);
+		if (own < GLYPH && iswprint((wint_t)wc) && !unseen(code) &&
+		    (w = wcwidth(wc)) >= 0) {
+			*marks = w == 0 ? *marks + 1 : 0;
+			if (*marks <= MARKS) {
+				out[own] = '\0';
+				*width = w;
+				return k;
+			}
+		}
+		snprintf(out, GLYPH, "<U+%04lX>", code);
+	}
 	*width = (int)strlen(out);
 	return k;
 }

@@ -16,8 +16,9 @@ enum {
 };
 
 /*
- * glyph()		the first character of n > 0 octets as it is shown from
- *			column col on: its form, and its width in columns.
+ * glyph()		the first character of n > 0 octets of UTF-8 as it is shown
+ *			from column col on: its form in the charset of the
+ *			locale, spelt out if that lacks it, and its width.
  *			*marks counts accents in a row. The octets it took
  * error()		one safe line on stderr, after the terminal was given
  *			back

@@ -26,16 +26,15 @@ enum {
 static void
 safe_name(const char *utf8, char name[NAME])
 {
-	struct text own = { 0 };
 	char form[GLYPH];
-	size_t i, k, n;
+	size_t i, k, len, n;
 	int marks, width;
 
-	charset_encode(utf8, strlen(utf8), &own);
+	len = strlen(utf8);
 	marks = 0;
-	for (i = n = 0; i < own.n && n + GLYPH < NAME; i += k) {
-		k = glyph(own.s + i, own.n - i, 0, &marks, form, &width);
-		if (strlen(form) != k || memcmp(form, own.s + i, k) != 0 ||
+	for (i = n = 0; i < len && n + GLYPH < NAME; i += k) {
+		k = glyph(utf8 + i, len - i, 0, &marks, form, &width);
+		if (strlen(form) != k || memcmp(form, utf8 + i, k) != 0 ||
 		    strchr("/\\", *form) != NULL ||
 		    (n == 0 && strchr(".-~ ", *form) != NULL)) {
 			form[0] = '_';
@@ -45,7 +44,6 @@ safe_name(const char *utf8, char name[NAME])
 		n += strlen(form);
 	}
 	name[n] = '\0';
-	text_free(&own);
 }
 
 /* Open the path for writing; -1 with errno, 0 if the user would not. */

@@ -124,6 +124,17 @@ case 'three languages: no encoding is seen' => sub {
 	ended(0);
 } if $locale;
 
+case 'characters that the locale lacks are spelt' => sub {
+	$pop->fill($three[0]);
+	started(LC_ALL => 'C');
+	shows(qr/^> N +1 .* J<U\+00FC>rgen +Gr<U\+00FC><U\+00DF>e aus K</m,
+	    'in the list');
+	keys_in('Enter');
+	shows(qr/^Das kostet 12 <U\+20AC>\.$/m, 'in the text');
+	keys_in('q', 'x');
+	ended(0);
+};
+
 SKIP: {
 	my $alpine = Service::find('alpine');
 	skip 'alpine is not installed', 1 if !$alpine || !$locale;

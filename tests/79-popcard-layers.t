@@ -18,9 +18,9 @@ plan skip_all => 'nm is not installed' if !Service::find('nm');
 my @layers = (
     [qw(term)],			# the terminal
     [qw(text)],			# growing texts
+    [qw(charset date body)],	# the formats of mail
     [qw(safe)],			# text made safe for the terminal
     [qw(view dial mail)],	# cards; the connection; header fields
-    [qw(charset date body)],	# the formats of mail
     [qw(field entity)],
     [qw(address html)],
     [qw(mime)],

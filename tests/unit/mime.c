@@ -231,20 +231,6 @@ html(void)
 	is_page("a<!--", "a\n", "a comment without an end");
 }
 
-/* To the charset of the locale: this program's is "C", with ASCII alone. */
-static void
-locale(void)
-{
-	struct text t = { 0 };
-
-	ok(charset_encode("a\n", 2, &t), "ASCII fits in every locale");
-	is_made(&t, "a\n", "as it is");
-	ok(!charset_encode("a\303\274\360\237\230\200\351z", 9, &t),
-	    "other characters do not");
-	is_made(&t, "a<U+00FC><U+1F600>\351z",
-	    "they are spelt; what is no character stays");
-}
-
 static void
 is_date(const char *value, long long want)
 {
@@ -521,7 +507,6 @@ main(void)
 	bodies();
 	flowed();
 	html();
-	locale();
 	dates();
 	drafts();
 	answers();
