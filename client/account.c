@@ -14,7 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "account.h"
+#include "popcard.h"
 
 /* One %XX or plain octet at *s; -1 for a malformed or a control octet. */
 static int

@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "mail.h"
 #include "mime.h"
 
 /* One address of a list: name and comment still encoded, each with a '\0'. */

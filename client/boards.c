@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cards.h"
+#include "popcard.h"
 
 enum {
 	MAX_BOARDS = 10000

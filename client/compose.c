@@ -17,10 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "compose.h"
-#include "mail.h"
-#include "mime.h"
-#include "safe.h"
+#include "popcard.h"
 
 static const char draft_name[] = "draft.XXXXXX";
 

@@ -20,9 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dial.h"
-#include "term.h"
-#include "text.h"
+#include "popcard.h"
 
 enum {
 	HELPER_END = 100,	/* times 10 ms for a helper to end by itself */

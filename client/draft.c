@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "mail.h"
 #include "mime.h"
 
 enum {

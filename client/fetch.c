@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maildrop.h"
+#include "popcard.h"
 
 const char *
 human(size_t n, char buf[8])

@@ -11,9 +11,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
-#include "cards.h"
-#include "compose.h"
-#include "mime.h"
+#include "popcard.h"
 
 enum {
 	FIXED = 24,		/* columns of a row for all but the next two */

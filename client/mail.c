@@ -1,14 +1,12 @@
 /*
- * Header fields, and a file read whole.
+ * Where a header ends, and its fields.
  */
 #define _XOPEN_SOURCE 700
 
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-#include "mail.h"
+#include "mime.h"
 
 size_t
 mail_head(const char *s, size_t n)
@@ -69,20 +67,4 @@ mail_8bit(const char *s, size_t n)
 		if ((unsigned char)*s > 0x7f)
 			return true;
 	return false;
-}
-
-bool
-read_all(int fd, struct text *t)
-{
-	char buf[8192];
-	ssize_t n;
-
-	while ((n = read(fd, buf, sizeof(buf))) != 0) {
-		if (n == -1 && errno != EINTR)
-			return false;
-		if (n > 0)
-			text_add(t, buf, (size_t)n);
-	}
-	errno = EFBIG;
-	return !t->cut;
 }

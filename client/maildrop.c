@@ -12,10 +12,7 @@
 #include <strings.h>
 #include <sysexits.h>
 
-#include "mail.h"
-#include "maildrop.h"
-#include "mime.h"
-#include "safe.h"
+#include "popcard.h"
 
 enum {
 	MAX_MESSAGES = 99999	/* in a list: its numbers have five columns,

@@ -6,11 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cards.h"
-#include "compose.h"
-#include "mail.h"
-#include "mime.h"
-#include "save.h"
+#include "popcard.h"
 
 /* A message that is read, and what is shown of it. */
 struct reading {

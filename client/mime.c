@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "mail.h"
 #include "mime.h"
 
 enum {

@@ -10,6 +10,7 @@
  * body.c	base64, quoted-printable, format=flowed
  * date.c	dates of header fields
  * charset.c	charsets, to and from UTF-8
+ * mail.c	where a header ends, and its fields
  * text.c	growing texts
  *
  * All text that comes out of here is UTF-8. Octets that no charset explains
@@ -26,13 +27,60 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "text.h"
+#define PRINTF(m, n)	__attribute__((__format__(__printf__, m, n)))
+
+enum {
+	TEXT_MAX = 64 << 20	/* octets of one text; more is cut */
+};
+
+/* A growing piece of text, not terminated; all zero is an empty one. */
+struct text {
+	char *s;
+	size_t n, room;
+	bool cut;		/* it reached TEXT_MAX, the rest is lost */
+};
+
+/*
+ * text.c
+ *
+ * must()		the pointer, or the end of the program where it is NULL;
+ *			in term.c, which gives the terminal back
+ * text_add()		append n octets; the memory comes from must()
+ * text_str()		append a string without its '\0'
+ * text_string()	the text as a string, until something is added to it
+ * text_free()		release the memory; the text is empty again
+ * text_blanks()	past the blanks and tabs, any number, at s
+ * text_number()	a decimal number up to max at *s, followed by a blank
+ *			or the end of the string; moves *s past both
+ * read_all()		what is left of a file; false with errno
+ */
+void	*must(void *);
+void	text_add(struct text *, const char *, size_t n);
+void	text_str(struct text *, const char *);
+char	*text_string(struct text *);
+void	text_free(struct text *);
+const char *text_blanks(const char *s);
+bool	text_number(const char **s, unsigned long max, unsigned long *);
+bool	read_all(int fd, struct text *);
 
 enum {
 	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are text */
 	MIME_PARTS = 1000,	/* of a message; the rest is left out */
 	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
 };
+
+/*
+ * mail.c
+ *
+ * mail_head()		where the header of a message ends: at its blank line,
+ *			or at a line that can be no header line
+ * mail_field()		the values of all fields of a name, unfolded, with
+ *			commas in between and '\0' after; false if there is none
+ * mail_8bit()		is there an octet that is not ASCII?
+ */
+size_t	mail_head(const char *, size_t);
+bool	mail_field(const char *, size_t, const char *name, struct text *);
+bool	mail_8bit(const char *, size_t);
 
 /*
  * charset.c

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pop.h"
+#include "popcard.h"
 
 enum {
 	TRIES = 3		/* logins while the maildrop is in use: the

@@ -14,11 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "account.h"
-#include "cards.h"
-#include "compose.h"
-#include "safe.h"
-#include "submit.h"
+#include "popcard.h"
 
 #define POPCARD_VERSION	"2.0"
 

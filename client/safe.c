@@ -11,9 +11,7 @@
 #include <wchar.h>
 #include <wctype.h>
 
-#include "mime.h"
-#include "safe.h"
-#include "term.h"
+#include "popcard.h"
 
 enum {
 	TAB_STOP = 8,

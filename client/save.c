@@ -12,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "safe.h"
-#include "save.h"
+#include "popcard.h"
 
 enum {
 	NAME = 128		/* octets of a name that is offered */

@@ -12,10 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "account.h"
-#include "mail.h"
-#include "safe.h"
-#include "submit.h"
+#include "popcard.h"
 
 /*
  * The bare addresses of an address list (RFC 5322 3.4), each followed by '\0':

@@ -14,10 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "term.h"
+#include "popcard.h"
 
 enum {
 	ESC_WAIT = 50		/* ms in which the rest of a key's sequence
@@ -433,4 +434,17 @@ term_last_words(const char *s)
 {
 	t.words[0] = '\0';
 	snprintf(t.words, sizeof(t.words), "%s", s);
+}
+
+void *
+must(void *p)
+{
+	static const char no_memory[] = "popcard: no memory left\n";
+
+	if (p == NULL) {
+		term_stop();
+		term_write(STDERR_FILENO, no_memory, sizeof(no_memory) - 1);
+		exit(EX_OSERR);
+	}
+	return p;
 }

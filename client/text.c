@@ -4,26 +4,12 @@
 #define _XOPEN_SOURCE 700
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
-#include "term.h"
-#include "text.h"
-
-void *
-must(void *p)
-{
-	static const char no_memory[] = "popcard: no memory left\n";
-
-	if (p == NULL) {
-		term_stop();
-		term_write(STDERR_FILENO, no_memory, sizeof(no_memory) - 1);
-		exit(EX_OSERR);
-	}
-	return p;
-}
+#include "mime.h"
 
 void
 text_add(struct text *t, const char *s, size_t n)
@@ -89,4 +75,20 @@ text_number(const char **s, unsigned long max, unsigned long *out)
 	*s = text_blanks(q);
 	*out = n;
 	return true;
+}
+
+bool
+read_all(int fd, struct text *t)
+{
+	char buf[8192];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) != 0) {
+		if (n == -1 && errno != EINTR)
+			return false;
+		if (n > 0)
+			text_add(t, buf, (size_t)n);
+	}
+	errno = EFBIG;
+	return !t->cut;
 }

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "safe.h"
-#include "view.h"
+#include "popcard.h"
 
 enum {
 	ANCHOR = 64,		/* every so many rows of a text have their

@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/mail.h"
 #include "client/mime.h"
 
 static void

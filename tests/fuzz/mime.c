@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/mail.h"
 #include "client/mime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

@@ -2,7 +2,6 @@
  * The formats of mail in the client: header fields, charsets, bodies, HTML,
  * dates, drafts, and messages made to take all time and memory.
  */
-#include "client/mail.h"
 #include "client/mime.h"
 #include "tap.h"
 
