@@ -71,14 +71,14 @@ CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
 	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
 	  client/submit.c client/account.c client/pop.c client/dial.c \
 	  client/view.c client/safe.c \
-	  $(CARD_MIME) client/mail.c client/text.c client/term.c
-CARD_MIME = client/draft.c client/mime.c client/html.c client/entity.c \
-	  client/address.c client/field.c client/body.c client/date.c \
+	  $(CARD_MIME) client/text.c client/term.c
+CARD_MIME = client/draft.c client/mime.c client/html.c client/address.c \
+	  client/field.c client/body.c client/date.c \
 	  client/charset.c
 CARDHDR	= client/*.h
 CARDOBJ	= $(CARD:.c=.o)
 CARD_UNITS = mime
-CARD_UNDER = $(CARD_MIME) client/mail.c client/text.c client/term.c
+CARD_UNDER = $(CARD_MIME) client/text.c client/term.c
 
 all: popper client/popcard
 

@@ -8,36 +8,33 @@
 
 #include "mime.h"
 
-/* One address of a list: name and comment still encoded, each with a '\0'. */
+/* One address of a list: its name, or else a comment, is still encoded. */
 struct address {
 	struct text name, comment, addr;
 };
 
+/* Without blanks at its ends, and as a string. */
 static void
-free_address(struct address *a)
+trim(struct text *t)
 {
-	text_free(&a->name);
-	text_free(&a->comment);
-	text_free(&a->addr);
-}
+	size_t n;
 
-/* Without blanks at the end, and with a '\0'. */
-static void
-end_string(struct text *t)
-{
 	while (t->n > 0 && t->s[t->n - 1] == ' ')
 		t->n--;
-	text_string(t);
+	n = strspn(text_string(t), " ");
+	t->n -= n;
+	memmove(t->s, t->s + n, t->n + 1);
 }
 
-/* Read the address at s, up to its comma; returns what follows. */
+/* Read the address at s, up to its comma; returns what follows. Name and
+ * address are strings then. */
 static const char *
 read_address(const char *s, struct address *a)
 {
 	const char *from;
 	bool angle;
 
-	memset(a, 0, sizeof(*a));
+	a->name.n = a->comment.n = a->addr.n = 0;
 	s = text_blanks(s);
 	for (angle = false; *s != '\0' && *s != ',' && *s != ';';) {
 		from = s;
@@ -59,102 +56,106 @@ read_address(const char *s, struct address *a)
 	}
 	if (!angle)		/* the name is the address */
 		a->name.n = 0;
-	end_string(&a->name);
-	end_string(&a->comment);
-	end_string(&a->addr);
+	trim(&a->name);
+	if (a->name.n == 0) {
+		text_add(&a->name, a->comment.s, a->comment.n);
+		trim(&a->name);
+	}
+	trim(&a->addr);
 	return *s == '\0' ? s : s + 1;
 }
 
-/* Append the name of an address, decoded; false where it has none. */
-static bool
-address_name(const struct address *a, struct text *out)
+static void
+free_address(struct address *a)
 {
-	const char *name;
-	size_t i, was;
-
-	name = a->name.s[0] != '\0' ? a->name.s : a->comment.s;
-	was = out->n;
-	field_decode(name, out);
-	for (i = was; i < out->n && out->s[i] == ' '; i++)
-		;
-	return i < out->n;
+	text_free(&a->name);
+	text_free(&a->comment);
+	text_free(&a->addr);
 }
 
-/* Append a name, in quotes where it is more than words. */
+/* Append a name, in quotes if it is more than words, or encoded. */
 static void
-add_quoted(const struct text *name, struct text *out)
+add_name(const char *s, size_t n, bool wire, struct text *out)
 {
 	size_t i;
-	bool plain;
 
-	for (i = 0, plain = true; i < name->n; i++)
-		plain = plain && (isalnum((unsigned char)name->s[i]) ||
-		    (unsigned char)name->s[i] > 0x7f ||
-		    strchr(" !#$%&'*+-/=?^_`{|}~", name->s[i]) != NULL);
-	if (plain) {
-		text_add(out, name->s, name->n);
+	if (wire && mail_8bit(s, n)) {
+		field_encode(s, n, out);
 		return;
 	}
-	text_add(out, "\"", 1);
-	for (i = 0; i < name->n; i++) {
-		if (name->s[i] == '"' || name->s[i] == '\\')
-			text_add(out, "\\", 1);
-		text_add(out, name->s + i, 1);
+	for (i = 0; i < n && (isalnum((unsigned char)s[i]) || (s[i] & 0x80) ||
+	    memchr(" !#$%&'*+-/=?^_`{|}~", s[i], 20) != NULL); i++)
+		;
+	if (i == n) {
+		text_add(out, s, n);
+		return;
 	}
-	text_add(out, "\"", 1);
+	text_str(out, "\"");
+	for (i = 0; i < n; i++) {
+		text_str(out, s[i] == '"' || s[i] == '\\' ? "\\" : "");
+		text_add(out, s + i, 1);
+	}
+	text_str(out, "\"");
 }
 
-/* Append an address list, for a person or for the wire. */
-static void
-add_list(const char *value, bool wire, struct text *out)
+void
+address_list(const char *value, bool wire, struct text *out)
 {
-	struct address a;
-	struct text name;
+	struct address a = { 0 };
+	struct text name = { 0 };
 	const char *s;
 	bool first;
 
-	for (s = value, first = true; *s != '\0'; free_address(&a)) {
-		memset(&name, 0, sizeof(name));
+	for (s = value, first = true; *s != '\0';) {
 		s = read_address(s, &a);
-		if (a.addr.s[0] == '\0')
+		if (a.addr.n == 0)
 			continue;
 		text_str(out, first ? "" : wire ? ",\n " : ", ");
 		first = false;
-		if (address_name(&a, &name)) {
-			if (wire && mail_8bit(name.s, name.n))
-				field_encode(name.s, name.n, out);
-			else
-				add_quoted(&name, out);
+		name.n = 0;
+		field_decode(a.name.s, &name);
+		if (*text_blanks(text_string(&name)) != '\0') {
+			add_name(name.s, name.n, wire, out);
 			text_str(out, " <");
-			field_plain(a.addr.s, a.addr.n, out);
+			field_plain("", a.addr.s, a.addr.n, out);
 			text_str(out, ">");
 		} else
-			field_plain(a.addr.s, a.addr.n, out);
-		text_free(&name);
+			field_plain("", a.addr.s, a.addr.n, out);
 	}
 	if (first)		/* such as an empty group */
 		field_decode(value, out);
-}
-
-void
-address_decode(const char *value, struct text *out)
-{
-	add_list(value, false, out);
-}
-
-void
-address_encode(const char *value, struct text *out)
-{
-	add_list(value, true, out);
+	text_free(&name);
+	free_address(&a);
 }
 
 void
 address_sender(const char *value, struct text *out)
 {
-	struct address a;
+	struct address a = { 0 };
+	size_t was;
 
 	read_address(value, &a);
-	if (!address_name(&a, out))
-		field_plain(a.addr.s, a.addr.n, out);
+	was = out->n;
+	field_decode(a.name.s, out);
+	if (*text_blanks(text_string(out) + was) == '\0') {
+		out->n = was;
+		field_plain("", a.addr.s, a.addr.n, out);
+	}
+	free_address(&a);
+}
+
+void
+address_bare(const char *value, struct text *out)
+{
+	struct address a = { 0 };
+	const char *s, *colon;
+
+	for (s = value; *s != '\0';) {
+		s = read_address(s, &a);
+		colon = *a.addr.s == '@' ? strrchr(a.addr.s, ':') : NULL;
+		if (a.addr.n > 0)	/* without a route: RFC 5322 4.4 */
+			text_printf(out, "%s%c", colon != NULL ? colon + 1 :
+			    a.addr.s, '\0');
+	}
 	free_address(&a);
 }

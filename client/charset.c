@@ -1,6 +1,6 @@
 /*
- * Charsets to UTF-8: those of most Western mail by tables, so that
- * they are read with any libc, and all others by iconv(3).
+ * Charsets to UTF-8: those of most Western mail by tables, so that they are
+ * read with any libc, and all others by iconv(3).
  */
 #define _XOPEN_SOURCE 700
 
@@ -28,22 +28,21 @@ static const unsigned short latin9[][2] = { { 0xa4, 0x20ac }, { 0xa6, 0x160 },
     { 0xa8, 0x161 }, { 0xb4, 0x17d }, { 0xb8, 0x17e }, { 0xbc, 0x152 },
     { 0xbd, 0x153 }, { 0xbe, 0x178 } };
 
+/* What a name means in mail: a table, or a larger charset, by libc. */
 enum kind { GUESS, UTF8, LATIN1, LATIN9, OTHER };
 
 static const struct {
 	const char *name;
 	enum kind kind;
-} known[] = { { "", GUESS }, { "us-ascii", GUESS }, { "ascii", GUESS },
-    { "unknown-8bit", GUESS }, { "utf-8", UTF8 }, { "utf8", UTF8 },
-    { "iso-8859-1", LATIN1 }, { "iso8859-1", LATIN1 }, { "latin1", LATIN1 },
-    { "windows-1252", LATIN1 }, { "cp1252", LATIN1 },
-    { "iso-8859-15", LATIN9 }, { "iso8859-15", LATIN9 } };
-
-/* Names that stand for more in mail than they promise, and what is meant. */
-static const char *const meant[][2] = { { "gb2312", "gb18030" },
-    { "gbk", "gb18030" }, { "ks_c_5601-1987", "cp949" },
-    { "euc-kr", "cp949" }, { "shift_jis", "cp932" }, { "x-sjis", "cp932" },
-    { "iso-8859-8-i", "iso-8859-8" }, { "iso-8859-9", "windows-1254" } };
+	const char *meant;
+} known[] = { { "", GUESS, NULL }, { "us-ascii", GUESS, NULL },
+    { "unknown-8bit", GUESS, NULL }, { "utf-8", UTF8, NULL },
+    { "iso-8859-1", LATIN1, NULL }, { "windows-1252", LATIN1, NULL },
+    { "iso-8859-15", LATIN9, NULL }, { "gb2312", OTHER, "gb18030" },
+    { "gbk", OTHER, "gb18030" }, { "ks_c_5601-1987", OTHER, "cp949" },
+    { "euc-kr", OTHER, "cp949" }, { "shift_jis", OTHER, "cp932" },
+    { "x-sjis", OTHER, "cp932" }, { "iso-8859-8-i", OTHER, "iso-8859-8" },
+    { "iso-8859-9", OTHER, "windows-1254" } };
 
 size_t
 utf8_next(const char *s, size_t n, unsigned long *c)
@@ -52,6 +51,8 @@ utf8_next(const char *s, size_t n, unsigned long *c)
 	const unsigned char *p = (const unsigned char *)s;
 	size_t i, len;
 
+	if (n == 0)
+		return 0;
 	len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 :
 	    *p < 0xf5 ? 4 : 0;
 	if (len == 0 || len > n)
@@ -109,14 +110,18 @@ add_octet(unsigned char o, enum kind kind, struct text *out)
 		utf8_add(out, c);
 }
 
-/* By iconv; an octet that it refuses is passed on, and the next one tried. */
-static void
-convert(iconv_t cd, const char *s, size_t n, struct text *out)
+/* Convert by libc; false if it does not know the charset. An octet that it
+ * refuses is passed on, and the next one tried. */
+static bool
+convert(const char *charset, const char *s, size_t n, struct text *out)
 {
 	char buf[4096], *in, *to;
 	size_t r, room;
+	iconv_t cd;
 	bool end;
 
+	if ((cd = iconv_open("UTF-8", charset)) == (iconv_t)-1)
+		return false;
 	in = (char *)s;
 	for (end = false; !end;) {
 		end = n == 0;	/* the last call is for what cd holds back */
@@ -129,49 +134,30 @@ convert(iconv_t cd, const char *s, size_t n, struct text *out)
 			n--;
 		}
 	}
-}
-
-/* Convert by libc; false where it does not know the charset. */
-static bool
-convert_from(const char *charset, const char *s, size_t n, struct text *out)
-{
-	iconv_t cd;
-
-	if ((cd = iconv_open("UTF-8", charset)) == (iconv_t)-1)
-		return false;
-	convert(cd, s, n, out);
 	iconv_close(cd);
 	return true;
-}
-
-/* Convert from a charset that mail names; libc sees no odd names. */
-static bool
-convert_named(const char *charset, const char *s, size_t n, struct text *out)
-{
-	size_t i;
-
-	if (charset[strspn(charset, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")] != '\0')
-		return false;
-	for (i = 0; i < sizeof(meant) / sizeof(meant[0]); i++)
-		if (strcasecmp(charset, meant[i][0]) == 0 &&
-		    convert_from(meant[i][1], s, n, out))
-			return true;
-	return convert_from(charset, s, n, out);
 }
 
 void
 charset_decode(const char *charset, const char *s, size_t n,
     struct text *out)
 {
+	const char *meant;
 	enum kind kind;
 	size_t i;
 
 	kind = OTHER;
+	meant = NULL;
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcasecmp(charset, known[i].name) == 0)
+		if (strcasecmp(charset, known[i].name) == 0) {
 			kind = known[i].kind;
-	if (kind == OTHER && convert_named(charset, s, n, out))
+			meant = known[i].meant;
+		}
+	/* libc sees no odd names, such as one with options of iconv(3) */
+	if (kind == OTHER && charset[strspn(charset, "-_.:0123456789"
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0' &&
+	    ((meant != NULL && convert(meant, s, n, out)) ||
+	    convert(charset, s, n, out)))
 		return;
 	if (kind == UTF8 || (kind != LATIN1 && kind != LATIN9 &&
 	    utf8_valid(s, n)))

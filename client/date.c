@@ -4,17 +4,11 @@
 #define _XOPEN_SOURCE 700
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "mime.h"
-
-/* Hours west of Greenwich; other names are as good as none: RFC 5322 4.3. */
-static const struct {
-	const char *name;
-	int west;
-} zones[] = { { "EDT", 4 }, { "EST", 5 }, { "CDT", 5 }, { "CST", 6 },
-    { "MDT", 6 }, { "MST", 7 }, { "PDT", 7 }, { "PST", 8 } };
 
 /* A copy without comments, and with blanks for commas. */
 static void
@@ -24,66 +18,40 @@ plain_date(const char *s, char *buf, size_t size)
 
 	for (depth = n = 0; *s != '\0' && n < size - 1; s++) {
 		depth += *s == '(';
-		if (depth == 0)
-			buf[n++] = *s;
-		else if (*s == ')' && --depth == 0)
-			buf[n++] = ' ';
-		if (n > 0 && buf[n - 1] == ',')
-			buf[n - 1] = ' ';
+		if (depth == 0 || (*s == ')' && --depth == 0))
+			buf[n++] = *s == ',' || *s == ')' ? ' ' : *s;
 	}
 	buf[n] = '\0';
 }
 
-/* A number of at most four digits in a range at *s, moved past it and what
- * follows it, blanks or a colon; -1 for anything else. */
+/* 0 to 11 by its English name, -1 for none. */
 static int
-date_number(const char **s, int least, int most)
-{
-	const char *p = *s;
-	int n;
-
-	for (n = 0; isdigit((unsigned char)*p) && p - *s < 4; p++)
-		n = n * 10 + (*p - '0');
-	if (p == *s || n < least || n > most)
-		return -1;
-	*s = text_blanks(*p == ':' ? p + 1 : p);
-	return n;
-}
-
-/* 0 to 11 by its English name at *s, -1 for none. */
-static int
-month_number(const char **s)
+month_number(const char *s)
 {
 	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	int i;
 
-	for (i = 0; i < 12; i++)
-		if (strncasecmp(*s, names + 3 * i, 3) == 0) {
-			*s += 3;
-			while (isalpha((unsigned char)**s) || **s == '.')
-				++*s;
-			*s = text_blanks(*s);
-			return i;
-		}
-	return -1;
+	for (i = 11; i >= 0 && strncasecmp(s, names + 3 * i, 3) != 0; i--)
+		;
+	return i;
 }
 
-/* The zone as seconds east of Greenwich. */
-static long
+/* The zone at s in minutes east of Greenwich; names other than those of North
+ * America are as good as none (RFC 5322 4.3). */
+static int
 zone_offset(const char *s)
 {
+	static const char names[] = "EDTESTCDTCSTMDTMSTPDTPST";
+	int hours, minutes;
 	size_t i;
-	long n;
 
-	if (*s == '+' || *s == '-') {
-		for (n = 0, i = 1; i < 5 && isdigit((unsigned char)s[i]); i++)
-			n = n * 10 + (s[i] - '0');
-		n = n / 100 * 3600 + n % 100 * 60;
-		return i < 5 ? 0 : *s == '-' ? -n : n;
-	}
-	for (i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
-		if (strncasecmp(s, zones[i].name, 3) == 0)
-			return zones[i].west * -3600L;
+	s = text_blanks(s);
+	if ((*s == '+' || *s == '-') &&
+	    sscanf(s + 1, "%2d%2d", &hours, &minutes) == 2)
+		return (*s == '-' ? -1 : 1) * (hours * 60 + minutes);
+	for (i = 0; i < 8; i++)
+		if (strncasecmp(s, names + 3 * i, 3) == 0)
+			return -60 * (4 + (int)(i + 1) / 2);
 	return 0;
 }
 
@@ -101,28 +69,31 @@ day_number(long year, long month, long day)
 bool
 date_parse(const char *value, time_t *out)
 {
-	char buf[128];
-	const char *s = buf;
-	int day, month, year, hour, minute, second;
+	char buf[128], name[16];
+	const char *s;
+	int day, month, year, hour, minute, second, end;
 	long long t;
 
 	plain_date(value, buf, sizeof(buf));
-	s = text_blanks(s);
+	s = text_blanks(buf);
 	while (isalpha((unsigned char)*s))	/* the day of the week */
 		s++;
-	s = text_blanks(s);
-	if ((day = date_number(&s, 1, 31)) == -1 ||
-	    (month = month_number(&s)) == -1 ||
-	    (year = date_number(&s, 0, 9999)) == -1 ||
-	    (hour = date_number(&s, 0, 23)) == -1 ||
-	    (minute = date_number(&s, 0, 59)) == -1)
+	if (sscanf(s, "%2d %15[A-Za-z.] %4d %2d:%2d%n", &day, name, &year,
+	    &hour, &minute, &end) != 5)
 		return false;
-	second = isdigit((unsigned char)*s) ? date_number(&s, 0, 60) : 0;
+	s += end;
+	second = 0;
+	if (sscanf(s, " : %2d%n", &second, &end) == 1)
+		s += end;
+	month = month_number(name);
+	if (day < 1 || day > 31 || month == -1 || year < 0 || hour < 0 ||
+	    hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
+		return false;
 	year += year < 50 ? 2000 : year < 1000 ? 1900 : 0;
 	t = day_number(year, month, day) * 86400LL + hour * 3600L +
-	    minute * 60 + second - zone_offset(s);
+	    (minute - zone_offset(s)) * 60L + second;
 	*out = (time_t)t;
-	return second != -1 && *out == t;
+	return *out == t;
 }
 
 void

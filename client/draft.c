@@ -60,7 +60,7 @@ flow_text(const char *s, size_t n, struct text *out)
 	size_t k, len, quote;
 
 	for (; n > 0; s += k, n -= k) {
-		k = body_line(s, n, &len);
+		k = text_line(s, n, &len);
 		for (quote = 0; quote < len && s[quote] == '>'; quote++)
 			;
 		if (quote > 0 && quote < len && s[quote] == ' ')
@@ -79,7 +79,7 @@ has_long_line(const char *s, size_t n)
 	size_t k, len;
 
 	for (; n > 0; s += k, n -= k) {
-		k = body_line(s, n, &len);
+		k = text_line(s, n, &len);
 		if (len > LINE_MOST)
 			return true;
 	}
@@ -162,7 +162,7 @@ add_field(const char *s, size_t n, struct text *out)
 		    (s[i] != ' ' && s[i] != '\t')))
 			text_add(&value, s + i, 1);
 	if (list)
-		address_encode(text_string(&value), out);
+		address_list(text_string(&value), true, out);
 	else
 		field_encode(value.s, value.n, out);
 	text_add(out, "\n", 1);
@@ -176,9 +176,9 @@ add_fields(const char *s, size_t n, struct text *out)
 	size_t i, k, len;
 
 	for (; n > 0; s += i, n -= i) {
-		i = body_line(s, n, &len);
+		i = text_line(s, n, &len);
 		for (; i < n && (s[i] == ' ' || s[i] == '\t'); i += k)
-			k = body_line(s + i, n - i, &len);
+			k = text_line(s + i, n - i, &len);
 		add_field(s, i, out);
 	}
 }
@@ -215,7 +215,7 @@ draft_finish(const char *draft, size_t n, time_t now, const char *id,
 	if (t.n == 0)
 		text_add(&t, n > 0 ? draft : "\n", n > 0 ? n : 1);
 	head = mail_head(t.s, t.n);
-	skip = head < t.n ? body_line(t.s + head, t.n - head, &len) : 0;
+	skip = head < t.n ? text_line(t.s + head, t.n - head, &len) : 0;
 	skip = skip > 0 && len == 0 ? skip : 0;		/* the empty line */
 	date_rfc5322(now, date);
 	add_fields(t.s, head, out);
@@ -310,7 +310,6 @@ add_thread(const struct mime *m, struct text *out)
 	add_ids("In-Reply-To:", id.s, out);
 	if (!mail_field(m->s, m->n, "References", &refs))
 		mail_field(m->s, m->n, "In-Reply-To", &refs);
-	refs.n--;		/* its '\0' */
 	text_str(&refs, " ");
 	text_str(&refs, id.s);
 	add_ids("References:", text_blanks(text_string(&refs)), out);
@@ -326,7 +325,7 @@ add_quote(const struct text *t, struct text *out)
 	size_t i, k, len, quote;
 
 	for (i = 0; i < t->n; i += k) {
-		k = body_line(t->s + i, t->n - i, &len);
+		k = text_line(t->s + i, t->n - i, &len);
 		if (len == 3 && memcmp(t->s + i, "-- ", 3) == 0)
 			break;
 		line.n = 0;
@@ -348,7 +347,7 @@ draft_reply(const struct mime *m, struct text *out)
 	if (!mail_field(m->s, m->n, "Reply-To", &value))
 		mail_field(m->s, m->n, "From", &value);
 	text_str(out, "To: ");
-	address_decode(value.s, out);
+	address_list(value.s, false, out);
 	text_str(out, "\n");
 	add_subject(m, "Re: ", out);
 	add_thread(m, out);

@@ -18,30 +18,56 @@ enum {
 	META = 1024		/* octets in which HTML names its charset */
 };
 
+static const char space[] = " \t\r\n\f";
+
+/* From 160 on, as ISO-8859-1 has them. */
+static const char latin1[] = "nbsp iexcl cent pound curren yen brvbar sect uml "
+    "copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para "
+    "middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute "
+    "Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave "
+    "Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash "
+    "Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde "
+    "auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml "
+    "eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute "
+    "ucirc uuml yacute thorn yuml ";
+
+static const struct {
+	const char *name;
+	unsigned short c;
+} entities[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' },
+    { "quot", '"' }, { "apos", '\'' }, { "euro", 0x20ac },
+    { "ndash", 0x2013 }, { "mdash", 0x2014 }, { "lsquo", 0x2018 },
+    { "rsquo", 0x2019 }, { "sbquo", 0x201a }, { "ldquo", 0x201c },
+    { "rdquo", 0x201d }, { "bdquo", 0x201e }, { "lsaquo", 0x2039 },
+    { "rsaquo", 0x203a }, { "hellip", 0x2026 }, { "bull", 0x2022 },
+    { "dagger", 0x2020 }, { "permil", 0x2030 }, { "trade", 0x2122 },
+    { "larr", 0x2190 }, { "uarr", 0x2191 }, { "rarr", 0x2192 },
+    { "darr", 0x2193 }, { "minus", 0x2212 }, { "ne", 0x2260 },
+    { "le", 0x2264 }, { "ge", 0x2265 }, { "check", 0x2713 },
+    { "OElig", 0x152 }, { "oelig", 0x153 }, { "Scaron", 0x160 },
+    { "scaron", 0x161 }, { "ensp", ' ' }, { "emsp", ' ' },
+    { "thinsp", ' ' }, { "zwnj", 0x200c }, { "zwj", 0x200d } };
+
 enum element { INLINE, LINE, PARAGRAPH, BREAK, RULE, ITEM, LIST, CELL,
 	QUOTE, PRE, LINK, IMAGE, HIDDEN };
 
 static const struct {
-	const char *name;
 	enum element element;
-} elements[] = { { "p", PARAGRAPH }, { "div", LINE }, { "br", BREAK },
-    { "a", LINK }, { "img", IMAGE }, { "td", CELL }, { "th", CELL },
-    { "tr", LINE }, { "table", LINE }, { "li", ITEM }, { "ul", LIST },
-    { "ol", LIST }, { "blockquote", QUOTE }, { "pre", PRE },
-    { "hr", RULE }, { "h1", PARAGRAPH }, { "h2", PARAGRAPH },
-    { "h3", PARAGRAPH }, { "h4", PARAGRAPH }, { "h5", PARAGRAPH },
-    { "h6", PARAGRAPH }, { "dl", PARAGRAPH }, { "dt", LINE }, { "dd", LINE },
-    { "body", LINE }, { "center", LINE }, { "form", LINE },
-    { "address", LINE }, { "section", LINE }, { "article", LINE },
-    { "header", LINE }, { "footer", LINE }, { "option", LINE },
-    { "script", HIDDEN }, { "style", HIDDEN }, { "title", HIDDEN },
-    { "template", HIDDEN } };
+	const char *names;
+} elements[] = { { PARAGRAPH, " p h1 h2 h3 h4 h5 h6 dl " },
+    { LINE, " div tr table dt dd body center form address section article "
+	"header footer option " },
+    { BREAK, " br " }, { LINK, " a " }, { IMAGE, " img " },
+    { CELL, " td th " }, { ITEM, " li " }, { LIST, " ul ol " },
+    { QUOTE, " blockquote " }, { PRE, " pre " }, { RULE, " hr " },
+    { HIDDEN, " script style title template " } };
 
 /* The text that is made, and where it stands. */
 struct page {
 	struct text *out, links;
 	size_t start;			/* of this page in out */
 	struct text href;		/* of the link that is open */
+	struct text one;		/* the character at hand */
 	size_t link;			/* where its text begins */
 	unsigned nlinks;
 	unsigned lines;			/* line ends due before more text */
@@ -53,36 +79,65 @@ struct page {
 
 /* A tag: its element, and the values of the attributes that matter. */
 struct tag {
+	char name[12];
 	enum element element;
 	bool closing;
-	char name[12];
-	const char *href, *alt;
-	size_t hrefn, altn;
+	struct text href, alt;
 };
 
-/* Append an attribute's value, its entities decoded. */
-static void
-add_value(const char *s, size_t n, struct text *out)
+static unsigned long
+named_entity(const char *name, size_t n)
 {
-	size_t k;
+	const char *s;
+	unsigned long c;
+	size_t i;
 
-	for (; n > 0; s += k, n -= k) {
-		k = *s == '&' ? html_entity(s, n, out) : 0;
-		if (k == 0) {
-			k = 1;
-			text_add(out, s, 1);
-		}
-	}
+	for (i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
+		if (strncmp(entities[i].name, name, n) == 0 &&
+		    entities[i].name[n] == '\0')
+			return entities[i].c;
+	for (s = latin1, c = 160; *s != '\0'; s += strcspn(s, " ") + 1, c++)
+		if (strncmp(s, name, n) == 0 && s[n] == ' ')
+			return c;
+	return 0;
 }
 
-/* The marks of a line in quotes. */
+/* Append the character of the entity at s, an "&"; its octets, 0 if it is
+ * none. */
+static size_t
+add_entity(const char *s, struct text *out)
+{
+	unsigned long c;
+	size_t n;
+	char *end, o;
+	int base;
+
+	if (s[1] == '#') {
+		base = s[2] == 'x' || s[2] == 'X' ? 16 : 10;
+		n = base == 16 ? 3 : 2;
+		if (hex_digit(s[n]) == -1 || hex_digit(s[n]) >= base)
+			return 0;
+		c = strtoul(s + n, &end, base);
+		n = (size_t)(end - s) + (*end == ';');
+	} else {
+		n = strcspn(s + 1, ";&< ");
+		if (s[n + 1] != ';' || (c = named_entity(s + 1, n)) == 0)
+			return 0;
+		n += 2;
+	}
+	o = (char)c;
+	if (c >= 0x80 && c < 0xa0)	/* numbers of windows-1252 */
+		charset_decode("windows-1252", &o, 1, out);
+	else
+		utf8_add(out, c == 0 || c > 0x10ffff ||
+		    (c >= 0xd800 && c < 0xe000) ? 0xfffd : c);
+	return n;
+}
+
 static void
 put_marks(struct page *p, unsigned depth)
 {
-	unsigned i;
-
-	for (i = 0; i < depth && i < NEST; i++)
-		text_str(p->out, ">");
+	text_add(p->out, ">>>>>>>>", depth < NEST ? depth : NEST);
 }
 
 /* Append text to the page, after the line ends or the blank that are due. */
@@ -123,47 +178,31 @@ break_line(struct page *p)
 	end_line(p, p->lines < (p->pre > 0 ? 3 : 2) ? p->lines + 1 : p->lines);
 }
 
-/* Characters that only control layout, or fill what a preview shows. */
-static bool
-is_filler(unsigned long c)
+/* Put the text at s, one character; its octets. */
+static size_t
+put_text(struct page *p, const char *s)
 {
-	return c == 0xad || c == 0x34f || (c >= 0x200b && c <= 0x200f) ||
-	    (c >= 0x2060 && c <= 0x2064) || c == 0xfeff;
-}
+	unsigned long c;
+	size_t k;
 
-/* The character of k octets at s; c is its number. */
-static void
-put_character(struct page *p, const char *s, size_t k, unsigned long c)
-{
+	p->one.n = 0;
+	k = *s == '&' ? add_entity(s, &p->one) : 0;
+	if (k == 0) {
+		k = utf8_next(s, strnlen(s, 4), &c);
+		k = k == 0 ? 1 : k;
+		text_add(&p->one, s, k);
+	}
+	if (utf8_next(p->one.s, p->one.n, &c) == 0)
+		c = 0xfffd;
 	if (c == '\n' && p->pre > 0)
 		break_line(p);
 	else if (c == '\r' || c == '\n' || c == '\f' || (p->pre == 0 &&
 	    (c == ' ' || c == '\t' || c == 0xa0)))
 		p->blank = p->pre == 0;
-	else if (!is_filler(c))
-		emit(p, s, k);
-}
-
-/* Put the text at s, one character; its octets. */
-static size_t
-put_text(struct page *p, const char *s, size_t n)
-{
-	struct text t = { 0 };
-	unsigned long c;
-	size_t k;
-
-	if (*s == '&' && (k = html_entity(s, n, &t)) > 0) {
-		if (utf8_next(t.s, t.n, &c) == 0)
-			c = 0xfffd;
-		put_character(p, t.s, t.n, c);
-		text_free(&t);
-		return k;
-	}
-	if ((k = utf8_next(s, n, &c)) == 0) {
-		k = 1;
-		c = 0xfffd;
-	}
-	put_character(p, s, k, c);
+	/* some control only layout, or fill what a preview shows */
+	else if (c != 0xad && c != 0x34f && c != 0xfeff &&
+	    !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2060 && c <= 0x2064))
+		emit(p, p->one.s, p->one.n);
 	return k;
 }
 
@@ -186,19 +225,17 @@ begin_item(struct page *p)
 static bool
 link_shown(const struct page *p)
 {
-	const char *s, *href = p->href.s;
-	size_t n = p->out->n - p->link, k = p->href.n;
+	const char *s, *href;
+	size_t n;
 
-	if (n == 0)
-		return false;
-	for (s = p->out->s + p->link; n > 0 && strchr("\n> ", *s) != NULL; s++)
-		n--;
-	if (strncasecmp(href, "mailto:", 7) == 0) {
+	href = p->href.s;
+	if (strncasecmp(href, "mailto:", 7) == 0)
 		href += 7;
-		k -= 7;
-	}
-	return n > 0 && n <= k && memcmp(s, href, n) == 0 &&
-	    (n == k || (n + 1 == k && href[n] == '/'));
+	s = text_string(p->out) + p->link;
+	s += strspn(s, "\n> ");
+	n = strlen(s);
+	return n > 0 && strncmp(s, href, n) == 0 &&
+	    (href[n] == '\0' || strcmp(href + n, "/") == 0);
 }
 
 /* At the end of a link: a number by its text, and its address in the list. */
@@ -209,58 +246,42 @@ end_link(struct page *p)
 	    "mailto:" };
 	char number[24];
 	size_t i;
-	bool known;
 
-	text_string(&p->href);
-	for (i = 0, known = false; i < sizeof(schemes) / sizeof(schemes[0]);
-	    i++)
-		known = known || strncasecmp(p->href.s, schemes[i],
-		    strlen(schemes[i])) == 0;
-	if (known && p->nlinks < LINKS && !link_shown(p)) {
+	for (i = 0; i < 4 && strncasecmp(text_string(&p->href), schemes[i],
+	    strlen(schemes[i])) != 0; i++)
+		;
+	if (i < 4 && p->nlinks < LINKS && !link_shown(p)) {
 		snprintf(number, sizeof(number), "[%u]", ++p->nlinks);
 		p->blank = true;
 		emit(p, number, strlen(number));
-		text_str(&p->links, number);
-		text_str(&p->links, " ");
-		text_add(&p->links, p->href.s, p->href.n);
-		text_str(&p->links, "\n");
+		text_printf(&p->links, "%s %s\n", number, p->href.s);
 	}
 	p->href.n = 0;
 }
 
 static void
-link_tag(struct page *p, const struct tag *t)
+begin_link(struct page *p, const struct text *href)
 {
-	struct text href = { 0 };
 	size_t i;
 
-	end_link(p);
-	if (t->closing || t->href == NULL)
-		return;
-	add_value(t->href, t->hrefn, &href);
-	for (i = 0; i < href.n; i++)	/* one word in one line */
-		if ((unsigned char)href.s[i] > ' ')
-			text_add(&p->href, href.s + i, 1);
-	text_free(&href);
+	for (i = 0; i < href->n; i++)	/* one word in one line */
+		if ((unsigned char)href->s[i] > ' ')
+			text_add(&p->href, href->s + i, 1);
 	p->link = p->out->n;
 }
 
 static void
-image_tag(struct page *p, const struct tag *t)
+put_image(struct page *p, struct text *alt)
 {
-	struct text alt = { 0 };
-	size_t i;
+	const char *s;
 
-	if (t->alt != NULL)
-		add_value(t->alt, t->altn, &alt);
-	for (i = 0; i < alt.n && isspace((unsigned char)alt.s[i]); i++)
-		;
-	if (i < alt.n) {
-		emit(p, "[", 1);
-		field_plain(alt.s + i, alt.n - i, p->out);
-		text_str(p->out, "]");
-	}
-	text_free(&alt);
+	s = text_string(alt);
+	s += strspn(s, space);
+	if (*s == '\0')
+		return;
+	emit(p, "[", 1);
+	field_plain("", s, strlen(s), p->out);
+	text_str(p->out, "]");
 }
 
 /* A depth after a tag. */
@@ -274,7 +295,7 @@ nest(unsigned *depth, bool closing)
 }
 
 static void
-put_tag(struct page *p, const struct tag *t)
+put_tag(struct page *p, struct tag *t)
 {
 	switch (t->element) {
 	case LINE:
@@ -303,160 +324,136 @@ put_tag(struct page *p, const struct tag *t)
 		p->blank = true;
 		break;
 	case QUOTE:
-		end_line(p, 2);
-		nest(&p->quote, t->closing);
-		break;
 	case PRE:
 		end_line(p, 2);
-		nest(&p->pre, t->closing);
+		nest(t->element == PRE ? &p->pre : &p->quote, t->closing);
 		break;
 	case LINK:
-		link_tag(p, t);
+		end_link(p);
+		if (!t->closing)
+			begin_link(p, &t->href);
 		break;
 	case IMAGE:
-		image_tag(p, t);
+		put_image(p, &t->alt);
 		break;
 	default:
 		break;
 	}
 }
 
-/* The offset of a string, in any case but for its first octet, in n octets; n
- * where it is missing. */
-static size_t
-find_string(const char *s, size_t n, const char *what)
+/* Where a word begins in s, whatever its case; the end of s if nowhere. */
+static const char *
+find_word(const char *s, const char *word)
+{
+	while (*s != '\0' && strncasecmp(s, word, strlen(word)) != 0)
+		s++;
+	return s;
+}
+
+/* Read the attribute at s, and what separates it from the next; returns what
+ * follows. */
+static const char *
+read_attribute(const char *s, struct tag *t)
+{
+	struct text *value;
+	const char *end;
+	size_t k, n;
+
+	n = strcspn(s, " \t\r\n\f=/>");
+	value = n == 4 && strncasecmp(s, "href", n) == 0 ? &t->href :
+	    n == 3 && strncasecmp(s, "alt", n) == 0 ? &t->alt : NULL;
+	s += n;
+	s += strspn(s, space);
+	if (*s == '=') {
+		s++;
+		s += strspn(s, space);
+		if (*s == '"' || *s == '\'') {
+			end = strchr(s + 1, *s);
+			end = end == NULL ? s + strlen(s) : end;
+			s++;
+		} else
+			end = s + strcspn(s, " \t\r\n\f>");
+		while (value != NULL && s < end) {
+			k = *s == '&' ? add_entity(s, value) : 0;
+			text_add(value, s, k == 0);
+			s += k == 0 ? 1 : k;
+		}
+		s = *end == '"' || *end == '\'' ? end + 1 : end;
+	}
+	return s + strspn(s, " \t\r\n\f/");
+}
+
+/* Put the markup at s, a "<"; returns what follows, s if it is text. */
+static const char *
+put_markup(struct page *p, const char *s)
+{
+	struct tag t = { 0 };
+	char name[16];
+	const char *after;
+	size_t i;
+
+	if (strncmp(s, "<!--", 4) == 0) {
+		after = find_word(s + 2, "-->");
+		return *after == '\0' ? after : after + 3;
+	}
+	t.closing = s[1] == '/';
+	after = s + 1 + t.closing;
+	if (*after != '!' && *after != '?' && !isalpha((unsigned char)*after))
+		return s;
+	i = strcspn(after, " \t\r\n\f/>");
+	snprintf(t.name, sizeof(t.name), "%.*s", (int)i, after);
+	for (i = 0; t.name[i] != '\0'; i++)
+		t.name[i] = (char)tolower((unsigned char)t.name[i]);
+	snprintf(name, sizeof(name), " %s ", t.name);
+	for (i = 0; i < sizeof(elements) / sizeof(elements[0]); i++)
+		if (strstr(elements[i].names, name) != NULL)
+			t.element = elements[i].element;
+	after += strcspn(after, " \t\r\n\f/>");
+	after += strspn(after, " \t\r\n\f/");
+	while (*after != '\0' && *after != '>')
+		after = read_attribute(after, &t);
+	after += *after == '>';
+	put_tag(p, &t);
+	text_free(&t.href);
+	text_free(&t.alt);
+	if (t.element == HIDDEN && !t.closing) {
+		snprintf(name, sizeof(name), "</%s", t.name);
+		after = find_word(after, name);
+	} else if (t.element == PRE && !t.closing && *after == '\n')
+		after++;	/* HTML does not count this line end */
+	return after;
+}
+
+void
+html_charset(const char *s, char charset[MIME_NAME])
 {
 	const char *p;
-	size_t k;
 
-	k = strlen(what);
-	for (p = s; (size_t)(p - s) + k <= n &&
-	    (p = memchr(p, *what, n - (size_t)(p - s) - k + 1)) != NULL; p++)
-		if (strncasecmp(p, what, k) == 0)
-			return (size_t)(p - s);
-	return n;
-}
-
-/* The attribute at s, n > 0, of a tag; its octets, 1 for what is none. */
-static size_t
-read_attribute(const char *s, size_t n, struct tag *t)
-{
-	const char *quote;
-	size_t i, name, value;
-
-	for (i = 0; i < n && !isspace((unsigned char)s[i]) &&
-	    memchr("=>/", s[i], 3) == NULL; i++)
-		;
-	if ((name = i) == 0)
-		return 1;
-	while (i < n && isspace((unsigned char)s[i]))
-		i++;
-	if (i == n || s[i] != '=')
-		return name;
-	do
-		i++;
-	while (i < n && isspace((unsigned char)s[i]));
-	value = i;
-	if (i < n && (s[i] == '"' || s[i] == '\'')) {
-		quote = memchr(s + ++value, s[i], n - i - 1);
-		i = quote != NULL ? (size_t)(quote - s) : n;
-	} else
-		while (i < n && !isspace((unsigned char)s[i]) && s[i] != '>')
-			i++;
-	if (name == 4 && strncasecmp(s, "href", 4) == 0) {
-		t->href = s + value;
-		t->hrefn = i - value;
-	} else if (name == 3 && strncasecmp(s, "alt", 3) == 0) {
-		t->alt = s + value;
-		t->altn = i - value;
-	}
-	return i < n && s[i] != '>' ? i + 1 : i;
-}
-
-/* Read the tag at s, a "<"; its octets, 0 where it is none. */
-static size_t
-read_tag(const char *s, size_t n, struct tag *t)
-{
-	size_t i, k;
-
-	memset(t, 0, sizeof(*t));
-	t->closing = n > 1 && s[1] == '/';
-	i = t->closing ? 2 : 1;
-	if (i >= n || !isalpha((unsigned char)s[i]))
-		return 0;
-	for (k = 0; i < n && !isspace((unsigned char)s[i]) &&
-	    memchr("/>", s[i], 2) == NULL; i++)
-		if (k < sizeof(t->name) - 1)
-			t->name[k++] = s[i];
-	while (i < n && s[i] != '>')
-		i += read_attribute(s + i, n - i, t);
-	for (k = 0; k < sizeof(elements) / sizeof(elements[0]); k++)
-		if (strcasecmp(t->name, elements[k].name) == 0)
-			t->element = elements[k].element;
-	return i < n ? i + 1 : n;
-}
-
-/* Put the markup at s, a "<"; its octets, 0 where it is text. */
-static size_t
-put_markup(struct page *p, const char *s, size_t n)
-{
-	struct tag t;
-	char end[sizeof(t.name) + 2];
-	size_t k;
-
-	if (n > 3 && memcmp(s, "<!--", 4) == 0) {
-		k = find_string(s + 2, n - 2, "-->") + 2;
-		return k < n ? k + 3 : n;
-	}
-	if (n > 1 && (s[1] == '!' || s[1] == '?')) {
-		k = find_string(s, n, ">");
-		return k < n ? k + 1 : n;
-	}
-	if ((k = read_tag(s, n, &t)) == 0)
-		return 0;
-	put_tag(p, &t);
-	if (t.element == HIDDEN && !t.closing) {
-		snprintf(end, sizeof(end), "</%s", t.name);
-		k += find_string(s + k, n - k, end);
-	} else if (t.element == PRE && !t.closing && k < n && s[k] == '\n')
-		k++;		/* HTML does not count this line end */
-	return k;
+	p = find_word(s, "charset=");
+	charset[0] = '\0';
+	if (*p == '\0' || p - s > META)
+		return;
+	p += strlen("charset=");
+	p += strspn(p, "\"'");
+	snprintf(charset, MIME_NAME, "%.*s", (int)strspn(p, "-_.:0123456789"
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), p);
 }
 
 void
-html_charset(const char *s, size_t n, char charset[MIME_NAME])
+html_text(const char *s, struct text *out)
 {
-	static const char word[] = "charset=";
-	size_t i, k;
+	struct page p = { .out = out, .start = out->n, .fresh = true };
+	const char *after;
 
-	n = n < META ? n : META;
-	i = n == 0 ? 0 : find_string(s, n, word) + sizeof(word) - 1;
-	i += i < n && (s[i] == '"' || s[i] == '\'');
-	for (k = 0; i < n && k < MIME_NAME - 1 && (isalnum((unsigned char)
-	    s[i]) || memchr("-_.:", s[i], 4) != NULL); k++)
-		charset[k] = s[i++];
-	charset[k] = '\0';
-}
-
-void
-html_text(const char *s, size_t n, struct text *out)
-{
-	struct page p;
-	size_t k;
-
-	memset(&p, 0, sizeof(p));
-	p.out = out;
-	p.start = out->n;
-	p.fresh = true;
-	for (; n > 0; s += k, n -= k)
-		if (*s != '<' || (k = put_markup(&p, s, n)) == 0)
-			k = put_text(&p, s, n);
+	while (*s != '\0') {
+		after = *s == '<' ? put_markup(&p, s) : s;
+		s = after == s ? s + put_text(&p, s) : after;
+	}
 	end_link(&p);
-	if (out->n > p.start)
-		text_str(out, "\n");
-	if (p.links.n > 0)
-		text_str(out, "\n");
+	text_str(out, out->n > p.start ? "\n" : "");
+	text_str(out, p.links.n > 0 ? "\n" : "");
 	text_add(out, p.links.s, p.links.n);
 	text_free(&p.links);
 	text_free(&p.href);
+	text_free(&p.one);
 }

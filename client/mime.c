@@ -306,7 +306,7 @@ mime_open(struct mime *m, const char *s, size_t n)
 	w.m = m;
 	begin_part(&w, 0);
 	for (off = 0; off < n; off += k) {
-		k = body_line(s + off, n - off, &len);
+		k = text_line(s + off, n - off, &len);
 		walk_line(&w, off, k, len);
 	}
 	end_parts(&w, 0, n);
@@ -353,22 +353,20 @@ mime_decode(const struct mime *m, const struct mime_part *p,
 void
 mime_brief(const char *s, size_t n, struct text *out)
 {
-	static const struct {
-		const char *name;
-		void (*add)(const char *, struct text *);
-	} fields[] = { { "From", address_decode }, { "To", address_decode },
-	    { "Cc", address_decode }, { "Date", field_decode },
-	    { "Subject", field_decode } };
+	static const char *const fields[] = { "From", "To", "Cc", "Date",
+	    "Subject" };
 	struct text value = { 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (!mail_field(s, n, fields[i].name, &value))
+		if (!mail_field(s, n, fields[i], &value))
 			continue;
-		text_str(out, fields[i].name);
-		text_add(out, ": ", 2);
-		fields[i].add(value.s, out);
-		text_add(out, "\n", 1);
+		text_printf(out, "%s: ", fields[i]);
+		if (i < 3)
+			address_list(value.s, false, out);
+		else
+			field_decode(value.s, out);
+		text_str(out, "\n");
 	}
 	text_free(&value);
 }
@@ -379,7 +377,7 @@ add_lines(const char *s, size_t n, struct text *out)
 	size_t k, len;
 
 	for (; n > 0; s += k, n -= k) {
-		k = body_line(s, n, &len);
+		k = text_line(s, n, &len);
 		text_add(out, s, len);
 		text_add(out, "\n", 1);
 	}
@@ -391,17 +389,21 @@ show_leaf(const struct mime *m, const struct mime_part *p, struct text *out)
 {
 	struct text octets = { 0 }, t = { 0 };
 	char charset[MIME_NAME];
+	size_t i;
 	bool html;
 
 	html = strcmp(p->type, "text/html") == 0;
 	mime_decode(m, p, &octets);
 	memcpy(charset, p->charset, sizeof(charset));
 	if (html && charset[0] == '\0')
-		html_charset(octets.s, octets.n, charset);
+		html_charset(text_string(&octets), charset);
 	charset_decode(charset, octets.s, octets.n, &t);
 	text_free(&octets);
+	for (i = 0; html && i < t.n; i++)
+		if (t.s[i] == '\0')
+			t.s[i] = ' ';
 	if (html)
-		html_text(t.s, t.n, out);
+		html_text(text_string(&t), out);
 	else if (p->flowed)
 		flowed_join(t.s, t.n, p->delsp, out);
 	else

@@ -4,13 +4,12 @@
  *
  * draft.c	a reply, a forwarded message, a draft made ready to be sent
  * mime.c	the parts of a message, and the text of them to be shown
- * html.c	text/html as plain text; entity.c, its entities
+ * html.c	text/html as plain text
  * address.c	address lists
- * field.c	header fields: encoded words, parameters
+ * field.c	header fields: where they are, encoded words, parameters
  * body.c	base64, quoted-printable, format=flowed
  * date.c	dates of header fields
  * charset.c	charsets, to and from UTF-8
- * mail.c	where a header ends, and its fields
  * text.c	growing texts
  *
  * All text that comes out of here is UTF-8. Octets that no charset explains
@@ -47,20 +46,25 @@ struct text {
  *			in term.c, which gives the terminal back
  * text_add()		append n octets; the memory comes from must()
  * text_str()		append a string without its '\0'
+ * text_printf()	append a format
  * text_string()	the text as a string, until something is added to it
  * text_free()		release the memory; the text is empty again
  * text_blanks()	past the blanks and tabs, any number, at s
  * text_number()	a decimal number up to max at *s, followed by a blank
  *			or the end of the string; moves *s past both
+ * text_line()		the octets of the line at s, n > 0, with its end, and
+ *			without it in *len
  * read_all()		what is left of a file; false with errno
  */
 void	*must(void *);
 void	text_add(struct text *, const char *, size_t n);
 void	text_str(struct text *, const char *);
+void	text_printf(struct text *, const char *, ...) PRINTF(2, 3);
 char	*text_string(struct text *);
 void	text_free(struct text *);
 const char *text_blanks(const char *s);
 bool	text_number(const char **s, unsigned long max, unsigned long *);
+size_t	text_line(const char *s, size_t n, size_t *len);
 bool	read_all(int fd, struct text *);
 
 enum {
@@ -68,19 +72,6 @@ enum {
 	MIME_PARTS = 1000,	/* of a message; the rest is left out */
 	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
 };
-
-/*
- * mail.c
- *
- * mail_head()		where the header of a message ends: at its blank line,
- *			or at a line that can be no header line
- * mail_field()		the values of all fields of a name, unfolded, with
- *			commas in between and '\0' after; false if there is none
- * mail_8bit()		is there an octet that is not ASCII?
- */
-size_t	mail_head(const char *, size_t);
-bool	mail_field(const char *, size_t, const char *name, struct text *);
-bool	mail_8bit(const char *, size_t);
 
 /*
  * charset.c
@@ -115,11 +106,16 @@ void	date_rfc5322(time_t, char buf[48]);
 
 /*
  * field.c and address.c. A value is a string without line ends, as mail_field()
- * gives it; what is appended to `out' has no '\0' at its end.
+ * gives it.
  *
+ * mail_head()		where the header of a message ends: at its blank line,
+ *			or at a line that can be no header line
+ * mail_field()		the values of all fields of a name, unfolded, with
+ *			commas in between, as a string; false if there is none
+ * mail_8bit()		is there an octet that is not ASCII?
  * field_decode()	append a value with its encoded words (RFC 2047)
  *			decoded; control characters become blanks
- * field_plain()	the same for n octets that are no encoded word
+ * field_plain()	append n octets of a charset in the same way
  * field_encode()	append n octets of UTF-8 as encoded words, folded; what
  *			is not valid is labelled as of an unknown charset
  * field_param()	append a parameter of a Content-Type or -Disposition,
@@ -128,51 +124,56 @@ void	date_rfc5322(time_t, char buf[48]);
  * field_enclosed()	append what stands in quotes, in a comment or in angle
  *			brackets at s, without these and its backslashes;
  *			returns what follows
- * address_decode()	append an address list decoded; names that need it are
- *			in quotes, so that no name can pass for an address
- * address_encode()	append an address list folded, its names encoded
+ * address_list()	append an address list, decoded, with names in quotes
+ *			that could pass for an address; for the wire folded,
+ *			and its names encoded
  * address_sender()	append the name of the first address, or else itself
+ * address_bare()	append the addresses alone, with a '\0' after each
  */
+size_t	mail_head(const char *, size_t);
+bool	mail_field(const char *, size_t, const char *name, struct text *);
+bool	mail_8bit(const char *, size_t);
 void	field_decode(const char *value, struct text *out);
-void	field_plain(const char *s, size_t n, struct text *out);
+void	field_plain(const char *charset, const char *s, size_t n,
+	    struct text *out);
 void	field_encode(const char *s, size_t n, struct text *out);
 bool	field_param(const char *value, const char *name, struct text *out);
 const char *field_enclosed(const char *s, struct text *out);
-void	address_decode(const char *value, struct text *out);
-void	address_encode(const char *value, struct text *out);
+void	address_list(const char *value, bool wire, struct text *out);
 void	address_sender(const char *value, struct text *out);
+void	address_bare(const char *value, struct text *out);
 
 /*
  * body.c
  *
+ * base64_encode()	append n octets as base64, without line ends
  * base64_decode()	append what n octets of base64 stand for; other octets
  *			are skipped, and padding ends it
  * qp_decode()		the same for quoted-printable; what is no encoding
  *			stays as it is
+ * hex_decode()		append n octets in which a mark and two digits stand for
+ *			an octet, and another octet for a blank
+ * hex_digit()		0 to 15, or -1 for any other character
  * flowed_join()	append a text/plain; format=flowed (RFC 3676) with one
  *			line for each paragraph; delsp as the parameter says
- * body_line()		the octets of the line at s, n > 0, with its end, and
- *			without it in *len
- * hex_digit()		0 to 15, or -1 for any other character
  */
+void	base64_encode(const char *, size_t n, struct text *out);
 void	base64_decode(const char *, size_t n, struct text *out);
 void	qp_decode(const char *, size_t n, struct text *out);
-void	flowed_join(const char *, size_t n, bool delsp, struct text *out);
-size_t	body_line(const char *s, size_t n, size_t *len);
+void	hex_decode(const char *, size_t n, char mark, char blank,
+	    struct text *out);
 int	hex_digit(char);
+void	flowed_join(const char *, size_t n, bool delsp, struct text *out);
 
 /*
- * html.c and entity.c
+ * html.c
  *
- * html_text()		append n octets of text/html, in UTF-8, as plain text,
- *			with a list of the links at its end
+ * html_text()		append text/html, a string in UTF-8, as plain text, with
+ *			a list of the links at its end
  * html_charset()	the charset that HTML says it has, "" for none
- * html_entity()	append the character of the entity at s, n > 0; its
- *			octets, 0 where it is none
  */
-void	html_text(const char *, size_t n, struct text *out);
-void	html_charset(const char *, size_t n, char charset[MIME_NAME]);
-size_t	html_entity(const char *s, size_t n, struct text *out);
+void	html_text(const char *, struct text *out);
+void	html_charset(const char *, char charset[MIME_NAME]);
 
 enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QP };
 

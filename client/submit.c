@@ -14,50 +14,6 @@
 
 #include "popcard.h"
 
-/*
- * The bare addresses of an address list (RFC 5322 3.4), each followed by '\0':
- * names, comments, groups and routes are left out.
- */
-static void
-addresses(const char *s, struct text *out)
-{
-	size_t start;
-	int comment;
-	bool quoted, angle, done;
-
-	start = out->n;
-	comment = 0;
-	quoted = angle = done = false;
-	for (;; s++) {
-		if (*s == '\0' || (!quoted && !comment && !angle &&
-		    (*s == ',' || *s == ';'))) {
-			if (out->n > start)
-				text_add(out, "", 1);
-			start = out->n;
-			angle = done = false;
-			if (*s == '\0')
-				return;
-		} else if (*s == '\\' && s[1] != '\0' && (quoted || comment)) {
-			if (quoted && !done)
-				text_add(out, s, 2);
-			s++;
-		} else if (comment > 0 || (*s == '(' && !quoted))
-			comment += (*s == '(') - (*s == ')');
-		else if (*s == '"') {
-			quoted = !quoted;
-			if (!done)
-				text_add(out, s, 1);
-		} else if (!quoted && (*s == '<' || *s == ':')) {
-			out->n = start;		/* a name, a route */
-			angle = angle || *s == '<';
-		} else if (!quoted && *s == '>') {
-			angle = false;
-			done = true;
-		} else if ((quoted || !isspace((unsigned char)*s)) && !done)
-			text_add(out, s, 1);
-	}
-}
-
 /* The first address of a list that another list lacks; NULL if none. */
 static const char *
 lacking(const struct text *list, const struct text *other, size_t *from)
@@ -94,7 +50,7 @@ agree(const char *mail, size_t n, const struct text *args, struct text *bcc)
 	ok = false;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (mail_field(mail, n, names[i], &value))
-			addresses(value.s, &named);
+			address_bare(value.s, &named);
 	i = 0;
 	if (mail_field(mail, n, "Resent-To", &value) ||
 	    mail_field(mail, n, "Resent-Cc", &value) ||
@@ -190,7 +146,7 @@ submit_arguments(char **arg, const char **url, struct text *args)
 		    strncasecmp(*arg, "pops://", 7) == 0)
 			*url = *arg;
 		else
-			addresses(*arg, args);
+			address_bare(*arg, args);
 	}
 	return EX_OK;
 }

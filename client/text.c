@@ -5,14 +5,18 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "mime.h"
 
-void
-text_add(struct text *t, const char *s, size_t n)
+/* Make room for n more octets and a '\0', up to TEXT_MAX; how many of them
+ * there is room for. */
+static size_t
+make_room(struct text *t, size_t n)
 {
 	size_t room;
 
@@ -20,13 +24,19 @@ text_add(struct text *t, const char *s, size_t n)
 		n = TEXT_MAX - t->n;
 		t->cut = true;
 	}
-	if (n >= t->room - t->n) {	/* with room for text_string() */
+	if (n >= t->room - t->n) {
 		for (room = t->room < 4096 ? 4096 : t->room; room <= t->n + n;)
 			room *= 2;
 		t->s = must(realloc(t->s, room));
 		t->room = room;
 	}
-	if (n > 0)
+	return n;
+}
+
+void
+text_add(struct text *t, const char *s, size_t n)
+{
+	if (n > 0 && (n = make_room(t, n)) > 0)
 		memcpy(t->s + t->n, s, n);
 	t->n += n;
 }
@@ -37,10 +47,29 @@ text_str(struct text *t, const char *s)
 	text_add(t, s, strlen(s));
 }
 
+void
+text_printf(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (len <= 0)
+		return;
+	n = make_room(t, (size_t)len);
+	va_start(ap, fmt);
+	vsnprintf(t->s + t->n, n + 1, fmt, ap);
+	va_end(ap);
+	t->n += n;
+}
+
 char *
 text_string(struct text *t)
 {
-	text_add(t, "", 0);
+	make_room(t, 0);
 	t->s[t->n] = '\0';
 	return t->s;
 }
@@ -75,6 +104,19 @@ text_number(const char **s, unsigned long max, unsigned long *out)
 	*s = text_blanks(q);
 	*out = n;
 	return true;
+}
+
+size_t
+text_line(const char *s, size_t n, size_t *len)
+{
+	const char *lf;
+
+	lf = memchr(s, '\n', n);
+	*len = lf == NULL ? n : (size_t)(lf - s);
+	n = *len + (lf != NULL);
+	if (lf != NULL && *len > 0 && s[*len - 1] == '\r')
+		--*len;
+	return n;
 }
 
 bool

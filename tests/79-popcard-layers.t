@@ -18,10 +18,10 @@ plan skip_all => 'nm is not installed' if !Service::find('nm');
 my @layers = (
     [qw(term)],			# the terminal
     [qw(text)],			# growing texts
-    [qw(charset date body mail)],	# the formats of mail
+    [qw(charset date body)],	# the formats of mail
     [qw(safe)],			# text made safe for the terminal
     [qw(view dial)],		# cards; the connection
-    [qw(field entity)],
+    [qw(field)],
     [qw(address html)],
     [qw(mime)],
     [qw(draft)],
@@ -36,7 +36,7 @@ my @layers = (
     [qw(popcard)],		# main
 );
 # Those that know formats and no terminal.
-my @formats = qw(text mail charset date body field entity address html mime
+my @formats = qw(text charset date body field address html mime
     draft);
 my %level = map { my $n = $_; map { $_ => $n } @{ $layers[$n] } } 0 .. $#layers;
 

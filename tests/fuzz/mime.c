@@ -56,7 +56,7 @@ use(const struct mime *m, struct text *draft)
 	mail_field(m->s, m->n, "Date", &t);
 	date_parse(t.s, &when);
 	mail_field(m->s, m->n, "To", &t);
-	address_encode(t.s, draft);
+	address_list(t.s, true, draft);
 	draft->n = 0;
 	draft_reply(m, draft);
 	text_free(&t);
@@ -74,7 +74,7 @@ check_draft(const struct text *draft)
 	mime_open(&m, out.s, out.n);
 	check(m.parts == 1);
 	for (i = m.part[0].body; i < out.n; i += k) {
-		k = body_line(out.s + i, out.n - i, &len);
+		k = text_line(out.s + i, out.n - i, &len);
 		check(len <= LINE_MOST);
 	}
 	mime_close(&m);
@@ -94,7 +94,7 @@ check_words(const char *s, size_t n)
 	for (char *lf = wire.s; (lf = strchr(lf, '\n')) != NULL;)
 		*lf = ' ';
 	field_decode(wire.s, &back);
-	field_plain(s, n, &want);
+	field_plain("", s, n, &want);
 	check(back.n == want.n && (back.n == 0 ||
 	    memcmp(back.s, want.s, back.n) == 0));
 	text_free(&wire);
