@@ -16,10 +16,10 @@ enum {
 	BOUNDARY = 200		/* octets; RFC 2046 allows 70 */
 };
 
-/* A part with parts in it, as long as it is open. */
+/* A part with parts in it, as long as it is open: its boundary, or for a message
+ * none, of 0 octets. */
 struct level {
-	size_t part;			/* its index */
-	size_t n;			/* octets of its boundary; 0: message */
+	size_t n;
 	char boundary[BOUNDARY];
 };
 
@@ -27,118 +27,7 @@ struct walk {
 	struct mime *m;
 	struct level level[MIME_DEPTH];
 	size_t levels;
-	bool header;			/* in the header of the last part */
 };
-
-/* A new part whose header begins at an offset; false where there are enough. */
-static bool
-begin_part(struct walk *w, size_t off)
-{
-	struct mime *m = w->m;
-	struct mime_part *p;
-
-	if (m->parts == MIME_PARTS) {
-		m->cut = true;
-		return false;
-	}
-	if ((m->parts & (m->parts - 1)) == 0)	/* none, or a power of two */
-		m->part = must(realloc(m->part, (m->parts * 2 + 1) *
-		    sizeof(*m->part)));
-	p = &m->part[m->parts++];
-	memset(p, 0, sizeof(*p));
-	p->head = off;
-	w->header = true;
-	return true;
-}
-
-/* The parameter of a value in a buffer, up to a blank; "" where it is missing
- * or too long. */
-static void
-short_param(const char *value, const char *name, char *buf, size_t size)
-{
-	struct text t = { 0 };
-	size_t n;
-
-	buf[0] = '\0';
-	if (!field_param(value, name, &t))
-		return;
-	n = strcspn(text_string(&t), " (");
-	if (n < size) {
-		memcpy(buf, t.s, n);
-		buf[n] = '\0';
-	}
-	text_free(&t);
-}
-
-/* A Content-Type's type in lower case; false if it is none. */
-static bool
-set_type(struct mime_part *p, const char *value)
-{
-	size_t i, n;
-
-	n = strcspn(value, ";, \t(");
-	n = n < sizeof(p->type) ? n : sizeof(p->type) - 1;
-	if (memchr(value, '/', n) == NULL)
-		return false;
-	for (i = 0; i < n; i++) {
-		if (value[i] <= ' ' || value[i] > '~')
-			return false;
-		p->type[i] = (char)tolower((unsigned char)value[i]);
-	}
-	p->type[n] = '\0';
-	return true;
-}
-
-/* What Content-Type says; the boundary goes to a level that may follow. */
-static void
-read_type(struct mime_part *p, const char *value, bool digest,
-    struct level *l)
-{
-	struct text t = { 0 };
-	char word[MIME_NAME];
-
-	l->n = 0;
-	if (!set_type(p, value)) {
-		snprintf(p->type, sizeof(p->type), "%s",
-		    digest ? "message/rfc822" : "text/plain");
-		return;
-	}
-	short_param(value, "charset", p->charset, sizeof(p->charset));
-	short_param(value, "format", word, sizeof(word));
-	p->flowed = strcasecmp(word, "flowed") == 0;
-	short_param(value, "delsp", word, sizeof(word));
-	p->delsp = strcasecmp(word, "yes") == 0;
-	if (field_param(value, "boundary", &t) && t.n > 0 &&
-	    t.n <= sizeof(l->boundary)) {
-		memcpy(l->boundary, t.s, t.n);
-		l->n = t.n;
-	}
-	text_free(&t);
-}
-
-/* The fields of a part whose header has just ended. */
-static void
-read_header(struct mime *m, struct mime_part *p, bool digest, struct level *l)
-{
-	const char *head = m->s + p->head;
-	struct text type = { 0 }, value = { 0 }, name = { 0 };
-	size_t n;
-
-	n = p->body - p->head;
-	mail_field(head, n, "Content-Type", &type);
-	read_type(p, type.s, digest, l);
-	mail_field(head, n, "Content-Transfer-Encoding", &value);
-	p->encoding = strncasecmp(value.s, "base64", 6) == 0 ? MIME_BASE64 :
-	    strncasecmp(value.s, "quoted-printable", 16) == 0 ? MIME_QP :
-	    MIME_PLAIN;
-	mail_field(head, n, "Content-Disposition", &value);
-	p->attached = strncasecmp(value.s, "attachment", 10) == 0;
-	if (!field_param(value.s, "filename", &name) || name.n == 0)
-		field_param(type.s, "name", &name);
-	p->name = text_string(&name);
-	text_free(&type);
-	text_free(&value);
-}
 
 static bool
 is_type(const struct mime_part *p, const char *start)
@@ -146,106 +35,194 @@ is_type(const struct mime_part *p, const char *start)
 	return strncmp(p->type, start, strlen(start)) == 0;
 }
 
-/* The header of the last part ends, and its body begins at an offset. What can
- * hold parts is opened. */
+/* A Content-Type's type in lower case, or another if it is none. */
 static void
-begin_body(struct walk *w, size_t off)
+set_type(struct mime_part *p, const char *value, const char *other)
 {
-	struct mime *m = w->m;
-	struct mime_part *p = &m->part[m->parts - 1];
-	struct level l;
-	bool digest;
+	size_t i, n;
 
-	w->header = false;
-	off = off > p->head ? off : p->head;	/* a boundary after another */
-	p->body = p->end = off;
-	digest = w->levels > 0 && is_type(&m->part[w->level[w->levels -
-	    1].part], "multipart/digest");
-	read_header(m, p, digest, &l);
-	l.part = m->parts - 1;
-	if (w->levels == MIME_DEPTH)
-		return;
-	if (is_type(p, "multipart/") && l.n > 0)
-		w->level[w->levels++] = l;
-	else if (strcmp(p->type, "message/rfc822") == 0 &&
-	    p->encoding == MIME_PLAIN && begin_part(w, off)) {
-		l.n = 0;
-		w->level[w->levels++] = l;
-	}
+	n = strcspn(value, ";, \t(");
+	snprintf(p->type, sizeof(p->type), "%.*s", (int)n, value);
+	for (i = 0; p->type[i] > ' ' && p->type[i] <= '~'; i++)
+		p->type[i] = (char)tolower((unsigned char)p->type[i]);
+	if (p->type[i] != '\0' || strchr(p->type, '/') == NULL)
+		snprintf(p->type, sizeof(p->type), "%s", other);
 }
 
-static void
-end_part(struct mime *m, size_t i, size_t off)
-{
-	struct mime_part *p = &m->part[i];
-
-	p->end = off > p->body ? off : p->body;
-	p->next = m->parts;
-}
-
-/* The last part ends at an offset, and all open ones from a level on. */
-static void
-end_parts(struct walk *w, size_t level, size_t off)
-{
-	size_t last;
-
-	while (w->header)
-		begin_body(w, off);
-	last = w->m->parts - 1;
-	if (w->m->part[last].next == 0 &&
-	    (w->levels == 0 || w->level[w->levels - 1].part != last))
-		end_part(w->m, last, off);
-	while (w->levels > level)
-		end_part(w->m, w->level[--w->levels].part, off);
-}
-
-/* Is this line a boundary of an open multipart? Its level in *level. */
+/* Is the parameter this word? */
 static bool
-is_boundary(const struct walk *w, const char *s, size_t n, size_t *level,
-    bool *last)
+param_is(const char *value, const char *name, const char *word)
 {
-	const struct level *l;
+	struct text t = { 0 };
+	bool is;
 
+	is = field_param(value, name, &t) &&
+	    strcasecmp(text_string(&t), word) == 0;
+	text_free(&t);
+	return is;
+}
+
+/* The fields of a part whose header is n octets; its boundary goes to a level
+ * that may follow. */
+static void
+read_header(struct mime_part *p, const char *head, size_t n, const char *type,
+    struct level *l)
+{
+	struct text value = { 0 }, t = { 0 }, name = { 0 };
+
+	mail_field(head, n, "Content-Transfer-Encoding", &value);
+	p->encoding = strncasecmp(value.s, "base64", 6) == 0 ? MIME_BASE64 :
+	    strncasecmp(value.s, "quoted-printable", 16) == 0 ? MIME_QP :
+	    MIME_PLAIN;
+	mail_field(head, n, "Content-Disposition", &value);
+	p->attached = strncasecmp(value.s, "attachment", 10) == 0;
+	field_param(value.s, "filename", &name);
+	mail_field(head, n, "Content-Type", &value);
+	if (name.n == 0)
+		field_param(value.s, "name", &name);
+	p->name = text_string(&name);
+	set_type(p, value.s, type);
+	p->flowed = param_is(value.s, "format", "flowed");
+	p->delsp = param_is(value.s, "delsp", "yes");
+	field_param(value.s, "charset", &t);
+	snprintf(p->charset, sizeof(p->charset), "%.*s",
+	    (int)strcspn(text_string(&t), " ("), t.s);
+	t.n = 0;
+	field_param(value.s, "boundary", &t);
+	if ((l->n = t.n <= BOUNDARY ? t.n : 0) > 0)
+		memcpy(l->boundary, t.s, l->n);
+	text_free(&value);
+	text_free(&t);
+}
+
+/* Is the line at an offset, of k octets with its end, a boundary of an open
+ * multipart, and of which level from 1 on? 0 if not. */
+static size_t
+is_boundary(const struct walk *w, size_t off, size_t *k, bool *last)
+{
+	const char *s = w->m->s + off;
+	const struct level *l;
+	size_t level, n;
+
+	*k = text_line(s, w->m->n - off, &n);
 	if (n < 3 || s[0] != '-' || s[1] != '-')
-		return false;
-	while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'))
+		return 0;
+	while (s[n - 1] == ' ' || s[n - 1] == '\t')
 		n--;
-	for (*level = w->levels; *level > 0;) {
-		l = &w->level[--*level];
+	for (level = w->levels; level > 0; level--) {
+		l = &w->level[level - 1];
 		if (l->n == 0 || n < l->n + 2 ||
 		    memcmp(s + 2, l->boundary, l->n) != 0)
 			continue;
 		*last = n == l->n + 4 && memcmp(s + n - 2, "--", 2) == 0;
 		if (*last || n == l->n + 2)
-			return true;
+			break;
 	}
-	return false;
+	return level;
 }
 
-/* A line of len octets, k with its end. */
-static void
-walk_line(struct walk *w, size_t off, size_t k, size_t len)
+/* The next boundary from an offset on, or the end of the message. */
+static size_t
+find_boundary(const struct walk *w, size_t off)
 {
-	const char *s = w->m->s;
-	size_t end, level;
+	size_t k;
 	bool last;
 
-	if (is_boundary(w, s + off, len, &level, &last)) {
-		end = off - (off > 0);	/* its line end is the boundary's */
-		end -= end > 0 && s[end - 1] == '\r';
-		end_parts(w, last ? level : level + 1, end);
-		if (!last)
-			begin_part(w, off + k);
-		return;
+	for (; off < w->m->n && is_boundary(w, off, &k, &last) == 0; off += k)
+		;
+	return off;
+}
+
+/* The end of the header at an offset: at its empty line, or at a line that can
+ * be no header line. */
+static size_t
+find_body(const struct walk *w, size_t off)
+{
+	const char *s = w->m->s;
+	size_t i, k;
+	bool last;
+
+	for (i = off; i < w->m->n && is_boundary(w, i, &k, &last) == 0; i += k)
+		if ((i == off || (s[i] != ' ' && s[i] != '\t')) &&
+		    mail_head(s + i, k) == 0)
+			break;
+	return i;
+}
+
+/* A new part, whose header begins at an offset; false if there are enough. */
+static bool
+add_part(struct mime *m, size_t off)
+{
+	if (m->parts == MIME_PARTS) {
+		m->cut = true;
+		return false;
 	}
-	if (w->header && len == 0)
-		begin_body(w, off + k);
-	else if (!w->header || ((s[off] == ' ' || s[off] == '\t') &&
-	    off > w->m->part[w->m->parts - 1].head))
-		return;
-	else
-		while (w->header && mail_head(s + off, k) == 0)
-			begin_body(w, off);	/* the empty line is missing */
+	if ((m->parts & (m->parts - 1)) == 0)	/* none, or a power of two */
+		m->part = must(realloc(m->part, (m->parts * 2 + 1) *
+		    sizeof(*m->part)));
+	memset(&m->part[m->parts], 0, sizeof(*m->part));
+	m->part[m->parts++].head = off;
+	return true;
+}
+
+static size_t read_part(struct walk *, size_t, const char *);
+
+/* Read the parts of the multipart whose level was opened last, and what comes
+ * after them. */
+static size_t
+read_parts(struct walk *w, size_t off, const char *type)
+{
+	size_t k;
+	bool last;
+
+	off = find_boundary(w, off);
+	while (off < w->m->n && is_boundary(w, off, &k, &last) == w->levels) {
+		off += k;
+		if (last) {
+			w->level[w->levels - 1].n = 0;	/* it has ended */
+			return find_boundary(w, off);
+		}
+		off = read_part(w, off, type);
+	}
+	return off;
+}
+
+/* Read the part at an offset, and the parts in it; where it ends. It is of this
+ * type unless it says otherwise. */
+static size_t
+read_part(struct walk *w, size_t off, const char *type)
+{
+	struct mime *m = w->m;
+	struct mime_part *p;
+	struct level l;
+	size_t i, k, len;
+
+	i = m->parts;
+	if (!add_part(m, off))
+		return find_boundary(w, off);
+	p = &m->part[i];
+	off = find_body(w, off);
+	read_header(p, m->s + p->head, off - p->head, type, &l);
+	k = off < m->n ? text_line(m->s + off, m->n - off, &len) : 0;
+	p->body = off += k > 0 && len == 0 ? k : 0;
+	if (!is_type(p, "multipart/"))
+		l.n = 0;
+	if (w->levels < MIME_DEPTH && (l.n > 0 ||
+	    (strcmp(p->type, "message/rfc822") == 0 &&
+	    p->encoding == MIME_PLAIN))) {
+		w->level[w->levels++] = l;
+		off = l.n == 0 ? read_part(w, off, "text/plain") :
+		    read_parts(w, off, is_type(p, "multipart/digest") ?
+		    "message/rfc822" : "text/plain");
+		w->levels--;
+	} else
+		off = find_boundary(w, off);
+	p = &m->part[i];
+	p->next = m->parts;
+	p->end = off;
+	if (off < m->n && off > p->body)	/* its line end is the boundary's */
+		p->end -= off > p->body + 1 && m->s[off - 2] == '\r' ? 2 : 1;
+	return off;
 }
 
 /* A leaf that is shown in place: any text but what other programs read, and a
@@ -296,20 +273,12 @@ number_files(struct mime *m)
 void
 mime_open(struct mime *m, const char *s, size_t n)
 {
-	struct walk w;
-	size_t k, len, off;
+	struct walk w = { .m = m };
 
 	memset(m, 0, sizeof(*m));
 	m->s = n > 0 ? s : "";
 	m->n = n;
-	memset(&w, 0, sizeof(w));
-	w.m = m;
-	begin_part(&w, 0);
-	for (off = 0; off < n; off += k) {
-		k = text_line(s + off, n - off, &len);
-		walk_line(&w, off, k, len);
-	}
-	end_parts(&w, 0, n);
+	read_part(&w, 0, "text/plain");
 	number_files(m);
 }
 
