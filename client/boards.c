@@ -53,7 +53,6 @@ board_info(struct session *s, const struct board *b)
 	    "archive", "information", "map", "", "leaders", "address",
 	    "requests to", "comes from", "goes to", "flags, maxima", "date" };
 	struct text t = { 0 };
-	char line[POP_LINE + 32];
 	size_t i;
 
 	if (!ask(s, POP_WAIT, "XTND X-BBOARDS %s", b->name)) {
@@ -61,12 +60,9 @@ board_info(struct session *s, const struct board *b)
 		return;
 	}
 	for (i = 0; next(s); i++)
-		if (i < sizeof(names) / sizeof(names[0]) && *names[i] != '\0') {
-			snprintf(line, sizeof(line), "%-14s %s\n", names[i],
-			    s->pop.line);
-			text_add(&t, line, strlen(line));
-		}
-	text_card(&s->screen, b->name, t.s, t.n);
+		if (i < sizeof(names) / sizeof(names[0]) && *names[i] != '\0')
+			text_printf(&t, "%-14s %s\n", names[i], s->pop.line.s);
+	text_card(&s->screen, b->name, &t);
 	text_free(&t);
 }
 
@@ -107,7 +103,7 @@ boards_card(struct session *s)
 	}
 	list = must(calloc(MAX_BOARDS, sizeof(*list)));
 	while (next(s))
-		if (v.n < MAX_BOARDS && parse_board(s->pop.line, &list[v.n]))
+		if (v.n < MAX_BOARDS && parse_board(s->pop.line.s, &list[v.n]))
 			v.n++;
 	v.owner = list;
 	do {

@@ -1,7 +1,8 @@
 /*
  * A message that is written: edited, shown, sent or kept as a draft. A draft is
  * a file in ~/.popcard from the beginning, so that no end of the program loses
- * it, and the next session finds it there.
+ * it, and the next session finds it there. The message that it forwards is next
+ * to it, in a file with .eml at the end of its name.
  */
 #define _XOPEN_SOURCE 700
 
@@ -21,85 +22,109 @@
 
 static const char draft_name[] = "draft.XXXXXX";
 
-/* The directory of the drafts, with a slash; false if its name is too long. */
+enum {
+	DRAFT_PATH = sizeof(((struct session *)NULL)->draft) + 4
+};
+
+/* Set the path of a draft; false with errno, and no path, if it is too long. */
 static bool
-draft_dir(char *path, size_t size)
-{
-	const char *home;
-	int n;
-
-	home = getenv("HOME");
-	n = snprintf(path, size, "%s/.popcard/", home != NULL ? home : "");
-	return n > 0 && (size_t)n + sizeof(draft_name) <= size;
-}
-
-/* Complete the path of a draft, which begins with the directory. */
-static void
 name_draft(struct session *s, const char *name)
 {
-	size_t n;
+	const char *home;
 
-	n = strlen(s->draft);
-	snprintf(s->draft + n, sizeof(s->draft) - n, "%s", name);
+	home = getenv("HOME");
+	if ((size_t)snprintf(s->draft, sizeof(s->draft), "%s/.popcard/%s",
+	    home != NULL ? home : "", name) < sizeof(s->draft))
+		return true;
+	s->draft[0] = '\0';
+	errno = ENAMETOOLONG;
+	return false;
+}
+
+static void
+name_mail(const struct session *s, char path[DRAFT_PATH])
+{
+	snprintf(path, DRAFT_PATH, "%s.eml", s->draft);
 }
 
 static void
 remove_draft(struct session *s)
 {
+	char path[DRAFT_PATH];
+
+	name_mail(s, path);
+	unlink(path);
 	unlink(s->draft);
 	s->draft[0] = '\0';
 	last_words("%s", "");
 }
 
+/* Make the files of a draft; false with errno. */
 static bool
-new_draft(struct session *s, const struct text *draft)
+make_draft(struct session *s, const struct text *draft,
+    const struct text *mail)
+{
+	char path[DRAFT_PATH];
+	int fd;
+
+	if (!name_draft(s, "") ||
+	    (mkdir(s->draft, S_IRWXU) == -1 && errno != EEXIST) ||
+	    !name_draft(s, draft_name) || (fd = mkstemp(s->draft)) == -1) {
+		s->draft[0] = '\0';
+		return false;
+	}
+	if (!write_all(fd, draft->s, draft->n))
+		return false;
+	name_mail(s, path);
+	return mail == NULL || write_all(open(path, O_WRONLY | O_CREAT |
+	    O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR), mail->s, mail->n);
+}
+
+static bool
+new_draft(struct session *s, const struct text *draft,
+    const struct text *mail)
+{
+	if (make_draft(s, draft, mail)) {
+		last_words("popcard: a draft is kept in %s", s->draft);
+		return true;
+	}
+	say(&s->screen, "No room for a draft: %s", strerror(errno));
+	if (s->draft[0] != '\0')
+		remove_draft(s);
+	return false;
+}
+
+/* Read a file of the user's; false with errno. */
+static bool
+read_file(const char *path, struct text *t)
 {
 	int fd;
 	bool ok;
 
-	errno = ENAMETOOLONG;
-	ok = draft_dir(s->draft, sizeof(s->draft)) &&
-	    (mkdir(s->draft, S_IRWXU) == 0 || errno == EEXIST);
-	if (!ok) {
-		say(&s->screen, "No room for a draft: %s", strerror(errno));
-		s->draft[0] = '\0';
+	text_free(t);
+	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return false;
-	}
-	name_draft(s, draft_name);
-	fd = mkstemp(s->draft);
-	ok = fd != -1 && write(fd, draft->s, draft->n) == (ssize_t)draft->n;
-	if (fd != -1 && close(fd) == -1)
-		ok = false;
-	if (ok)
-		last_words("popcard: a draft is kept in %s", s->draft);
-	else {
-		say(&s->screen, "No room for a draft: %s", strerror(errno));
-		if (fd != -1)
-			unlink(s->draft);
-		s->draft[0] = '\0';
-	}
+	ok = read_all(fd, t);
+	close(fd);
 	return ok;
 }
 
 /* Read the draft back; false if it cannot be sent, and the user is told why. */
 static bool
-read_draft(struct session *s, struct text *draft)
+read_draft(struct session *s, struct text *draft, struct text *mail)
 {
 	static const char *const names[] = { "To", "Cc", "Bcc" };
 	struct text to = { 0 };
+	char path[DRAFT_PATH];
 	size_t i;
-	int fd;
 	bool ok;
 
-	text_free(draft);
-	fd = open(s->draft, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	ok = fd != -1 && read_all(fd, draft);
-	if (!ok)
+	name_mail(s, path);
+	if (!read_file(s->draft, draft) ||
+	    (!read_file(path, mail) && errno != ENOENT)) {
 		say(&s->screen, "%s: %s", s->draft, strerror(errno));
-	if (fd != -1)
-		close(fd);
-	if (!ok)
 		return false;
+	}
 	for (ok = false, i = 0; i < 3 && !ok; i++)
 		ok = mail_field(draft->s, draft->n, names[i], &to) &&
 		    to.s[strspn(to.s, " ,")] != '\0';
@@ -116,13 +141,7 @@ transmit(struct session *s, const struct text *mail)
 	int r;
 
 	transfer(s, "sending", mail->n);
-	if ((r = pop_xmit(&s->pop)) == POP_OK &&
-	    (r = pop_xmit_add(&s->pop, mail->s, mail->n)) == POP_OK) {
-		/* After the last line only the server knows whether the
-		 * message is sent. */
-		s->pop.cancel = NULL;
-		r = pop_xmit_end(&s->pop);
-	}
+	r = pop_xmit(&s->pop, mail);
 	transfer(s, "", 0);
 	if (r == POP_LOST && !s->pop.cancelled)
 		gone(s);
@@ -130,38 +149,52 @@ transmit(struct session *s, const struct text *mail)
 }
 
 static void
-send_draft(struct session *s, const struct text *draft)
+send_draft(struct session *s, const struct text *draft,
+    const struct text *mail)
 {
-	struct text mail = { 0 };
-	char id[160], why[2 * POP_LINE];
+	struct text out = { 0 };
+	char id[160];
 	time_t now;
 	int r;
 
 	now = time(NULL);
 	draft_id(now, id);
-	draft_finish(draft->s, draft->n, now, id, &mail);
-	r = transmit(s, &mail);
-	text_free(&mail);
+	draft_finish(draft, mail, now, id, &out);
+	if (out.cut) {
+		r = POP_NO;
+		snprintf(s->pop.text, sizeof(s->pop.text),
+		    "The message is too large.");
+	} else
+		r = transmit(s, &out);
 	if (r == POP_OK) {
 		say(&s->screen, "Sent. %s", s->pop.text);
 		remove_draft(s);
-		return;
+	} else {
+		out.n = 0;
+		text_printf(&out, "%s\n\nThe draft is kept in\n%s\n",
+		    r == POP_LOST ? "Cancelled." : s->pop.text, s->draft);
+		if (r == POP_LOST)
+			reload(s);
+		text_card(&s->screen, "Not sent", &out);
 	}
-	snprintf(why, sizeof(why), "%s\n\nThe draft is kept in\n%s\n",
-	    r == POP_LOST ? "Cancelled." : s->pop.text, s->draft);
-	if (r == POP_LOST)
-		reload(s);
-	text_card(&s->screen, "Not sent", why, strlen(why));
+	text_free(&out);
 }
 
 /* Show the draft; one of the keys for what is to become of it. */
 static int
-draft_card(struct session *s, const struct text *draft, bool ready)
+draft_card(struct session *s, const struct text *draft,
+    const struct text *mail, bool ready)
 {
-	struct view v = { .body = draft->s, .bodyn = draft->n };
+	struct text t = { 0 };
+	struct view v = { 0 };
 	const char *keys;
 	int c;
 
+	text_add(&t, draft->s, draft->n);
+	if (mail->n > 0)
+		text_printf(&t, "\n[1] message/rfc822, %zu octets\n", mail->n);
+	v.text = t.s;
+	v.len = t.n;
 	keys = ready ? "yedq" : "edq";
 	snprintf(s->screen.title, sizeof(s->screen.title), "your message");
 	do {
@@ -171,7 +204,7 @@ draft_card(struct session *s, const struct text *draft, bool ready)
 		if (c == KEY_ESC || c == KEY_LEFT)
 			c = 'q';
 	} while (c >= KEY_UP || strchr(keys, c) == NULL);
-	text_free(&v.anchors);
+	text_free(&t);
 	return c;
 }
 
@@ -179,7 +212,7 @@ draft_card(struct session *s, const struct text *draft, bool ready)
 static void
 edit_draft(struct session *s)
 {
-	struct text draft = { 0 };
+	struct text draft = { 0 }, mail = { 0 };
 	const char *editor;
 	int c, how;
 	bool ready;
@@ -189,27 +222,37 @@ edit_draft(struct session *s)
 			editor = "vi";
 	do {
 		how = term_run(editor, s->draft, idle_editing, s);
-		ready = read_draft(s, &draft);
+		ready = read_draft(s, &draft, &mail);
 		if (how == -1 || !WIFEXITED(how) || WEXITSTATUS(how) != 0)
 			say(&s->screen, "The editor %.64s failed.", editor);
-		c = draft_card(s, &draft, ready);
+		c = draft_card(s, &draft, &mail, ready);
 	} while (c == 'e');
 	if (c == 'y')
-		send_draft(s, &draft);
+		send_draft(s, &draft, &mail);
 	else if (c == 'd')
 		remove_draft(s);
 	else
 		say(&s->screen, "Kept in %s", s->draft);
 	text_free(&draft);
+	text_free(&mail);
 }
 
-void
-compose(struct session *s, const struct text *draft)
+/* Does the user want the draft that is kept? */
+static bool
+take_up(struct session *s)
 {
 	if (s->draft[0] != '\0' && choice(&s->screen, "yn", "Take up the "
 	    "draft kept in %s? (y)es, (n)o", s->draft) == 'n')
 		s->draft[0] = '\0';
-	if (s->draft[0] != '\0' || new_draft(s, draft))
+	return s->draft[0] != '\0';
+}
+
+void
+compose(struct session *s, const struct text *draft, const struct text *mail)
+{
+	if (mail != NULL && mail->cut)
+		say(&s->screen, "The message is too large to be forwarded.");
+	else if (take_up(s) || new_draft(s, draft, mail))
 		edit_draft(s);
 }
 
@@ -220,29 +263,21 @@ compose_kept(struct session *s)
 	struct stat st;
 	DIR *dir;
 
-	if (!draft_dir(s->draft, sizeof(s->draft)) ||
-	    (dir = opendir(s->draft)) == NULL) {
-		s->draft[0] = '\0';
+	dir = name_draft(s, "") ? opendir(s->draft) : NULL;
+	s->draft[0] = '\0';
+	if (dir == NULL)
 		return;
-	}
 	while ((e = readdir(dir)) != NULL)
 		if (strlen(e->d_name) == sizeof(draft_name) - 1 &&
 		    memcmp(e->d_name, draft_name, 6) == 0 &&
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 		    0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
 			break;
-	if (e != NULL) {
-		name_draft(s, e->d_name);
+	if (e != NULL && name_draft(s, e->d_name))
 		last_words("popcard: a draft is kept in %s", s->draft);
-	}
-	else
-		s->draft[0] = '\0';
 	closedir(dir);
-	if (s->draft[0] != '\0' && choice(&s->screen, "yn", "Take up the draft kept in "
-	    "%s? (y)es, (n)o", s->draft) == 'y')
+	if (take_up(s))
 		edit_draft(s);
-	else {
-		s->draft[0] = '\0';
+	else
 		last_words("%s", "");
-	}
 }

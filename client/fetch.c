@@ -35,7 +35,7 @@ progress(void *arg)
 	char done[8], all[8];
 
 	say(&s->screen, "%s: %s of %s  (Escape: cancel)", s->doing,
-	    human(s->pop.done, done), human(s->expected, all));
+	    human(s->pop.octets, done), human(s->expected, all));
 	status(&s->screen);
 }
 
@@ -45,7 +45,7 @@ transfer(struct session *s, const char *doing, size_t expected)
 	s->doing = doing;
 	s->expected = expected;
 	s->pop.owner = s;
-	s->pop.done = 0;
+	s->pop.octets = 0;
 	s->pop.progress = *doing != '\0' ? progress : NULL;
 	s->pop.cancel = *doing != '\0' ? term_escape : NULL;
 	if (*doing != '\0')

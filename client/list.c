@@ -143,7 +143,7 @@ list_key(struct session *s, int c)
 		search(s);
 		return true;
 	case 'c':
-		compose(s, &empty);
+		compose(s, &empty, NULL);
 		return true;
 	case '?':
 		help_card(s, board);

@@ -108,7 +108,7 @@ listed(struct session *s, unsigned long *i)
 {
 	const char *p;
 
-	p = text_blanks(s->pop.line);
+	p = text_blanks(s->pop.line.s);
 	return text_number(&p, s->n, i) && *i > 0 ? p : NULL;
 }
 

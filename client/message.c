@@ -12,91 +12,78 @@
 struct reading {
 	struct text mail;		/* as it came */
 	struct mime mime;
-	struct text brief, text;	/* to be read */
-	struct text header;		/* as it came, and an empty line */
 	enum shown { READ_TEXT, READ_HEADER, READ_RAW } mode;
+	struct text text;		/* as it is shown */
 	struct view view;
 };
+
+static const char keys_everywhere[] =
+    "Moving       up down, j k, space and -, PgUp PgDn, Home End\n"
+    "Enter        read the message, open the board\n"
+    "/  n         the list: search sender and subject, the next one\n"
+    "n  p         a message: the next, the previous one\n"
+    "c  r  f      write a message, reply, forward\n"
+    "s            save the message or one of its files\n"
+    "h  w         the header, the whole message, as they came\n";
+static const char keys_of_mail[] =
+    "d  u         flag for deletion, remove the flag\n"
+    "b            the bulletin boards\n"
+    "q            back; from the list of messages: delete what is flagged and "
+    "quit\n"
+    "x            quit and delete nothing\n\n"
+    "The flags are kept here until you quit: a lost connection deletes "
+    "nothing.\n";
+static const char keys_of_boards[] =
+    "a  i         the boards: open the archive, what is known of it\n"
+    "q            back\n";
 
 void
 help_card(struct session *s, bool board)
 {
-	static const char moving[] =
-	    "Moving       up down, j k, space and -, PgUp PgDn, Home End\n"
-	    "Enter        read the message, open the board\n"
-	    "/  n         the list: search sender and subject, the next one\n"
-	    "n  p         a message: the next, the previous one\n"
-	    "c  r  f      write a message, reply, forward\n"
-	    "s            save the message or one of its files\n"
-	    "h  w         the header, the whole message, as they came\n";
-	static const char mail[] =
-	    "d  u         flag for deletion, remove the flag\n"
-	    "b            the bulletin boards\n"
-	    "q            back; from the list of messages: delete what is "
-	    "flagged and quit\n"
-	    "x            quit and delete nothing\n\n"
-	    "The flags are kept here until you quit: a lost connection "
-	    "deletes nothing.\n";
-	static const char boards[] =
-	    "a  i         the boards: open the archive, what is known of it\n"
-	    "q            back\n";
 	struct text t = { 0 };
 
-	text_str(&t, moving);
-	text_str(&t, board ? boards : mail);
-	text_card(&s->screen, "popcard: the keys", t.s, t.n);
+	text_printf(&t, "%s%s", keys_everywhere,
+	    board ? keys_of_boards : keys_of_mail);
+	text_card(&s->screen, "popcard: the keys", &t);
 	text_free(&t);
 }
 
-static void
-open_reading(struct reading *r)
-{
-	mime_open(&r->mime, r->mail.s, r->mail.n);
-	mime_brief(r->mail.s, r->mail.n, &r->brief);
-	mime_files(&r->mime, &r->brief);
-	text_str(&r->brief, "\n");
-	mime_text(&r->mime, &r->text);
-	text_add(&r->header, r->mail.s, mail_head(r->mail.s, r->mail.n));
-	text_add(&r->header, "\n", 1);
-}
-
-static void
-close_reading(struct reading *r)
-{
-	mime_close(&r->mime);
-	text_free(&r->mail);
-	text_free(&r->brief);
-	text_free(&r->header);
-	text_free(&r->text);
-	text_free(&r->view.anchors);
-}
-
-/* Show the text, or by h the raw header above it, or by w the raw message. */
+/* Show the text; in another mode the raw header above it, or the raw message;
+ * the same mode again means the text. */
 static void
 set_mode(struct reading *r, enum shown mode)
 {
-	struct view *v = &r->view;
-	const struct text *head, *body;
+	struct text *t = &r->text;
 
 	r->mode = mode == r->mode ? READ_TEXT : mode;
-	head = r->mode == READ_HEADER ? &r->header : &r->brief;
-	body = r->mode == READ_RAW ? &r->mail : &r->text;
-	v->head = head->s;
-	v->headn = r->mode == READ_RAW ? 0 : head->n;
-	v->body = body->s;
-	v->bodyn = body->n;
-	v->cols = 0;
-	v->off = 0;
+	t->n = 0;
+	if (r->mode == READ_HEADER)
+		text_add(t, r->mail.s, mail_head(r->mail.s, r->mail.n));
+	else if (r->mode == READ_TEXT) {
+		mime_brief(r->mail.s, r->mail.n, t);
+		mime_files(&r->mime, t);
+	}
+	if (r->mode == READ_RAW)
+		text_add(t, r->mail.s, r->mail.n);
+	else {
+		text_str(t, "\n");
+		mime_text(&r->mime, t);
+	}
+	r->view.text = t->s;
+	r->view.len = t->n;
+	r->view.top = 0;
 }
 
 static void
-write_to(struct session *s, struct reading *r,
-    void (*begin)(const struct mime *, struct text *))
+answer(struct session *s, struct reading *r, bool forward)
 {
 	struct text draft = { 0 };
 
-	begin(&r->mime, &draft);
-	compose(s, &draft);
+	if (forward)
+		draft_forward(&r->mime, &draft);
+	else
+		draft_reply(&r->mime, &draft);
+	compose(s, &draft, forward ? &r->mail : NULL);
 	text_free(&draft);
 }
 
@@ -111,10 +98,8 @@ message_key(struct session *s, struct reading *r, int c)
 			flag(s, s->cur, c == 'd');
 		return true;
 	case 'r':
-		write_to(s, r, draft_reply);
-		return true;
 	case 'f':
-		write_to(s, r, draft_forward);
+		answer(s, r, c == 'f');
 		return true;
 	case 's':
 		save(&s->screen, &r->mime, s->msg[s->cur].id);
@@ -129,8 +114,8 @@ message_key(struct session *s, struct reading *r, int c)
 		help_card(s, s->board[0] != '\0');
 		return true;
 	default:
-		return c != 'n' && c != 'p' && c != ' ' && c != 'q' &&
-		    c != KEY_LEFT && c != KEY_ESC;
+		return c >= KEY_UP ? c != KEY_LEFT && c != KEY_ESC :
+		    strchr("np q", c) == NULL;
 	}
 }
 
@@ -138,30 +123,31 @@ message_key(struct session *s, struct reading *r, int c)
 static int
 read_one(struct session *s)
 {
-	struct reading r;
+	struct reading r = { 0 };
 	int c;
 
-	memset(&r, 0, sizeof(r));
-	if (!fetch(s, &r.mail)) {
-		text_free(&r.mail);
-		return 'q';
-	}
-	open_reading(&r);
-	set_mode(&r, READ_TEXT);
+	c = 'q';
 	s->reloaded = false;
-	do {
-		snprintf(s->screen.title, sizeof(s->screen.title),
-		    "%s: message %lu (%zu of %zu)%s", s->board[0] != '\0' ?
-		    s->board : s->pop.user, s->msg[s->cur].id, s->cur + 1,
-		    s->n, s->msg[s->cur].deleted ? ", to be deleted" : "");
-		c = card(&s->screen, &r.view, s->board[0] != '\0' ?
-		    "space - n p move  r reply  f forward  s save  "
-		    "h header  q back  ? help" :
-		    "space - n p move  d u delete  r reply  f forward  "
-		    "s save  q back  ? help");
-		/* The message may be another one after a new login. */
-	} while (message_key(s, &r, c) && !s->reloaded);
-	close_reading(&r);
+	if (fetch(s, &r.mail)) {
+		mime_open(&r.mime, r.mail.s, r.mail.n);
+		set_mode(&r, READ_TEXT);
+		do {
+			snprintf(s->screen.title, sizeof(s->screen.title),
+			    "%s: message %lu (%zu of %zu)%s",
+			    s->board[0] != '\0' ? s->board : s->pop.user,
+			    s->msg[s->cur].id, s->cur + 1, s->n,
+			    s->msg[s->cur].deleted ? ", to be deleted" : "");
+			c = card(&s->screen, &r.view, s->board[0] != '\0' ?
+			    "space - n p move  r reply  f forward  s save  "
+			    "h header  q back  ? help" :
+			    "space - n p move  d u delete  r reply  "
+			    "f forward  s save  q back  ? help");
+			/* After a new login the message may be another one. */
+		} while (message_key(s, &r, c) && !s->reloaded);
+		mime_close(&r.mime);
+	}
+	text_free(&r.mail);
+	text_free(&r.text);
 	return s->reloaded ? 'q' : c;
 }
 

@@ -452,18 +452,12 @@ mime_text(const struct mime *m, struct text *out)
 void
 mime_files(const struct mime *m, struct text *out)
 {
-	char row[MIME_NAME + 64];
 	const struct mime_part *p;
 	unsigned k;
 
-	for (k = 1; (p = mime_file(m, k)) != NULL; k++) {
-		snprintf(row, sizeof(row), "[%u] ", k);
-		text_str(out, row);
-		text_str(out, p->name);
-		snprintf(row, sizeof(row), "%s%s, %zu octets\n",
+	for (k = 1; (p = mime_file(m, k)) != NULL; k++)
+		text_printf(out, "[%u] %s%s%s, %zu octets\n", k, p->name,
 		    p->name[0] == '\0' ? "" : ", ", p->type, p->size);
-		text_str(out, row);
-	}
 	if (m->cut)
 		text_str(out, "[The message has more parts than are shown.]\n");
 }

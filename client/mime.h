@@ -55,6 +55,7 @@ struct text {
  * text_line()		the octets of the line at s, n > 0, with its end, and
  *			without it in *len
  * read_all()		what is left of a file; false with errno
+ * write_all()		write n octets, sync and close; false with errno
  */
 void	*must(void *);
 void	text_add(struct text *, const char *, size_t n);
@@ -66,6 +67,7 @@ const char *text_blanks(const char *s);
 bool	text_number(const char **s, unsigned long max, unsigned long *);
 size_t	text_line(const char *s, size_t n, size_t *len);
 bool	read_all(int fd, struct text *);
+bool	write_all(int fd, const char *, size_t);
 
 enum {
 	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are text */
@@ -232,17 +234,17 @@ void	mime_decode(const struct mime *, const struct mime_part *,
  *
  * draft_reply()	a draft that answers a message: To from Reply-To or
  *			From, In-Reply-To, References, the text quoted
- * draft_forward()	a draft with a message's mime_brief() and mime_text();
- *			its files are listed there, but not sent
+ * draft_forward()	a draft for sending a message on
  * draft_finish()	the message to be sent: encoded words where they are
- *			needed, Date, Message-ID and the MIME fields unless
- *			the draft has its own, text as format=flowed
+ *			needed, Date and Message-ID unless the draft has its
+ *			own, MIME fields, lines of 78 characters, and, if it is
+ *			not empty, a message as its attachment
  * draft_id()		a new Message-ID, with its angle brackets
  */
 void	draft_reply(const struct mime *, struct text *draft);
 void	draft_forward(const struct mime *, struct text *draft);
-void	draft_finish(const char *draft, size_t n, time_t now, const char *id,
-	    struct text *out);
+void	draft_finish(const struct text *draft, const struct text *mail,
+	    time_t now, const char *id, struct text *out);
 void	draft_id(time_t now, char id[160]);
 
 #endif

@@ -31,17 +31,11 @@ now(void)
 	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void
-set_wait(struct pop *p, int seconds)
-{
-	p->deadline = now() + seconds * 1000LL;
-}
-
 void
 pop_close(struct pop *p)
 {
 	dial_close(&p->dial);
-	p->beg = p->end = p->outn = 0;
+	p->beg = p->end = 0;
 }
 
 /* The connection is of no more use: keep the reason, close. */
@@ -60,22 +54,23 @@ lost(struct pop *p, int code, const char *why)
 }
 
 /*
- * Wait until the descriptor is ready; false with errno at the deadline, or if
- * the user cancels what is under way.
+ * Wait until the connection is ready, for p->wait seconds; false with errno if it
+ * is not, or if the user cancels what is under way.
  */
 static bool
 ready(struct pop *p, short events)
 {
 	struct pollfd pfd[2];
-	long long left;
+	long long deadline, left;
 	int r;
 
 	pfd[0].fd = p->dial.fd;
 	pfd[0].events = events;
 	pfd[1].fd = p->cancel != NULL ? STDIN_FILENO : -1;
 	pfd[1].events = POLLIN;
+	deadline = now() + p->wait * 1000LL;
 	do {
-		left = p->deadline - now();
+		left = deadline - now();
 		r = left <= 0 ? 0 : poll(pfd, 2, (int)left);
 		if (r > 0 && pfd[1].revents != 0 && p->cancel()) {
 			p->cancelled = true;
@@ -88,7 +83,17 @@ ready(struct pop *p, short events)
 	return r > 0;
 }
 
-/* Read more after what is there. */
+/* Count what has been moved, and show it from time to time. */
+static void
+moved(struct pop *p, size_t n)
+{
+	p->octets += n;
+	if (p->progress != NULL && p->octets / POP_BLOCK !=
+	    (p->octets - n) / POP_BLOCK)
+		p->progress(p->owner);
+}
+
+/* Read more; all that was read before has been used. */
 static int
 fill(struct pop *p)
 {
@@ -96,21 +101,19 @@ fill(struct pop *p)
 
 	if (p->dial.fd == -1)
 		return POP_LOST;
-	if (p->beg > 0) {
-		memmove(p->in, p->in + p->beg, p->end - p->beg);
-		p->end -= p->beg;
-		p->beg = 0;
-	}
 	do {
 		if (!ready(p, POLLIN))
 			return lost(p, EX_TEMPFAIL, strerror(errno));
-		n = read(p->dial.fd, p->in + p->end, sizeof(p->in) - p->end);
+		n = read(p->dial.fd, p->in, sizeof(p->in));
 	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
 	if (n <= 0)
 		return lost(p, EX_TEMPFAIL, n == -1 ? strerror(errno) :
 		    "the server has closed the connection");
-	p->end += (size_t)n;
-	return POP_OK;
+	p->beg = 0;
+	p->end = (size_t)n;
+	moved(p, (size_t)n);
+	return p->octets <= POP_OCTETS ? POP_OK :
+	    lost(p, EX_PROTOCOL, "a reply has no end");
 }
 
 static int
@@ -120,18 +123,47 @@ send_all(struct pop *p, const char *s, size_t len)
 
 	if (p->dial.fd == -1)
 		return POP_LOST;
+	p->wait = POP_WAIT;
 	while (len > 0) {
-		set_wait(p, POP_WAIT);
 		if (!ready(p, POLLOUT))
 			return lost(p, EX_TEMPFAIL, strerror(errno));
-		n = write(p->dial.fd, s, len);
+		n = write(p->dial.fd, s, len < POP_BLOCK ? len : POP_BLOCK);
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			return lost(p, EX_TEMPFAIL, strerror(errno));
 		if (n > 0) {
 			s += n;
 			len -= (size_t)n;
+			moved(p, (size_t)n);
 		}
 	}
+	return POP_OK;
+}
+
+/* Read a line, without its end: at most so many octets, and it is wrong that it
+ * has more, or the rest is left out. */
+static int
+read_line(struct pop *p, size_t most, bool whole)
+{
+	const char *lf;
+	size_t n;
+
+	p->line.n = 0;
+	do {
+		if (p->beg == p->end && fill(p) != POP_OK)
+			return POP_LOST;
+		n = p->end - p->beg;
+		lf = memchr(p->in + p->beg, '\n', n);
+		if (lf != NULL)
+			n = (size_t)(lf - p->in) - p->beg;
+		text_add(&p->line, p->in + p->beg, p->line.n >= most ? 0 :
+		    n > most - p->line.n ? most - p->line.n : n);
+		p->beg += n + (lf != NULL);
+		if (whole && p->line.n == most)
+			return lost(p, EX_PROTOCOL, "a reply has no end");
+	} while (lf == NULL);
+	if (p->line.n > 0 && p->line.s[p->line.n - 1] == '\r')
+		p->line.n--;
+	text_string(&p->line);
 	return POP_OK;
 }
 
@@ -150,36 +182,21 @@ has_code(const struct pop *p, const char *code)
 static int
 reply(struct pop *p, int wait)
 {
-	const char *s, *lf;
-	size_t skip, n;
+	const char *s;
+	bool ok;
 
-	set_wait(p, wait);
-	while ((lf = memchr(p->in + p->beg, '\n', p->end - p->beg)) == NULL) {
-		if (p->end - p->beg >= POP_LINE)
-			return lost(p, EX_PROTOCOL, "a reply has no end");
-		if (fill(p) != POP_OK)
-			return POP_LOST;
-	}
-	s = p->in + p->beg;
-	n = (size_t)(lf - s);
-	p->beg += n + 1;
-	if (n > 0 && s[n - 1] == '\r')
-		n--;
-	skip = n >= 3 && memcmp(s, "+OK", 3) == 0 ? 3 :
-	    n >= 4 && memcmp(s, "-ERR", 4) == 0 ? 4 : 0;
-	if (skip == 0 || n >= POP_LINE ||
-	    (n > skip && s[skip] != ' ' && s[skip] != '\t'))
-		return lost(p, EX_PROTOCOL, "this is no POP3 server");
-	s += skip;
-	for (n -= skip; n > 0 && (*s == ' ' || *s == '\t'); n--)
-		s++;
-	memcpy(p->text, s, n);
-	p->text[n] = '\0';
-	p->lines = 0;
+	p->wait = wait;
 	p->octets = 0;
-	p->done = 0;
-	p->bol = true;
-	if (skip == 3)
+	if (read_line(p, POP_LINE, true) != POP_OK)
+		return POP_LOST;
+	s = p->line.s;
+	ok = strncmp(s, "+OK", 3) == 0;
+	s += ok ? 3 : strncmp(s, "-ERR", 4) == 0 ? 4 : 0;
+	if (s == p->line.s || (*s != '\0' && text_blanks(s) == s))
+		return lost(p, EX_PROTOCOL, "this is no POP3 server");
+	snprintf(p->text, sizeof(p->text), "%s", text_blanks(s));
+	p->wait = POP_WAIT;
+	if (ok)
 		return POP_OK;
 	p->code = has_code(p, "AUTH") ? EX_NOPERM :
 	    has_code(p, "IN-USE") || has_code(p, "SYS/TEMP") ||
@@ -212,7 +229,7 @@ pop_connect(struct pop *p)
 	char why[POP_LINE / 2];
 	int code, r;
 
-	p->beg = p->end = p->outn = 0;
+	p->beg = p->end = 0;
 	p->cancelled = false;
 	code = dial_open(&p->dial, p->helper, p->host, p->port, POP_WAIT, why,
 	    sizeof(why));
@@ -262,145 +279,66 @@ pop_login(struct pop *p)
 	}
 }
 
-/*
- * The next piece of the lines of a multi-line reply: no dots, no CRLF; *eol
- * where it ends a line. POP_NO at the terminator. A line may be longer than
- * any buffer, so it comes in pieces.
- */
+/* The next line of a multi-line reply, at most so many octets of it; POP_NO at
+ * the end of the reply. */
 static int
-piece(struct pop *p, const char **s, size_t *n, bool *eol)
+next_line(struct pop *p, size_t most)
 {
-	const char *lf;
-
-	for (;;) {
-		*s = p->in + p->beg;
-		*n = p->end - p->beg;
-		lf = *n > 0 ? memchr(*s, '\n', *n) : NULL;
-		/* Three octets tell a dot from the terminator, and a CR at the
-		 * very end may be half of a line end. */
-		if (lf != NULL || *n > 3)
-			break;
-		set_wait(p, POP_WAIT);
-		if (fill(p) != POP_OK)
-			return POP_LOST;
+	if (read_line(p, most, false) != POP_OK)
+		return POP_LOST;
+	if (strcmp(p->line.s, ".") == 0 && p->line.n == 1)
+		return POP_NO;
+	if (p->line.s[0] == '.') {
+		p->line.n--;
+		memmove(p->line.s, p->line.s + 1, p->line.n + 1);
 	}
-	*eol = lf != NULL;
-	if (lf != NULL)
-		*n = (size_t)(lf - *s);
-	if (*n > POP_OCTETS - p->octets)
-		return lost(p, EX_PROTOCOL, "a reply has no end");
-	p->octets += *n;
-	p->beg += *n + (*eol ? 1 : 0);
-	if ((*s)[*n > 0 ? *n - 1 : 0] == '\r' && *n > 0) {
-		--*n;
-		if (!*eol)
-			p->beg--;
-	}
-	if (p->bol && *n > 0 && **s == '.') {
-		if (*n == 1 && *eol)
-			return POP_NO;
-		++*s;
-		--*n;
-	}
-	p->bol = *eol;
 	return POP_OK;
 }
 
 int
 pop_next(struct pop *p)
 {
-	const char *s;
-	size_t n, len;
-	bool eol;
-	int r;
-
-	if (p->lines++ >= POP_LINES)
-		return lost(p, EX_PROTOCOL, "a listing has no end");
-	len = 0;
-	do {
-		if ((r = piece(p, &s, &n, &eol)) != POP_OK)
-			return r;
-		if (n > sizeof(p->line) - 1 - len)
-			n = sizeof(p->line) - 1 - len;
-		memcpy(p->line + len, s, n);
-		len += n;
-	} while (!eol);
-	p->line[len] = '\0';
-	return POP_OK;
+	return next_line(p, POP_LINE);
 }
 
 int
 pop_text(struct pop *p, struct text *t)
 {
-	const char *s;
-	size_t n, told;
-	bool eol;
 	int r;
 
-	told = 0;
-	while ((r = piece(p, &s, &n, &eol)) == POP_OK) {
-		text_add(t, s, n);
-		p->done += n;
-		if (eol) {
-			text_add(t, "\n", 1);
-			p->done += 2;
-		}
-		if (p->done - told >= POP_BLOCK && p->progress != NULL) {
-			told = p->done;
-			p->progress(p->owner);
-		}
+	while ((r = next_line(p, TEXT_MAX)) == POP_OK) {
+		text_add(t, p->line.s, p->line.n);
+		text_str(t, "\n");
 	}
 	return r == POP_NO ? POP_OK : r;
 }
 
 int
-pop_xmit(struct pop *p)
+pop_xmit(struct pop *p, const struct text *mail)
 {
-	p->outn = 0;
-	p->last = '\n';
-	return pop_command(p, POP_WAIT, "XTND XMIT");
-}
-
-static int
-xmit_flush(struct pop *p)
-{
-	size_t n;
-
-	n = p->outn;
-	p->outn = 0;
-	p->done += n;
-	if (send_all(p, p->out, n) != POP_OK)
-		return POP_LOST;
-	if (p->progress != NULL && p->done > POP_BLOCK)
-		p->progress(p->owner);
-	return POP_OK;
-}
-
-int
-pop_xmit_add(struct pop *p, const char *s, size_t n)
-{
-	for (; n > 0; s++, n--) {
-		if (p->outn + 2 > sizeof(p->out) && xmit_flush(p) != POP_OK)
-			return POP_LOST;
-		if (*s == '.' && p->last == '\n')
-			p->out[p->outn++] = '.';
-		if (*s == '\n' && p->last != '\r')
-			p->out[p->outn++] = '\r';
-		p->out[p->outn++] = *s;
-		p->last = *s;
-	}
-	return POP_OK;
-}
-
-int
-pop_xmit_end(struct pop *p)
-{
-	size_t len;
+	struct text wire = { 0 };
+	size_t i, k, len;
 	int r;
 
-	if (p->last != '\n' && pop_xmit_add(p, "\n", 1) != POP_OK)
-		return POP_LOST;
-	if (xmit_flush(p) != POP_OK || send_all(p, ".\r\n", 3) != POP_OK)
+	r = pop_command(p, POP_WAIT, "XTND XMIT");
+	for (i = 0; r == POP_OK && i < mail->n; i += k) {
+		k = text_line(mail->s + i, mail->n - i, &len);
+		text_str(&wire, mail->s[i] == '.' ? "." : "");
+		text_add(&wire, mail->s + i, len);
+		text_str(&wire, "\r\n");
+		if (wire.cut)
+			r = lost(p, EX_DATAERR, "a line is too long");
+		else if (wire.n >= POP_BLOCK || i + k == mail->n) {
+			r = send_all(p, wire.s, wire.n);
+			wire.n = 0;
+		}
+	}
+	text_free(&wire);
+	if (r != POP_OK)
+		return r;
+	/* After the last line only the server knows whether it is sent. */
+	p->cancel = NULL;
+	if (send_all(p, ".\r\n", 3) != POP_OK)
 		return POP_LOST;
 	if ((r = reply(p, POP_WORK)) == POP_LOST && p->code == EX_TEMPFAIL) {
 		/* Another try could send it twice: that is for the user

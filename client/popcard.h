@@ -109,19 +109,17 @@ struct screen {
 	void *arg;			/* for tick */
 };
 
-/* A list (row is set), or a text in two parts, shown one after the other. */
+/* A list (row is set), or a text. */
 struct view {
-	size_t n, cur;			/* rows, the current one */
-	size_t shown;			/* the first one on the screen */
-	size_t top;			/* the same before it was resized */
 	/* Draw row i of a list by put() and print(), in cols columns. */
 	void (*row)(void *owner, size_t i, bool current, int cols);
 	void *owner;			/* for row */
-	const char *head, *body;
-	size_t headn, bodyn;
-	size_t off;			/* the offset of row top of a text */
-	struct text anchors;		/* offsets of some of its rows */
-	int cols;			/* for which n and anchors hold */
+	size_t n, cur;			/* rows of the list, the current one */
+	const char *text;
+	size_t len;
+	/* The first row shown, of a text its offset; and the same before the
+	 * terminal was resized. */
+	size_t shown, top;
 };
 
 /*
@@ -145,7 +143,7 @@ bool	prompt(struct screen *, const char *what, char *line, size_t size);
 int	choice(struct screen *, const char *keys, const char *, ...)
 	    PRINTF(3, 4);
 int	card(struct screen *, struct view *, const char *keys);
-void	text_card(struct screen *, const char *title, const char *, size_t);
+void	text_card(struct screen *, const char *title, const struct text *);
 
 /*
  * dial.c: the connection to the server, by TCP or through a helper program that
@@ -184,7 +182,6 @@ enum {
 	POP_WAIT = 60,		/* seconds the server may be silent */
 	POP_WORK = 600,		/* ... where it has real work to do: an update
 				   or a run of sendmail */
-	POP_LINES = 5000000,	/* a listing longer than this is no listing */
 	POP_OCTETS = 1 << 30	/* of one multi-line reply: no message is that
 				   large, and no server sends for ever */
 };
@@ -198,21 +195,14 @@ struct pop {
 	bool tls;			/* the URL is a pops:// one */
 	const char *helper;		/* speaks TLS; NULL: TCP is used */
 	struct dial dial;
-	long long deadline;		/* of the wait under way, in ms */
+	int wait;			/* seconds it may be silent now */
 	char in[POP_BLOCK];		/* read and not yet used: beg to end */
 	size_t beg, end;
-	char out[POP_BLOCK];		/* the outgoing message */
-	size_t outn;
-	bool bol;			/* at the beginning of a line */
-	char last;			/* the octet before, in an outgoing
-					   message */
-	unsigned long lines;		/* of the listing under way */
-	size_t octets;			/* of the multi-line reply under way */
-	char line[POP_LINE];		/* its current line */
+	struct text line;		/* the last line read, a string */
 	char text[POP_LINE];		/* the last reply, or what went wrong */
 	int code;			/* the same as an exit status */
-	size_t done;			/* octets of text moved so far */
-	void (*progress)(void *);	/* called after each block of text */
+	size_t octets;			/* moved since the last reply */
+	void (*progress)(void *);	/* called after each block */
 	void *owner;			/* for progress */
 	bool (*cancel)(void);		/* asked when there are keys; NULL: not
 					   to be cancelled */
@@ -230,8 +220,8 @@ struct pop {
  * pop_next()		the next line of a multi-line reply, cut to fit, in
  *			line; POP_NO at its end, which must be reached
  * pop_text()		or all of it, dots and CRs removed, added to a text
- * pop_xmit...()	XTND XMIT: begin, pieces (lines end in LF or CRLF),
- *			end; only the end's POP_OK says that mail was taken
+ * pop_xmit()		XTND XMIT of a message whose lines end in LF or CRLF; it
+ *			cannot be cancelled any more after its last line
  * pop_quit()		QUIT; closes in any case
  */
 int	pop_connect(struct pop *);
@@ -239,9 +229,7 @@ int	pop_login(struct pop *);
 int	pop_command(struct pop *, int wait, const char *, ...) PRINTF(3, 4);
 int	pop_next(struct pop *);
 int	pop_text(struct pop *, struct text *);
-int	pop_xmit(struct pop *);
-int	pop_xmit_add(struct pop *, const char *, size_t);
-int	pop_xmit_end(struct pop *);
+int	pop_xmit(struct pop *, const struct text *);
 int	pop_quit(struct pop *);
 void	pop_close(struct pop *);
 
@@ -345,11 +333,13 @@ void	reload(struct session *);
 /*
  * compose.c: messages that are written.
  *
- * compose()		edit a draft that begins with this text, or the one that
- *			is kept if the user wants it; then send it or keep it
+ * compose()		edit a draft that begins with this text and forwards
+ *			this message (NULL: none), or the one that is kept if
+ *			the user wants it; then send it or keep it
  * compose_kept()	offer a draft that an earlier session has kept
  */
-void	compose(struct session *, const struct text *);
+void	compose(struct session *, const struct text *draft,
+	    const struct text *mail);
 void	compose_kept(struct session *);
 
 /*

@@ -75,35 +75,15 @@ open_path(struct screen *s, const char *path, bool *created)
 	return fd;
 }
 
-static bool
-write_all(int fd, const char *p, size_t n)
-{
-	ssize_t w;
-
-	while (n > 0) {
-		w = write(fd, p, n);
-		if (w == -1 && errno != EINTR)
-			return false;
-		if (w > 0) {
-			p += w;
-			n -= (size_t)w;
-		}
-	}
-	return fsync(fd) == 0;
-}
-
 static void
 save_as(struct screen *s, const char *path, const char *p, size_t n)
 {
-	bool created, ok;
+	bool created;
 	int fd;
 
 	if ((fd = open_path(s, path, &created)) == 0)
 		return;
-	ok = fd != -1 && write_all(fd, p, n);
-	if (fd != -1 && close(fd) == -1)
-		ok = false;
-	if (ok)
+	if (write_all(fd, p, n))
 		say(s, "Saved: %s, %zu octets", path, n);
 	else {
 		say(s, "Not saved: %s: %s", path, strerror(errno));

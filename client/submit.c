@@ -63,34 +63,11 @@ agree(const char *mail, size_t n, const struct text *args, struct text *bcc)
 		error("the header names %s, the arguments do not", a);
 	else
 		ok = true;
-	for (i = 0; (a = lacking(args, &named, &i)) != NULL;) {
-		text_add(bcc, "Bcc: ", 5);
-		text_add(bcc, a, strlen(a));
-		text_add(bcc, "\n", 1);
-	}
+	for (i = 0; (a = lacking(args, &named, &i)) != NULL;)
+		text_printf(bcc, "Bcc: %s\n", a);
 	text_free(&value);
 	text_free(&named);
 	return ok;
-}
-
-/* Send a message, with an empty line after the header if it has none. */
-static int
-post(struct pop *p, const char *s, size_t n, const struct text *bcc)
-{
-	size_t head;
-	int r;
-
-	head = mail_head(s, n);
-	if ((r = pop_login(p)) != POP_OK || (r = pop_xmit(p)) != POP_OK ||
-	    (r = pop_xmit_add(p, bcc->s, bcc->n)) != POP_OK ||
-	    (r = pop_xmit_add(p, s, head)) != POP_OK)
-		return r;
-	if (head == n || (s[head] != '\n' && s[head] != '\r'))
-		r = pop_xmit_add(p, "\n", 1);
-	if (r != POP_OK || (r = pop_xmit_add(p, s + head, n - head)) !=
-	    POP_OK)
-		return r;
-	return pop_xmit_end(p);
 }
 
 static int
@@ -173,38 +150,50 @@ submit_account(struct pop *p, const char *url, int fd)
 	return EX_NOPERM;
 }
 
+/* Send a message, with Bcc fields before it, and an empty line after the header
+ * if it has none; an exit status. */
+static int
+post(struct pop *p, const char *s, size_t n, struct text *out)
+{
+	size_t head;
+
+	head = mail_head(s, n);
+	text_add(out, s, head);
+	if (head == n || (s[head] != '\n' && s[head] != '\r'))
+		text_str(out, "\n");
+	text_add(out, s + head, n - head);
+	if (out->cut) {
+		error("the message is too large");
+		return EX_DATAERR;
+	}
+	if (pop_login(p) != POP_OK || pop_xmit(p, out) != POP_OK) {
+		error("not sent: %s", p->text);
+		return p->code;
+	}
+	pop_quit(p);		/* sent, whatever this says */
+	return EX_OK;
+}
+
 /* Read the message from standard input, all of it, and send it. */
 static int
 submit_message(struct pop *p, const struct text *args)
 {
-	struct text mail = { 0 }, bcc = { 0 };
-	const char *s;
-	size_t skip;
+	struct text mail = { 0 }, out = { 0 };
+	size_t k, len;
 	int code;
 
 	if (!read_all(STDIN_FILENO, &mail)) {
 		error("the message: %s", strerror(errno));
 		code = mail.cut ? EX_DATAERR : EX_IOERR;
-		text_free(&mail);
-		return code;
-	}
-	if (mail.n == 0)
-		text_add(&mail, "\n", 1);
-	skip = 0;
-	if (mail.n > 5 && memcmp(mail.s, "From ", 5) == 0 &&
-	    (s = memchr(mail.s, '\n', mail.n)) != NULL)
-		skip = (size_t)(s - mail.s) + 1;	/* mbox, not mail */
-	code = EX_DATAERR;
-	if (agree(mail.s + skip, mail.n - skip, args, &bcc)) {
-		code = EX_OK;
-		if (post(p, mail.s + skip, mail.n - skip, &bcc) != POP_OK) {
-			error("not sent: %s", p->text);
-			code = p->code;
-		} else
-			pop_quit(p);	/* sent, whatever this says */
+	} else {
+		/* A From_ line is of an mbox, not of the message. */
+		k = strncmp(text_string(&mail), "From ", 5) == 0 ?
+		    text_line(mail.s, mail.n, &len) : 0;
+		code = agree(mail.s + k, mail.n - k, args, &out) ?
+		    post(p, mail.s + k, mail.n - k, &out) : EX_DATAERR;
 	}
 	text_free(&mail);
-	text_free(&bcc);
+	text_free(&out);
 	return code;
 }
 

@@ -134,3 +134,24 @@ read_all(int fd, struct text *t)
 	errno = EFBIG;
 	return !t->cut;
 }
+
+bool
+write_all(int fd, const char *s, size_t n)
+{
+	ssize_t w;
+	int e;
+
+	if (fd == -1)
+		return false;
+	while (n > 0 && ((w = write(fd, s, n)) >= 0 || errno == EINTR))
+		if (w > 0) {
+			s += w;
+			n -= (size_t)w;
+		}
+	if (n == 0 && fsync(fd) == 0)
+		return close(fd) == 0;
+	e = errno;
+	close(fd);
+	errno = e;
+	return false;
+}

@@ -12,8 +12,8 @@
 #include "popcard.h"
 
 enum {
-	ANCHOR = 64,		/* every so many rows of a text have their
-				   offset kept: few for a text of any size */
+	LONG_LINE = 65536,	/* octets of a line that a row above is looked
+				   for in */
 	MARGIN = 3,		/* rows of a card that are not its list */
 	PERCENT = 6		/* columns that tell how far one has read */
 };
@@ -164,141 +164,130 @@ prompt(struct screen *s, const char *what, char *line, size_t size)
 	return c != KEY_ESC && n > 0;
 }
 
-/* The text at an offset, up to the end of its part. */
-static const char *
-text_at(const struct view *v, size_t off, size_t *n)
-{
-	if (off < v->headn) {
-		*n = v->headn - off;
-		return v->head + off;
-	}
-	*n = v->bodyn - (off - v->headn);
-	return v->body + (off - v->headn);
-}
-
+/* The row of a text after the one at an offset. */
 static size_t
 next_row(const struct view *v, size_t off)
 {
-	const char *p;
-	size_t n;
-
-	p = text_at(v, off, &n);
-	return off + fold_row(p, n, v->cols);
+	return off + fold_row(v->text + off, v->len - off, term_cols());
 }
 
-/* Count the rows of a text, and keep the offset of every ANCHORth. */
+/* The row of a text before an offset. What is far behind it in a line without
+ * an end does not count, so that no key takes long. */
+static size_t
+previous_row(const struct view *v, size_t off)
+{
+	size_t next, row;
+
+	for (row = off; row > 0 && off - row < LONG_LINE &&
+	    (row == off || v->text[row - 1] != '\n'); row--)
+		;
+	for (; row < off && (v->text[row] & 0xc0) == 0x80; row++)
+		;
+	while (row < off && (next = next_row(v, row)) < off)
+		row = next;
+	return row;
+}
+
+/* Fit a text into so many rows: the last one that can be the first. */
+static size_t
+fit_text(struct view *v, size_t rows)
+{
+	size_t end;
+
+	for (end = v->len; rows > 0; rows--)
+		end = previous_row(v, end);
+	v->shown = v->top < v->len ? previous_row(v, v->top + 1) : end;
+	if (v->shown > end)
+		v->shown = end;
+	return end;
+}
+
 static void
-fold(struct view *v, int cols)
+fit_list(struct view *v, size_t rows)
 {
-	size_t off;
-
-	v->cols = cols;
-	v->cur = 0;
-	v->anchors.n = 0;
-	for (off = v->n = 0; off < v->headn + v->bodyn; v->n++) {
-		if (v->n % ANCHOR == 0)
-			text_add(&v->anchors, (const char *)&off, sizeof(off));
-		if (off <= v->off)	/* stay where we were */
-			v->cur = v->n;
-		off = next_row(v, off);
-	}
+	if (v->cur >= v->n)
+		v->cur = v->n > 0 ? v->n - 1 : 0;
+	v->shown = v->cur < v->top ? v->cur :
+	    v->cur >= v->top + rows ? v->cur - rows + 1 : v->top;
+	if (v->shown + rows > v->n)
+		v->shown = v->n > rows ? v->n - rows : 0;
 }
 
+/* Draw the rows between title and keys; how much of all has been shown then, in
+ * percent. */
 static size_t
-draw_text(struct view *v, size_t rows)
+draw_rows(const struct view *v, size_t rows)
 {
-	const char *p;
-	size_t first, i, len, n, off, next_off;
+	size_t i, off, next;
 
-	off = 0;
-	if (v->shown < v->n) {
-		memcpy(&off, v->anchors.s + v->shown / ANCHOR * sizeof(off),
-		    sizeof(off));
-		for (i = v->shown % ANCHOR; i > 0; i--)
-			off = next_row(v, off);
+	for (i = 0, off = v->shown; i < rows; i++) {
+		begin_row((int)i + 1, v->row != NULL && v->n > 0 &&
+		    off == v->cur);
+		if (v->row != NULL && off < v->n) {
+			v->row(v->owner, off, off == v->cur, term_cols());
+			off++;
+		} else if (v->row == NULL && off < v->len) {
+			next = next_row(v, off);
+			put(v->text + off, next - off -
+			    (v->text[next - 1] == '\n'), term_cols());
+			off = next;
+		}
 	}
-	first = off;
-	for (i = 0; i < rows; i++) {
-		begin_row((int)i + 1, false);
-		if (v->shown + i >= v->n)
-			continue;
-		next_off = next_row(v, off);
-		p = text_at(v, off, &n);
-		len = next_off - off;
-		if (len > 0 && p[len - 1] == '\n')
-			len--;
-		put(p, len, v->cols);
-		off = next_off;
-	}
-	return first;
+	i = v->row != NULL ? v->n : v->len;
+	return v->shown == 0 && off == i ? 0 :
+	    (size_t)(off * 100ull / i);
 }
 
-/* Draw the card; rows is its height without title, keys and status. The offset
- * of the first row of a text. */
-static size_t
-draw(struct screen *s, struct view *v, const char *keys, size_t rows)
+static void
+draw(struct screen *s, const struct view *v, const char *keys, size_t rows)
 {
-	size_t i, off, seen;
+	size_t percent;
 	int cols;
 
 	cols = term_cols();
+	percent = draw_rows(v, rows);
 	begin_row(0, true);
 	print(cols > PERCENT ? cols - PERCENT : 0, " %s", s->title);
-	seen = v->shown + rows < v->n ? v->shown + rows : v->n;
-	if (v->n > rows)
-		print(PERCENT, "%4zu%%", seen * 100 / v->n);
+	if (percent > 0)
+		print(PERCENT, "%4zu%%", percent);
 	else
 		print(PERCENT, "%s", "");
-	off = v->row == NULL ? draw_text(v, rows) : 0;
-	for (i = 0; v->row != NULL && i < rows; i++) {
-		begin_row((int)i + 1, v->shown + i == v->cur && v->n > 0);
-		if (v->shown + i < v->n)
-			v->row(v->owner, v->shown + i,
-			    v->shown + i == v->cur, cols);
-	}
 	begin_row(term_rows() - 2, true);
 	print(cols, " %s", keys);
-	return off;
 }
 
-/* Fit the view into the terminal as it is now: its height; *end is the last
- * row that can be the current one. */
-static size_t
-fit(struct view *v, size_t *end)
+/* Move by so many rows. */
+static void
+move(struct view *v, long by)
 {
-	size_t rows, page;
+	size_t n = (size_t)(by < 0 ? -by : by);
 
-	rows = term_rows() > MARGIN ? (size_t)(term_rows() - MARGIN) : 1;
-	if (v->row == NULL && v->cols != term_cols())
-		fold(v, term_cols());
-	page = v->row == NULL ? rows : 1;
-	*end = v->n > page ? v->n - page : 0;
-	if (v->cur > *end)
-		v->cur = *end;
-	v->shown = v->top;
-	if (v->row == NULL || v->cur < v->shown)
-		v->shown = v->cur;
-	else if (v->cur >= v->shown + rows)
-		v->shown = v->cur - rows + 1;
-	if (v->row != NULL && v->shown + rows > v->n)
-		v->shown = v->n > rows ? v->n - rows : 0;
-	return rows;
+	if (v->row != NULL)
+		v->cur = by >= 0 ? v->cur + n : v->cur < n ? 0 : v->cur - n;
+	else
+		for (; n > 0 && (by < 0 ? v->top > 0 : v->top < v->len); n--)
+			v->top = by < 0 ? previous_row(v, v->top) :
+			    next_row(v, v->top);
 }
 
 int
 card(struct screen *s, struct view *v, const char *keys)
 {
-	size_t rows, end, off;
+	size_t end;
+	long rows;
 	int c;
 
 	for (c = KEY_NONE;;) {
-		rows = fit(v, &end);
-		off = draw(s, v, keys, rows);
+		rows = term_rows() > MARGIN ? term_rows() - MARGIN : 1;
+		end = v->len;
+		if (v->row != NULL)
+			fit_list(v, (size_t)rows);
+		else
+			end = fit_text(v, (size_t)rows);
+		draw(s, v, keys, (size_t)rows);
 		/* A terminal that gets its size back shows the same again. */
-		if (c != KEY_RESIZE) {
+		if (c != KEY_RESIZE)
 			v->top = v->shown;
-			v->off = off;
-		}
 		status(s);
 		c = term_key(s->tick, s->arg);
 		if (c != KEY_RESIZE && c != KEY_NONE)
@@ -310,28 +299,29 @@ card(struct screen *s, struct view *v, const char *keys)
 			break;
 		case 'j':
 		case KEY_DOWN:
-			v->cur++;
+			move(v, 1);
 			break;
 		case 'k':
 		case KEY_UP:
-			v->cur -= v->cur > 0;
+			move(v, -1);
 			break;
 		case ' ':
-			if (v->row == NULL && v->cur == end)
+			if (v->row == NULL && v->top == end)
 				return c;
 			/* FALLTHROUGH */
 		case KEY_PGDN:
-			v->cur += rows;
+			move(v, rows);
 			break;
 		case '-':
 		case KEY_PGUP:
-			v->cur -= v->cur < rows ? v->cur : rows;
+			move(v, -rows);
 			break;
 		case KEY_HOME:
-			v->cur = 0;
+			v->cur = v->top = 0;
 			break;
 		case KEY_END:
-			v->cur = end;
+			v->cur = v->n;
+			v->top = v->row != NULL ? v->top : end;
 			break;
 		default:
 			return c;
@@ -341,9 +331,9 @@ card(struct screen *s, struct view *v, const char *keys)
 
 /* A card with a text that is read and left again. */
 void
-text_card(struct screen *s, const char *title, const char *p, size_t n)
+text_card(struct screen *s, const char *title, const struct text *t)
 {
-	struct view v = { .body = p, .bodyn = n };
+	struct view v = { .text = t->s, .len = t->n };
 	int c;
 
 	snprintf(s->title, sizeof(s->title), "%s", title);
@@ -351,5 +341,4 @@ text_card(struct screen *s, const char *title, const char *p, size_t n)
 		c = card(s, &v, "space next page  - page back  q back");
 	while (c != 'q' && c != ' ' && c != '\r' && c != '\n' &&
 	    c != KEY_LEFT && c != KEY_ESC);
-	text_free(&v.anchors);
 }

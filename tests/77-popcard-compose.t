@@ -7,6 +7,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
 use Card;
+use MIME::Base64 qw(encode_base64);
 use Service;
 use Test::More;
 
@@ -54,7 +55,7 @@ case 'a message by XTND XMIT: edited, shown, sent' => sub {
 	    'it came back: its fields');
 	like($got, qr/\n\nGr\xc3\xbc\xc3\x9fe\n\.\n\.hidden\nlast\n\z/,
 	    'its text, dots and all');
-	like($got, qr/^Content-Type: text\/plain; charset=utf-8; format=flowed$/mi,
+	like($got, qr/^Content-Type: text\/plain; charset=utf-8$/mi,
 	    'and its character set') if $locale;
 };
 
@@ -158,19 +159,65 @@ case 'reply: quoted, and in its thread' => sub {
 	like($sent, qr/^mine$/m, 'the text');
 };
 
-case 'forward: the fields and the text' => sub {
-	$pop->fill($asked);
-	started(EDITOR => "$dir/look");
+# A message with a file, and an editor that addresses it and adds a line.
+my $octets = join '', map { chr } 0 .. 255;
+my $report = "From: bob\@example.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n" .
+    "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" .
+    "--b\nContent-Type: text/plain; charset=utf-8\n\nHerzliche Gr\xc3\xbc\xc3" .
+    "\x9fe\n--b\nContent-Type: application/pdf\n" .
+    "Content-Disposition: attachment; filename=report.pdf\n" .
+    "Content-Transfer-Encoding: base64\n\n" . encode_base64($octets) .
+    "--b--\n";
+Service::write_file("$dir/address", "#!/bin/sh\ncp \"\$1\" $dir/seen\n" .
+    "sed -i 's/^To: \$/To: carol\@example.org/' \"\$1\"\n" .
+    "echo 'see below' >>\"\$1\"\n", 0755);
+
+case 'forward: the message as it came, with its files' => sub {
+	$pop->fill("From x\@example.org Fri Nov 27 01:05:34 2026\n$report\n");
+	started(EDITOR => "$dir/address");
 	keys_in('Enter', 'f');
-	shows(qr/^The message has no recipient\.$/m, 'a draft without recipient');
-	is(Service::read_file("$dir/seen"), "To: \nSubject: Fwd: Fr\xc3\xbchst" .
-	    "\xc3\xbcck\n\n\n---- Forwarded message ----\n" .
-	    "From: Ren\xc3\xa9 <rene\@example.org>\n" .
-	    "Date: Fri, 27 Nov 2026 01:05:34 +0000\n" .
-	    "Subject: Fr\xc3\xbchst\xc3\xbcck\n\nWann f\xc3\xa4ngt es an?\n",
-	    'what is forwarded') if $locale;
+	my $size = length $report;
+	shows(qr{^see below\n\n\[1\] message/rfc822, $size octets$}m,
+	    'a draft, and what is attached to it');
+	is(Service::read_file("$dir/seen"), "To: \nSubject: Fwd: Gr\xc3\xbc" .
+	    "\xc3\x9fe\n\n", 'what is edited');
+	keys_in('q', 'q', 'x');
+	ended(0);
+	run("-P 3 '$url' 3<$dir/pass", EDITOR => 'true');
+	shows(qr/^Take up the draft/m, 'it is offered at the next start');
+	keys_in('y');
+	shows(qr{^\[1\] message/rfc822, $size octets$}m, 'with its message');
+	keys_in('y');
+	shows(qr/^Sent\./m, 'sent');
+	is_deeply([glob "$dir/.popcard/*"], [], 'no file is left');
+	keys_in('x');
+	ended(0);
+	my ($sent) = (Service::messages($pop->spool))[1];
+	my ($boundary) = $sent =~ /^Content-Type: multipart\/mixed; boundary="(.*)"$/m;
+	my ($text, $attached) = (split /^--\Q$boundary\E(?:--)?\n/m, $sent)[1, 2];
+	like($text, qr/\n\nsee below\n\n\z/, 'the text');
+	is($attached, "Content-Type: message/rfc822\n" .
+	    "Content-Disposition: attachment\n" .
+	    "Content-Transfer-Encoding: 8bit\n\n$report\n", 'the message');
+	started();
+	keys_in('End', 'Enter');
+	shows(qr{^\[1\] message/rfc822, .*\n\[2\] report\.pdf, .* 256 octets$}m,
+	    'its file arrives');
+	keys_in('s', 'BSpace', '2', 'Enter', 'Enter');
+	shows(qr/^Saved: report\.pdf/m, 'and is saved');
+	is(Service::read_file("$dir/tmp/report.pdf"), $octets, 'as it was');
+	keys_in('q', 'x');
+	ended(0);
+};
+
+case 'forward: a draft without recipient, discarded' => sub {
+	$pop->fill($asked);
+	started(EDITOR => 'true');
+	keys_in('Enter', 'f');
+	shows(qr/^The message has no recipient\.$/m, 'it cannot be sent');
 	keys_in('d', 'q', 'x');
 	ended(0);
+	is_deeply([glob "$dir/.popcard/*"], [], 'no file is left');
 };
 
 case 'a draft that was kept is offered at the next start' => sub {

@@ -73,7 +73,7 @@ my $read = <<'EOF';
 To: Jürgen Müller <juergen@example.org>, "Doe, Jane" <jane@example.org>, "Чайковский, Пётр Ильич" <petr@example.org>, plain@example.org
 Subject: Grüße aus Köln, und ein langer Betreff mit vielen Zeichen: 日本語もある
 text/plain 
-Hallo,|| From the beginning: dies ist ein Absatz, der länger ist als eine Zeile sein |darf, und deshalb umbrochen wird.|> zitiert|--|Käthe|
+Hallo,||From the beginning: dies ist ein Absatz, der länger ist als eine Zeile sein|darf, und deshalb umbrochen wird.|> zitiert|--|Käthe|
 EOF
 
 subtest 'Python reads what is sent' => sub {

@@ -67,7 +67,7 @@ show_parts(const struct mime *m, struct text *out)
 int
 main(int argc, char **argv)
 {
-	struct text in = { 0 }, out = { 0 };
+	struct text in = { 0 }, out = { 0 }, none = { 0 };
 	struct mime m;
 	char id[160];
 
@@ -81,7 +81,7 @@ main(int argc, char **argv)
 		show_parts(&m, &out);
 	else {
 		draft_id(time(NULL), id);
-		draft_finish(in.s, in.n, time(NULL), id, &out);
+		draft_finish(&in, &none, time(NULL), id, &out);
 	}
 	fwrite(out.s, 1, out.n, stdout);
 	mime_close(&m);

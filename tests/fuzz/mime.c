@@ -66,11 +66,11 @@ use(const struct mime *m, struct text *draft)
 static void
 check_draft(const struct text *draft)
 {
-	struct text out = { 0 };
+	struct text out = { 0 }, none = { 0 };
 	struct mime m;
 	size_t i, k, len;
 
-	draft_finish(draft->s, draft->n, 0, "<id@host>", &out);
+	draft_finish(draft, &none, 0, "<id@host>", &out);
 	mime_open(&m, out.s, out.n);
 	check(m.parts == 1);
 	for (i = m.part[0].body; i < out.n; i += k) {
