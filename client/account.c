@@ -100,9 +100,8 @@ account_secret(struct pop *p, int fd)
 {
 	const char *path;
 	struct stat st;
+	FILE *f;
 	size_t n;
-	ssize_t r;
-	char c;
 
 	if (fd == -1) {
 		if ((path = getenv("POPCARD_PASSFILE")) == NULL)
@@ -118,22 +117,15 @@ account_secret(struct pop *p, int fd)
 			return "the file must be yours alone (mode 0600)";
 		}
 	}
-	c = '\0';
-	for (n = 0; (r = read(fd, &c, 1)) != 0 && c != '\n';) {
-		if (r == -1 && errno != EINTR)
-			break;
-		if (r == 1 && n < sizeof(p->pass) - 1)
-			p->pass[n++] = c;
-		else if (r == 1)
-			n = sizeof(p->pass);
-		if (n == sizeof(p->pass))
-			break;
-	}
-	close(fd);		/* nothing for an editor to inherit */
-	if (n == sizeof(p->pass))
+	if ((f = fdopen(fd, "r")) == NULL)
+		return strerror(errno);
+	setvbuf(f, NULL, _IONBF, 0);	/* no copy is left in a buffer */
+	if (fgets(p->pass, sizeof(p->pass), f) == NULL)
+		p->pass[0] = '\0';
+	fclose(f);		/* nothing for an editor to inherit */
+	n = strcspn(p->pass, "\r\n");
+	if (n > POP_ARG)
 		return "the password is too long";
-	if (n > 0 && p->pass[n - 1] == '\r')
-		n--;
 	p->pass[n] = '\0';
 	for (; n > 0; n--)
 		if (iscntrl((unsigned char)p->pass[n - 1]))
@@ -154,10 +146,10 @@ account_helper(struct pop *p, const char *cmd)
 }
 
 void
-account_wipe(struct pop *p)
+wipe(char *s, size_t n)
 {
-	volatile char *s;
+	volatile char *p;
 
-	for (s = p->pass; s < p->pass + sizeof(p->pass); s++)
-		*s = '\0';
+	for (p = s; n > 0; n--)
+		*p++ = '\0';
 }

@@ -56,7 +56,6 @@ remove_draft(struct session *s)
 	unlink(path);
 	unlink(s->draft);
 	s->draft[0] = '\0';
-	last_words("%s", "");
 }
 
 /* Make the files of a draft; false with errno. */
@@ -84,10 +83,8 @@ static bool
 new_draft(struct session *s, const struct text *draft,
     const struct text *mail)
 {
-	if (make_draft(s, draft, mail)) {
-		last_words("popcard: a draft is kept in %s", s->draft);
+	if (make_draft(s, draft, mail))
 		return true;
-	}
 	say(&s->screen, "No room for a draft: %s", strerror(errno));
 	if (s->draft[0] != '\0')
 		remove_draft(s);
@@ -221,7 +218,7 @@ edit_draft(struct session *s)
 		if ((editor = getenv("EDITOR")) == NULL || *editor == '\0')
 			editor = "vi";
 	do {
-		how = term_run(editor, s->draft, idle_editing, s);
+		how = term_run(editor, s->draft, idle, s);
 		ready = read_draft(s, &draft, &mail);
 		if (how == -1 || !WIFEXITED(how) || WEXITSTATUS(how) != 0)
 			say(&s->screen, "The editor %.64s failed.", editor);
@@ -273,11 +270,9 @@ compose_kept(struct session *s)
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 		    0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
 			break;
-	if (e != NULL && name_draft(s, e->d_name))
-		last_words("popcard: a draft is kept in %s", s->draft);
+	if (e != NULL)
+		name_draft(s, e->d_name);
 	closedir(dir);
 	if (take_up(s))
 		edit_draft(s);
-	else
-		last_words("%s", "");
-}
+	}

@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,8 +21,7 @@
 #include "popcard.h"
 
 enum {
-	HELPER_END = 100,	/* times 10 ms for a helper to end by itself */
-	LOG_TAIL = 2048		/* octets of its log that are looked at */
+	HELPER_END = 100	/* times 10 ms for a helper to end by itself */
 };
 
 static bool
@@ -40,7 +37,7 @@ dial_address(struct dial *d, const struct addrinfo *ai, int wait)
 {
 	struct pollfd pfd;
 	socklen_t len;
-	int err, on, r;
+	int err, r;
 
 	d->fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
 	if (d->fd == -1 || !set_flags(d->fd))
@@ -58,10 +55,6 @@ dial_address(struct dial *d, const struct addrinfo *ai, int wait)
 		    &len) == -1)
 			return errno;
 	}
-	/* The last, short segment of an outgoing message must not wait for an
-	 * acknowledgement that the other side is holding back. */
-	on = 1;
-	setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return err;
 }
 
@@ -147,20 +140,6 @@ exec_helper(int fd, int log, const char *cmd, const char *host,
 	_exit(127);
 }
 
-/* A file without a name for the log; -1 with errno. */
-static int
-open_log(void)
-{
-	FILE *f;
-	int fd;
-
-	if ((f = tmpfile()) == NULL)
-		return -1;
-	fd = fcntl(fileno(f), F_DUPFD_CLOEXEC, 3);
-	fclose(f);
-	return fd;
-}
-
 static int
 dial_helper(struct dial *d, const char *cmd, const char *host,
     const char *port, char *why, size_t size)
@@ -177,7 +156,8 @@ dial_helper(struct dial *d, const char *cmd, const char *host,
 		return EX_OSERR;
 	}
 	d->fd = end[0];
-	if ((d->log = open_log()) == -1 || !set_flags(end[0]) ||
+	if ((d->log = tmpfile()) == NULL || !set_flags(end[0]) ||
+	    fcntl(fileno(d->log), F_SETFD, FD_CLOEXEC) == -1 ||
 	    fcntl(end[1], F_SETFD, FD_CLOEXEC) == -1 ||
 	    (d->pid = fork()) == -1) {
 		snprintf(why, size, "the helper: %s", strerror(errno));
@@ -187,7 +167,7 @@ dial_helper(struct dial *d, const char *cmd, const char *host,
 		return EX_OSERR;
 	}
 	if (d->pid == 0)
-		exec_helper(end[1], d->log, cmd, host, port);
+		exec_helper(end[1], fileno(d->log), cmd, host, port);
 	close(end[1]);
 	term_end_child(d->pid);
 	return EX_OK;
@@ -198,9 +178,9 @@ dial_open(struct dial *d, const char *helper, const char *host,
     const char *port, int wait, char *why, size_t size)
 {
 	dial_close(d);
-	if (d->log != -1)
-		close(d->log);
-	d->log = -1;
+	if (d->log != NULL)
+		fclose(d->log);
+	d->log = NULL;
 	return helper != NULL ? dial_helper(d, helper, host, port, why, size) :
 	    dial_tcp(d, host, port, wait, why, size);
 }
@@ -230,20 +210,13 @@ dial_close(struct dial *d)
 void
 dial_reason(struct dial *d, char *why, size_t size)
 {
-	char tail[LOG_TAIL + 1], *s, *lf;
-	off_t end;
-	ssize_t n;
+	char line[512];
 
-	if (d->log == -1 || (end = lseek(d->log, 0, SEEK_END)) == -1)
+	if (d->log == NULL)
 		return;
-	n = pread(d->log, tail, LOG_TAIL, end < LOG_TAIL ? 0 : end - LOG_TAIL);
-	if (n <= 0)
-		return;
-	while (n > 0 && (tail[n - 1] == '\n' || tail[n - 1] == '-'))
-		n--;
-	tail[n] = '\0';
-	for (s = tail; (lf = strchr(s, '\n')) != NULL;)
-		s = lf + 1;
-	if (*s != '\0')
-		snprintf(why, size, "%s", s);
+	rewind(d->log);
+	while (fgets(line, sizeof(line), d->log) != NULL)
+		if (line[strspn(line, "-\n")] != '\0')
+			snprintf(why, size, "%.*s", (int)strcspn(line, "\n"),
+			    line);
 }

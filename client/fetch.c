@@ -91,47 +91,35 @@ by_uid(const void *a, const void *b)
 	return strcmp((*x)->uid, (*y)->uid);
 }
 
-/* The messages that have a UID which no other one has, in its order. */
-static const struct message **
-unique(const struct message *msg, size_t n, size_t *found)
+/* Give the messages of this session what those of the one before had: two that
+ * share a UID with no other one are the same. */
+static void
+carry_over(struct session *s, struct message *before, size_t n, size_t cur)
 {
-	const struct message **list;
+	struct message **list, *m, *old;
 	size_t i, j, k;
 
-	list = must(calloc(n + 1, sizeof(*list)));
-	for (i = k = 0; i < n; i++)
-		if (msg[i].uid != NULL)
-			list[k++] = &msg[i];
+	list = must(calloc(n + s->n + 1, sizeof(*list)));
+	for (i = k = 0; i < n + s->n; i++) {
+		m = i < n ? &before[i] : &s->msg[i - n];
+		m->old = i < n;
+		if (m->uid != NULL)
+			list[k++] = m;
+	}
 	qsort(list, k, sizeof(*list), by_uid);
-	for (i = *found = 0; i < k; i = j) {
+	for (i = 0; i < k; i = j) {
 		for (j = i + 1; j < k && by_uid(&list[i], &list[j]) == 0; j++)
 			;
-		if (j == i + 1)
-			list[(*found)++] = list[i];
-	}
-	return list;
-}
-
-/* Give the messages of this session what those of the one before had. */
-static void
-carry_over(struct session *s, const struct message *old, size_t n, size_t cur)
-{
-	const struct message **list, **now, **m;
-	size_t i, found, count;
-
-	list = unique(old, n, &found);
-	now = unique(s->msg, s->n, &count);
-	for (i = 0; i < count; i++) {
-		m = bsearch(&now[i], list, found, sizeof(*list), by_uid);
-		if (m == NULL)
+		if (j - i != 2 || list[i]->old == list[i + 1]->old)
 			continue;
-		flag(s, (size_t)(now[i] - s->msg), (*m)->deleted);
-		s->msg[now[i] - s->msg].unread &= (*m)->unread;
-		if (*m == &old[cur])
-			s->cur = (size_t)(now[i] - s->msg);
+		old = list[list[i]->old ? i : i + 1];
+		m = list[list[i]->old ? i + 1 : i];
+		flag(s, (size_t)(m - s->msg), old->deleted);
+		m->unread = m->unread && old->unread;
+		if (old == &before[cur])
+			s->cur = (size_t)(m - s->msg);
 	}
 	free(list);
-	free(now);
 }
 
 void

@@ -136,7 +136,7 @@ list_key(struct session *s, int c)
 			flag(s, s->cur++, c == 'd');
 		return true;
 	case '/':
-		if (prompt(&s->screen, "Search: ", s->word, sizeof(s->word)))
+		if (prompt(&s->screen, "Search: ", false, s->word, sizeof(s->word)))
 			search(s);
 		return true;
 	case 'n':

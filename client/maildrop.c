@@ -26,12 +26,20 @@ static const struct {
 	size_t most;
 } fields[FIELDS] = { { "From", 64 }, { "Subject", 200 }, { "Date", 40 } };
 
+void
+farewell(const struct session *s)
+{
+	if (s->draft[0] != '\0')
+		error("a draft is kept in %s", s->draft);
+}
+
 _Noreturn void
 gone(struct session *s)
 {
 	error("%s", s->pop.text);
 	if (s->deleted > 0)
 		error("nothing was deleted");
+	farewell(s);
 	exit(s->pop.code);
 }
 
@@ -62,13 +70,6 @@ next(struct session *s)
 
 void
 idle(void *arg)
-{
-	ask(arg, POP_WAIT, "NOOP");
-}
-
-/* While an editor runs: if the session is lost, the message is not. */
-void
-idle_editing(void *arg)
 {
 	struct session *s = arg;
 

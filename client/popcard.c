@@ -126,29 +126,46 @@ parse_options(struct pop *p, int argc, char **argv, int *fd)
 	return true;
 }
 
-/* Connect, then find the password and log in. */
+static void
+start_cards(void)
+{
+	if (!term_start()) {
+		error("this needs a terminal with ANSI sequences");
+		exit(EX_UNAVAILABLE);
+	}
+}
+
+/* Find the password, if need be from the user, and log in. The server is tried
+ * before it is asked for. */
 static void
 log_in(struct session *s, int fd)
 {
 	struct pop *p = &s->pop;
 	const char *why;
+	char what[sizeof(p->user) + sizeof(p->host) + 32];
+	char line[2 * sizeof(p->pass)] = "";
 
 	why = account_secret(p, fd);
 	if (why != NULL && *why == '\0') {
-		/* No password is asked for in vain. */
 		if (pop_connect(p) != POP_OK) {
 			error("%s", p->text);
 			exit(p->code);
 		}
-		why = secret(p->pass, sizeof(p->pass), "Password of %s at %s: ",
-		    p->user, p->host) ? NULL :
-		    "there was none, or one that is too long";
+		start_cards();
+		snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
+		    p->host);
+		prompt(&s->screen, what, true, line, sizeof(line));
+		why = line[0] == '\0' || strlen(line) > POP_ARG ?
+		    "there was none, or one that is too long" : NULL;
+		snprintf(p->pass, sizeof(p->pass), "%s", line);
+		wipe(line, sizeof(line));
 	}
 	if (why != NULL) {
 		error("the password: %s", why);
 		exit(EX_NOPERM);
 	}
 	enter(s);
+	start_cards();
 }
 
 int
@@ -163,7 +180,7 @@ main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* a draft that is too large */
-	p->dial.fd = p->dial.log = fd = -1;
+	p->dial.fd = fd = -1;
 	s.screen.arg = &s;
 	s.screen.tick = idle;
 	snprintf(p->host, sizeof(p->host), "localhost");
@@ -185,13 +202,10 @@ main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	log_in(&s, fd);
-	if (!term_start()) {
-		error("this needs a terminal with ANSI sequences");
-		return EX_UNAVAILABLE;
-	}
 	load(&s);
 	compose_kept(&s);
 	status = mail_card(&s);
-	account_wipe(p);
+	farewell(&s);
+	wipe(p->pass, sizeof(p->pass));
 	return status;
 }

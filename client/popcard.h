@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "mime.h"
 
@@ -53,10 +54,7 @@ enum {
  * term_escape()	was Escape the last key so far? It is taken then, with
  *			all keys before it; otherwise the keys stay
  * term_run()		let an editor have the terminal; its wait status, or -1
- * term_secret()	read a line from /dev/tty without echo; false if there
- *			is none, an empty one or one that is too long
  * term_end_child()	the process that every exit ends by SIGTERM, 0 for none
- * term_last_words()	a line that every exit prints, "" for none
  * term_write()		write all of it; errors are ignored
  *
  * The text written here has been made safe: see safe.c.
@@ -69,9 +67,7 @@ int	term_key(void (*tick)(void *), void *arg);
 bool	term_escape(void);
 int	term_run(const char *cmd, const char *path, void (*tick)(void *),
 	    void *arg);
-bool	term_secret(const char *prompt, char *, size_t);
 void	term_end_child(pid_t);
-void	term_last_words(const char *);
 void	term_write(int fd, const char *, size_t);
 
 /*
@@ -89,13 +85,10 @@ enum {
  *			*marks counts accents in a row. The octets it took
  * error()		one safe line on stderr, after the terminal was given
  *			back
- * secret(), last_words()	term_secret() and term_last_words() made safe
  */
 size_t	glyph(const char *, size_t n, int col, int *marks, char out[GLYPH],
 	    int *width);
 void	error(const char *, ...) PRINTF(1, 2);
-bool	secret(char *, size_t, const char *prompt, ...) PRINTF(3, 4);
-void	last_words(const char *, ...) PRINTF(1, 2);
 
 /*
  * view.c: the cards: lists and texts that one moves about in, and the last row
@@ -127,8 +120,9 @@ struct view {
  *			safe
  * say()		what the last row is to show
  * status()		show what was drawn, with that in the last row
- * prompt()		ask for a line, which holds what is offered; false if
- *			there is none, by Escape or because it is empty
+ * prompt()		ask for a line, which holds what is offered; it is not
+ *			shown if it is secret. False if there is none, by Escape
+ *			or because it is empty
  * choice()		ask for one key of some; ESC means the last of them
  * card()		show a list or a text and move about in it, up to the
  *			first key that means something else. Space at the end
@@ -139,7 +133,8 @@ void	put(const char *, size_t, int cols);
 void	print(int cols, const char *, ...) PRINTF(2, 3);
 void	say(struct screen *, const char *, ...) PRINTF(2, 3);
 void	status(struct screen *);
-bool	prompt(struct screen *, const char *what, char *line, size_t size);
+bool	prompt(struct screen *, const char *what, bool is_secret, char *line,
+	    size_t size);
 int	choice(struct screen *, const char *keys, const char *, ...)
 	    PRINTF(3, 4);
 int	card(struct screen *, struct view *, const char *keys);
@@ -152,7 +147,7 @@ void	text_card(struct screen *, const char *title, const struct text *);
 struct dial {
 	int fd;			/* -1: not connected */
 	pid_t pid;		/* the helper, 0 if there is none */
-	int log;		/* what the helper writes to stderr, -1: none */
+	FILE *log;		/* what it writes to stderr */
 };
 
 /*
@@ -191,7 +186,7 @@ enum { POP_OK, POP_NO, POP_LOST };
 
 /* One connection. */
 struct pop {
-	char user[POP_ARG + 1], pass[POP_ARG + 1], host[256], port[6];
+	char user[POP_ARG + 1], pass[POP_ARG + 2], host[256], port[6];
 	bool tls;			/* the URL is a pops:// one */
 	const char *helper;		/* speaks TLS; NULL: TCP is used */
 	struct dial dial;
@@ -243,12 +238,12 @@ void	pop_close(struct pop *);
  * account_secret()	the password from a descriptor, or for -1 from the file
  *			named by POPCARD_PASSFILE; NULL, or what is wrong, ""
  *			if there is no such file
- * account_wipe()	forget the password
+ * wipe()		forget n octets
  */
 const char *account_url(struct pop *, const char *);
 const char *account_secret(struct pop *, int fd);
 void	account_helper(struct pop *, const char *cmd);
-void	account_wipe(struct pop *);
+void	wipe(char *, size_t n);
 
 /* submit.c: popcard -s, in place of sendmail; an exit status. */
 int	submit_main(struct pop *, int, char **);
@@ -270,6 +265,7 @@ struct message {
 	bool known;			/* the fields are there */
 	bool unread;			/* ... if the server says so */
 	bool deleted;			/* to be deleted at the end */
+	bool old;			/* of the session before: see reload() */
 };
 
 /* One run of popcard. */
@@ -290,6 +286,7 @@ struct session {
 };
 
 /*
+ * farewell()		at the end: say where a draft is kept
  * gone()		the connection is lost: say so and end
  * enter()		log in
  * ask()		one command; false if the server refuses
@@ -305,14 +302,14 @@ struct session {
  * flag()		flag a message for deletion, or not
  * send_flags()		DELE the flagged messages; false, and nothing deleted,
  *			if the server refuses
- * idle()		NOOP
- * idle_editing()	the same; a lost connection does not end the program
+ * idle()		NOOP; only the next command notices a lost connection
  * transfer()		begin to show progress, and to take Escape as the wish
  *			to cancel; "" for the end
  * human()		a number of octets in five columns
  * reload()		log in again after a transfer was cancelled; the flags
  *			and the current message follow their messages by UIDL
  */
+void	farewell(const struct session *);
 _Noreturn void	gone(struct session *);
 void	enter(struct session *);
 bool	ask(struct session *, int wait, const char *, ...) PRINTF(3, 4);
@@ -325,7 +322,6 @@ bool	fetch(struct session *, struct text *);
 void	flag(struct session *, size_t, bool);
 bool	send_flags(struct session *);
 void	idle(void *);
-void	idle_editing(void *);
 void	transfer(struct session *, const char *doing, size_t expected);
 const char *human(size_t, char buf[8]);
 void	reload(struct session *);

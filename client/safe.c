@@ -17,7 +17,6 @@ enum {
 	TAB_STOP = 8,
 	MARKS = 2,		/* accents over one letter; more are spelt
 				   out */
-	SAFE = 8192	/* a line in which each one may get longer */
 };
 
 /* Characters that show nothing and could mislead: writing directions, joiners
@@ -82,61 +81,28 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 	return k;
 }
 
-/* A line made safe, for what is shown outside of the cards. */
-static void PRINTF(2, 0)
-safe_line(char out[SAFE], const char *fmt, va_list ap)
-{
-	char s[2048], g[GLYPH];
-	size_t i, k, len, n;
-	int marks, w;
-
-	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
-		s[0] = '\0';
-	len = strlen(s);
-	marks = 0;
-	for (i = n = 0; i < len && n + GLYPH < SAFE; i += k) {
-		k = glyph(s + i, len - i, 0, &marks, g, &w);
-		memcpy(out + n, g, strlen(g));
-		n += strlen(g);
-	}
-	out[n] = '\0';
-}
-
 void
 error(const char *fmt, ...)
 {
-	char s[SAFE];
+	struct text out = { 0 };
+	char s[2048], g[GLYPH];
+	size_t i, k, len;
 	va_list ap;
+	int marks, w;
 
 	va_start(ap, fmt);
-	safe_line(s, fmt, ap);
+	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
+		s[0] = '\0';
 	va_end(ap);
+	len = strlen(s);
+	marks = 0;
+	text_str(&out, "popcard: ");
+	for (i = 0; i < len; i += k) {
+		k = glyph(s + i, len - i, 0, &marks, g, &w);
+		text_str(&out, g);
+	}
+	text_str(&out, "\n");
 	term_stop();
-	term_write(STDERR_FILENO, "popcard: ", 9);
-	term_write(STDERR_FILENO, s, strlen(s));
-	term_write(STDERR_FILENO, "\n", 1);
-}
-
-bool
-secret(char *buf, size_t size, const char *prompt, ...)
-{
-	char s[SAFE];
-	va_list ap;
-
-	va_start(ap, prompt);
-	safe_line(s, prompt, ap);
-	va_end(ap);
-	return term_secret(s, buf, size);
-}
-
-void
-last_words(const char *fmt, ...)
-{
-	char s[SAFE];
-	va_list ap;
-
-	va_start(ap, fmt);
-	safe_line(s, fmt, ap);
-	va_end(ap);
-	term_last_words(s);
+	term_write(STDERR_FILENO, out.s, out.n);
+	text_free(&out);
 }

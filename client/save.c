@@ -106,7 +106,7 @@ which_file(struct screen *s, const struct mime *m, unsigned long *file)
 	    m->files);
 	snprintf(line, sizeof(line), "1");
 	p = line;
-	if (!prompt(s, what, line, sizeof(line)))
+	if (!prompt(s, what, false, line, sizeof(line)))
 		return false;
 	if (text_number(&p, m->files, file) && *p == '\0')
 		return true;
@@ -132,7 +132,7 @@ save(struct screen *s, const struct mime *m, unsigned long id)
 		safe_name(part->name, path);
 	if (path[0] == '\0')
 		snprintf(path, sizeof(path), "file-%lu", file);
-	if (prompt(s, "Save as: ", path, sizeof(path))) {
+	if (prompt(s, "Save as: ", false, path, sizeof(path))) {
 		if (part != NULL)
 			mime_decode(m, part, &octets);
 		save_as(s, path, part != NULL ? octets.s : m->s,

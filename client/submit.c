@@ -218,7 +218,7 @@ submit_main(struct pop *p, int argc, char **argv)
 		code = submit_account(p, url, fd);
 	if (code == EX_OK)
 		code = submit_message(p, &args);
-	account_wipe(p);
+	wipe(p->pass, sizeof(p->pass));
 	text_free(&args);
 	return code;
 }

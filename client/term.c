@@ -32,16 +32,14 @@ static const char giveback[] = "\033[m\033[999;1H\033[K\033[?1049l";
 /* What the signal handlers need must be at file scope; it is all here. */
 static struct {
 	struct termios old;		/* as the user had it */
-	volatile sig_atomic_t fd;	/* whose modes are changed, -1: none */
-	volatile sig_atomic_t cards;	/* the screen is ours */
+	volatile sig_atomic_t taken;	/* the terminal is ours */
 	volatile sig_atomic_t resized;
 	volatile pid_t child;		/* see term_end_child(); 0: none */
 	int note[2];			/* wakes poll(): a signal came */
 	int rows, cols;
 	unsigned char key[64];
 	size_t keys;
-	char words[2048];		/* see term_last_words() */
-} t = { .fd = -1, .note = { -1, -1 }, .rows = 24, .cols = 80 };
+} t = { .note = { -1, -1 }, .rows = 24, .cols = 80 };
 
 static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
     SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGALRM, SIGVTALRM,
@@ -64,10 +62,10 @@ term_write(int fd, const char *s, size_t n)
 static void
 restore(void)
 {
-	if (t.cards)
+	if (t.taken) {
 		term_write(STDOUT_FILENO, giveback, sizeof(giveback) - 1);
-	if (t.fd != -1)
-		tcsetattr(t.fd, TCSANOW, &t.old);
+		tcsetattr(STDIN_FILENO, TCSANOW, &t.old);
+	}
 }
 
 static void
@@ -79,30 +77,17 @@ end_child(void)
 }
 
 static void
-set_modes(int fd, bool cards)
+set_modes(void)
 {
 	struct termios tio;
 
 	tio = t.old;
-	tio.c_lflag &= ~(tcflag_t)(cards ? ICANON | ECHO | IEXTEN : ECHO);
-	if (cards) {
-		tio.c_iflag &= ~(tcflag_t)IXON;
-		tio.c_cc[VMIN] = 1;
-		tio.c_cc[VTIME] = 0;
-	}
-	tcsetattr(fd, TCSANOW, &tio);
-	if (cards)
-		term_write(STDOUT_FILENO, take, sizeof(take) - 1);
-}
-
-static void
-write_words(void)
-{
-	if (t.words[0] != '\0') {
-		term_write(STDERR_FILENO, t.words, strlen(t.words));
-		term_write(STDERR_FILENO, "\n", 1);
-	}
-	t.words[0] = '\0';
+	tio.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+	tio.c_iflag &= ~(tcflag_t)IXON;
+	tio.c_cc[VMIN] = 1;
+	tio.c_cc[VTIME] = 0;
+	tcsetattr(STDIN_FILENO, TCSANOW, &tio);
+	term_write(STDOUT_FILENO, take, sizeof(take) - 1);
 }
 
 /* Installed with SA_RESETHAND: the second raise() ends the program. */
@@ -112,7 +97,6 @@ on_deadly(int sig)
 	signal(SIGTTOU, SIG_IGN);	/* also from the background */
 	restore();
 	end_child();
-	write_words();
 	raise(sig);
 }
 
@@ -157,8 +141,8 @@ on_stop(int sig)
 	raise(sig);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);	/* stops here */
 	handle(sig, on_stop, SA_RESTART);
-	if (t.fd != -1)
-		set_modes(t.fd, t.cards);
+	if (t.taken)
+		set_modes();
 	on_note(SIGWINCH);
 	errno = e;
 }
@@ -168,18 +152,17 @@ at_exit(void)
 {
 	term_stop();
 	end_child();
-	write_words();
 }
 
 /* Once, before the modes of the terminal are changed for the first time. */
 static bool
-prepare(int fd)
+prepare(void)
 {
 	size_t i;
 
 	if (t.note[0] != -1)
 		return true;
-	if (tcgetattr(fd, &t.old) == -1 || pipe(t.note) == -1)
+	if (tcgetattr(STDIN_FILENO, &t.old) == -1 || pipe(t.note) == -1)
 		return false;
 	for (i = 0; i < 2; i++) {
 		fcntl(t.note[i], F_SETFD, FD_CLOEXEC);
@@ -198,15 +181,16 @@ term_start(void)
 {
 	const char *kind;
 
+	if (t.taken)
+		return true;
 	kind = getenv("TERM");
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || kind == NULL ||
-	    strcmp(kind, "dumb") == 0 || !prepare(STDIN_FILENO))
+	    strcmp(kind, "dumb") == 0 || !prepare())
 		return false;
-	t.fd = STDIN_FILENO;
-	t.cards = 1;
+	t.taken = 1;
 	t.resized = 1;
 	handle(SIGTSTP, on_stop, SA_RESTART);
-	set_modes(STDIN_FILENO, true);
+	set_modes();
 	return true;
 }
 
@@ -214,8 +198,7 @@ void
 term_stop(void)
 {
 	restore();
-	t.fd = -1;
-	t.cards = 0;
+	t.taken = 0;
 }
 
 static void
@@ -392,48 +375,10 @@ term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 	return term_start() ? how : -1;
 }
 
-bool
-term_secret(const char *prompt, char *buf, size_t size)
-{
-	size_t n;
-	ssize_t r;
-	char c;
-	int fd;
-
-	if ((fd = open("/dev/tty", O_RDWR | O_CLOEXEC)) == -1)
-		return false;
-	if (!prepare(fd)) {
-		close(fd);
-		return false;
-	}
-	handle(SIGTSTP, on_stop, SA_RESTART);
-	t.fd = fd;
-	set_modes(fd, false);
-	term_write(fd, prompt, strlen(prompt));
-	c = '\0';
-	for (n = 0; (r = read(fd, &c, 1)) == 1 && c != '\n'; n++)
-		if (n + 1 < size)
-			buf[n] = c;
-	if (n >= size)
-		n = 0;			/* half of one is none */
-	buf[n] = '\0';
-	term_write(fd, "\n", 1);
-	term_stop();
-	close(fd);
-	return r == 1 && n > 0;
-}
-
 void
 term_end_child(pid_t pid)
 {
 	t.child = pid;
-}
-
-void
-term_last_words(const char *s)
-{
-	t.words[0] = '\0';
-	snprintf(t.words, sizeof(t.words), "%s", s);
 }
 
 void *

@@ -137,7 +137,8 @@ rub_out(const char *line, size_t n)
 }
 
 bool
-prompt(struct screen *s, const char *what, char *line, size_t size)
+prompt(struct screen *s, const char *what, bool is_secret, char *line,
+    size_t size)
 {
 	size_t n, from;
 	int c, room;
@@ -148,7 +149,7 @@ prompt(struct screen *s, const char *what, char *line, size_t size)
 		while (from < n && (line[from] & 0xc0) == 0x80)
 			from++;
 		line[n] = '\0';
-		say(s, "%s%s_", what, line + from);
+		say(s, "%s%s_", what, is_secret ? "" : line + from);
 		status(s);
 		c = term_key(s->tick, s->arg);
 		if (c == '\r' || c == '\n' || c == KEY_ESC)
