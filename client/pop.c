@@ -222,7 +222,8 @@ pop_command(struct pop *p, int wait, const char *fmt, ...)
 	return r != POP_OK ? r : reply(p, wait);
 }
 
-/* Connect to the first address that answers, and read the greeting. */
+/* Connect to the first address that answers, and read the greeting, or, if a
+ * helper has read that, the reply to CAPA. */
 int
 pop_connect(struct pop *p)
 {
@@ -235,6 +236,12 @@ pop_connect(struct pop *p)
 	    sizeof(why));
 	if (code != EX_OK)
 		return lost(p, code, why);
+	if (p->helper != NULL && strstr(p->helper, "-starttls") != NULL) {
+		if ((r = pop_command(p, POP_WAIT, "CAPA")) == POP_OK)
+			while ((r = pop_next(p)) == POP_OK)
+				;
+		return r == POP_LOST ? POP_LOST : POP_OK;
+	}
 	if ((r = reply(p, POP_WAIT)) == POP_NO) {
 		p->code = EX_TEMPFAIL;
 		pop_close(p);

@@ -71,6 +71,18 @@ case 'POPCARD_HELPER in the place of -e' => sub {
 	    POPCARD_HELPER => $s_client);
 };
 
+case 'STLS by -e with OpenSSL, which keeps the greeting' => sub {
+	session("-P 3 -u alice -p $stls -e '$s_client -starttls pop3' localhost");
+};
+
+case 'STLS by OpenSSL: a certificate that nothing proves' => sub {
+	run("-u alice -p $stls -e '" . $s_client =~ s/ -CAfile \S+//r .
+	    " -starttls pop3' localhost", SSL_CERT_FILE => '/dev/null');
+	shows(qr/^popcard: localhost: .*certificate.*^status=75$/ms,
+	    'refused with a reason');
+	unlike(raw(), qr/^Password/m, 'and no question');
+};
+
 for (['-e with stunnel', $pops, ''],
     ['STLS by -e with stunnel', $stls, "protocol = pop3\n"]) {
 	my ($title, $at, $protocol) = @$_;
