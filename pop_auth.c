@@ -81,7 +81,7 @@ pop_rpop(struct pop *p)
 
 /* Refuses a login at a given time. */
 static enum result
-refuse(struct pop *p, const char *reason, const struct timespec *when)
+refuse(struct pop *p, const char *reason, int64_t when)
 {
 	p->reason = END_AUTH;
 	log_refused_login(p, reason);
@@ -138,7 +138,7 @@ auth_probe(struct pop *p, const char *name, const struct account *a,
 
 /* Enters TRANSACTION.  The log says how long that took since PASS was read. */
 static enum result
-enter(struct pop *p, const struct account *a, const struct timespec *asked)
+enter(struct pop *p, const struct account *a, int64_t asked)
 {
 	enum fault f = reach_maildrop(p, a, NULL);
 
@@ -156,7 +156,7 @@ enter(struct pop *p, const struct account *a, const struct timespec *asked)
 		return CLOSE;
 	p->conn.logged_in = true;
 	p->left = (unsigned long)p->drop.sum.count;
-	log_login(p, -wait_left(asked));
+	log_login(p, wait_now() - asked);
 	return reply_ok(&p->conn, "%s has %llu messages (%llu octets).",
 	    p->user, (unsigned long long)p->drop.sum.count,
 	    (unsigned long long)p->drop.sum.octets);
@@ -191,11 +191,9 @@ static enum result
 log_in(struct pop *p, struct login *l)
 {
 	struct account a;
-	struct timespec asked, when;
+	int64_t asked = wait_now(), when = wait_deadline(p->opt.fail);
 	int r;
 
-	wait_deadline(&asked, 0);
-	wait_deadline(&when, p->opt.fail);
 	l->name = p->user;
 	l->stamp = p->stamp;
 	l->tls = p->conn.tls;
@@ -208,8 +206,8 @@ log_in(struct pop *p, struct login *l)
 	}
 	if (r == -1)
 		return accounts_failed(p, &a);
-	return a.reason != NULL ? refuse(p, a.reason, &when) :
-	    enter(p, &a, &asked);
+	return a.reason != NULL ? refuse(p, a.reason, when) :
+	    enter(p, &a, asked);
 }
 
 enum result
@@ -275,11 +273,10 @@ plain(struct pop *p, struct str response)
 	char text[PASSWORD_LEN];
 	const char *who, *password, *reason = NULL;
 	struct login l = { 0 };
-	struct timespec when;
+	int64_t when = wait_deadline(p->opt.fail);
 	enum result r;
 	size_t n;
 
-	wait_deadline(&when, p->opt.fail);
 	if (!base64_decode(response, text, sizeof(text) - 1, &n))
 		n = 0;			/* too little for PLAIN */
 	text[n] = '\0';
@@ -290,7 +287,7 @@ plain(struct pop *p, struct str response)
 		l.password = password;
 		if (text[0] != '\0' && strcmp(text, who) != 0)
 			reason = "proxy";
-		r = reason != NULL ? refuse(p, reason, &when) : log_in(p, &l);
+		r = reason != NULL ? refuse(p, reason, when) : log_in(p, &l);
 	}
 	text_wipe(text, sizeof(text));
 	return r;

@@ -56,15 +56,13 @@ log_end(struct pop *p)
 {
 	static const char *const reasons[] = { "error", "quit", "lost",
 	    "timeout", "signal", "auth" };
-	struct timespec now;
 
 	log_left_out(p);
-	wait_deadline(&now, 0);
 	log_notice(&p->env, "end user=%s addr=%s reason=%s retrieved=%lu "
 	    "sent=%llu deleted=%lu left=%lu seconds=%lld", p->env.who,
 	    p->conn.addr, reasons[p->reason], p->retrieved,
 	    (unsigned long long)p->sent, p->removed, p->left,
-	    (long long)(now.tv_sec - p->start.tv_sec));
+	    (long long)((wait_now() - p->start) / 1000));
 }
 
 /* ---- the client's name --------------------------------------------------- */
@@ -159,14 +157,13 @@ log_check_name(struct pop *p)
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST,
 	    .ai_socktype = SOCK_STREAM }, *self;
 	struct name_question q = { .addr = p->conn.addr };
-	struct timespec until;
 
 	if (p->opt.noresolve || geteuid() == 0 || p->conn.loopback ||
 	    getaddrinfo(p->conn.addr, NULL, &hints, &self) != 0)
 		return;			/* also if the address is "local" */
 	q.self = self;
-	wait_deadline(&until, NAME_WAIT);
-	if (child_ask(&p->env, look_up_name, &q, sizeof(q), &until) == 0)
+	if (child_ask(&p->env, look_up_name, &q, sizeof(q),
+	    wait_deadline(NAME_WAIT)) == 0)
 		log_name(p, &q);
 	else if (errno == ETIMEDOUT || errno == EPIPE)	/* or its alarm */
 		log_notice(&p->env, "name addr=%s warning=timeout: no answer "

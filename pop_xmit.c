@@ -111,17 +111,17 @@ outgoing_take(struct outgoing *x, struct str in)
 static enum io
 outgoing_receive(struct pop *p, struct outgoing *x)
 {
-	struct timespec until;
+	int64_t until = 0;
 	struct str in;
 	size_t n, want = 1, left = 0;
 	enum io r;
 
 	while (!x->whole) {
 		if (left == 0) {
-			conn_limit(&p->conn, &until);
+			until = conn_limit(&p->conn);
 			left = OUT_SIZE;
 		}
-		if ((r = line_octets(&p->conn, want, &until, &in)) != IO_OK)
+		if ((r = line_octets(&p->conn, want, until, &in)) != IO_OK)
 			return r;
 		n = outgoing_take(x, in);
 		line_used(&p->conn, n);

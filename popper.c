@@ -257,8 +257,8 @@ input_failed(struct pop *p, enum io what)
 static enum result
 penalize(struct pop *p, enum result r, unsigned before)
 {
-	struct timespec when;
 	unsigned extra;
+	int64_t when;
 
 	if (p->bad == before || r != ERR)
 		return r;
@@ -269,11 +269,10 @@ penalize(struct pop *p, enum result r, unsigned before)
 	}
 	if (p->state != ST_TRANS && p->bad > BAD_FREE) {
 		extra = p->opt.fail * (p->bad - BAD_FREE);
-		wait_deadline(&when, extra < BAD_WAIT ? extra : BAD_WAIT);
-		if (wait_left(&when) > wait_left(&p->conn.login))
-			when = p->conn.login;
-		(void)wait_sleep(&p->env, &when);
-		if (wait_left(&p->conn.login) <= 0)
+		when = wait_deadline(extra < BAD_WAIT ? extra : BAD_WAIT);
+		(void)wait_sleep(&p->env, when < p->conn.login ? when :
+		    p->conn.login);
+		if (wait_now() >= p->conn.login)
 			return input_failed(p, IO_TIMEOUT);
 	}
 	return r;
@@ -442,8 +441,8 @@ begin_session(struct pop *p)
 	p->ids.gid = p->ids.spoolgid = getegid();
 	p->state = ST_USER;
 	p->env.who[0] = '-';
-	wait_deadline(&p->start, 0);
-	wait_deadline(&p->conn.login, p->opt.login);
+	p->start = wait_now();
+	p->conn.login = wait_deadline(p->opt.login);
 	p->conn.idle = p->opt.idle;
 	drop_init(p, &p->drop);
 }

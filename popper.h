@@ -99,7 +99,7 @@ struct pop {
 	char user[NAME_LEN + 1];	/* as given with USER */
 
 	char home[256];		/* of the account, for sendmail */
-	struct timespec start;	/* monotonic */
+	int64_t start;		/* by wait_now() */
 	unsigned bad;		/* lines: no commands, or refused before login */
 	unsigned long retrieved;
 	uint64_t sent;		/* octets of messages */

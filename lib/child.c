@@ -88,8 +88,7 @@ reap(pid_t pid, int *status)
 
 /* Reads the n bytes of an answer from a pipe.  0, or -1 with errno. */
 static int
-take_answer(struct env *e, int fd, void *answer, size_t n,
-    const struct timespec *until)
+take_answer(struct env *e, int fd, void *answer, size_t n, int64_t until)
 {
 	char *to = answer;
 	enum io what;
@@ -112,8 +111,7 @@ take_answer(struct env *e, int fd, void *answer, size_t n,
 }
 
 int
-child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
-    const struct timespec *until)
+child_ask(struct env *e, child_fn *fn, void *arg, size_t n, int64_t until)
 {
 	int fd[2], r = -1;
 	pid_t pid;
@@ -139,23 +137,19 @@ child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
 static int
 wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 {
-	struct timespec until, soon;
-	long ms = 1;
+	int64_t until = wait_deadline(seconds), ms = 1;
 	pid_t r;
 
-	wait_deadline(&until, seconds);
 	while ((r = waitpid(pid, status, WNOHANG)) == 0 ||
 	    (r == -1 && errno == EINTR)) {
-		if (wait_left(&until) <= 0) {
+		if (wait_now() >= until) {
 			if (kill(-pid, SIGKILL) == -1)	/* before setsid() */
 				(void)kill(pid, SIGKILL);
 			reap(pid, status);
 			errno = ETIMEDOUT;
 			return -1;
 		}
-		wait_deadline(&soon, 0);
-		soon.tv_nsec += ms * 1000000;
-		if (wait_sleep(e, &soon) == -1) {
+		if (wait_sleep(e, wait_now() + ms) == -1) {
 			errno = EINTR;	/* this session ends, it does not */
 			return -1;
 		}

@@ -178,21 +178,21 @@ void log_line(struct env *e, enum level lv, const char *fmt, ...)
  */
 int wait_begin(struct env *e);
 
-/* Sets ts to so many seconds from now, by the monotonic clock. */
-void wait_deadline(struct timespec *ts, unsigned seconds);
-
-/* The milliseconds left until a deadline; negative after it. */
-int64_t wait_left(const struct timespec *until);
+/*
+ * The time, and that in so many seconds: milliseconds of the monotonic clock,
+ * as each deadline.
+ */
+int64_t wait_now(void);
+int64_t wait_deadline(unsigned seconds);
 
 /*
  * Waits until fd can be read, or written.  fd -1 waits for a signal alone.
  * IO_OK, IO_TIMEOUT, IO_SIGNAL or IO_ERROR.
  */
-enum io wait_for(struct env *e, int fd, bool writing,
-    const struct timespec *until);
+enum io wait_for(struct env *e, int fd, bool writing, int64_t until);
 
 /* Sleeps until a deadline: 0; or until a signal: -1. */
-int wait_sleep(struct env *e, const struct timespec *until);
+int wait_sleep(struct env *e, int64_t until);
 
 /* ---- child.c ------------------------------------------------------------- */
 
@@ -205,8 +205,7 @@ int wait_sleep(struct env *e, const struct timespec *until);
  * ETIMEDOUT, EINTR for a signal, EPIPE if the copy died.
  */
 typedef void child_fn(void *arg);
-int child_ask(struct env *e, child_fn *fn, void *arg, size_t n,
-    const struct timespec *until);
+int child_ask(struct env *e, child_fn *fn, void *arg, size_t n, int64_t until);
 
 /* A program to run. */
 struct program {

@@ -49,26 +49,24 @@ wait_begin(struct env *e)
 	    sigprocmask(SIG_BLOCK, &block, NULL);
 }
 
-void
-wait_deadline(struct timespec *ts, unsigned seconds)
+int64_t
+wait_now(void)
 {
-	if (clock_gettime(CLOCK_MONOTONIC, ts) == -1)
-		memset(ts, 0, sizeof(*ts));
-	ts->tv_sec += (time_t)seconds;
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
+		return 0;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 int64_t
-wait_left(const struct timespec *until)
+wait_deadline(unsigned seconds)
 {
-	struct timespec now;
-
-	wait_deadline(&now, 0);
-	return (int64_t)(until->tv_sec - now.tv_sec) * 1000 +
-	    (until->tv_nsec - now.tv_nsec) / 1000000;
+	return wait_now() + (int64_t)seconds * 1000;
 }
 
 enum io
-wait_for(struct env *e, int fd, bool writing, const struct timespec *until)
+wait_for(struct env *e, int fd, bool writing, int64_t until)
 {
 	struct timespec ts;
 	fd_set set;
@@ -76,7 +74,7 @@ wait_for(struct env *e, int fd, bool writing, const struct timespec *until)
 	int r;
 
 	while (!stop) {
-		if ((ms = wait_left(until)) <= 0)
+		if ((ms = until - wait_now()) <= 0)
 			return IO_TIMEOUT;
 		ts.tv_sec = (time_t)(ms / 1000);
 		ts.tv_nsec = (long)(ms % 1000) * 1000000;
@@ -94,7 +92,7 @@ wait_for(struct env *e, int fd, bool writing, const struct timespec *until)
 }
 
 int
-wait_sleep(struct env *e, const struct timespec *until)
+wait_sleep(struct env *e, int64_t until)
 {
 	return wait_for(e, -1, false, until) == IO_TIMEOUT ? 0 : -1;
 }

@@ -39,7 +39,7 @@ struct login {
 	struct str digest;
 	const char *stamp;	/* of the greeting, part of the digest */
 	bool tls;		/* the connection is encrypted */
-	struct timespec until;
+	int64_t until;		/* the time by which it must be checked */
 };
 
 /* ---- account.c ----------------------------------------------------------- */

@@ -73,7 +73,7 @@ check_hash(struct account *a, const char *password)
 static unsigned
 check_time(const struct login *l)
 {
-	int64_t left = wait_left(&l->until) / 1000;
+	int64_t left = (l->until - wait_now()) / 1000;
 
 	return left <= 0 ? 0 : left < CHECK_LIMIT ? (unsigned)left :
 	    CHECK_LIMIT;
@@ -235,7 +235,7 @@ password_check(struct env *e, const struct accounts *ac, const struct login *l,
 	int r;
 
 	q.account.asked = account_source(ac);
-	r = child_ask(e, find_account, &q, sizeof(q), &l->until);
+	r = child_ask(e, find_account, &q, sizeof(q), l->until);
 	*a = q.account;
 	if (r == -1 || (errno = q.error) != 0)
 		return -1;

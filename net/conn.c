@@ -94,26 +94,23 @@ conn_end(void)
 		(void)fcntl(1, F_SETFL, flags & ~O_NONBLOCK);
 }
 
-void
-conn_limit(const struct conn *c, struct timespec *until)
+int64_t
+conn_limit(const struct conn *c)
 {
-	if (c->logged_in)
-		wait_deadline(until, c->idle);
-	else
-		*until = c->login;
+	return c->logged_in ? wait_deadline(c->idle) : c->login;
 }
 
 enum io
-conn_wait(struct conn *c, int fd, bool writing, const struct timespec *until)
+conn_wait(struct conn *c, int fd, bool writing, int64_t until)
 {
-	struct timespec look;
+	int64_t look;
 	enum io r;
 
 	do {
-		wait_deadline(&look, GONE_LOOK);
-		if (wait_left(until) <= wait_left(&look))
+		look = wait_deadline(GONE_LOOK);
+		if (until <= look)
 			return wait_for(c->env, fd, writing, until);
-		r = wait_for(c->env, fd, writing, &look);
+		r = wait_for(c->env, fd, writing, look);
 	} while (r == IO_TIMEOUT && !peer_gone(fd));
 	return r == IO_TIMEOUT ? IO_EOF : r;
 }

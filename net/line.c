@@ -9,7 +9,7 @@
 
 /* Waits for octets and reads what there is into the free end of the buffer. */
 static enum io
-fill_input(struct conn *c, const struct timespec *until)
+fill_input(struct conn *c, int64_t until)
 {
 	struct in *in = &c->in;
 	enum io r;
@@ -75,24 +75,23 @@ take_line(struct in *in, size_t max, struct str *line, enum io *what)
 enum io
 line_read(struct conn *c, size_t max, struct str *line)
 {
-	struct timespec until;
+	int64_t until;
 	enum io what;
 
 	if (take_line(&c->in, max, line, &what))
 		return what;
 	if (reply_flush(c) == -1)
 		return c->out.state;
-	conn_limit(c, &until);		/* for the whole line */
+	until = conn_limit(c);		/* for the whole line */
 	do {
-		if ((what = fill_input(c, &until)) != IO_OK)
+		if ((what = fill_input(c, until)) != IO_OK)
 			return what;
 	} while (!take_line(&c->in, max, line, &what));
 	return what;
 }
 
 enum io
-line_octets(struct conn *c, size_t n, const struct timespec *until,
-    struct str *octets)
+line_octets(struct conn *c, size_t n, int64_t until, struct str *octets)
 {
 	enum io what;
 

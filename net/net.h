@@ -43,7 +43,7 @@ enum { TLS_CTL, TLS_READ, TLS_WRITE, TLS_FDS };
 /* The connection to the client: descriptors 0 and 1. */
 struct conn {
 	struct env *env;
-	struct timespec login;	/* the time by which one must be logged in */
+	int64_t login;		/* the time by which one must be logged in */
 	bool logged_in;
 	unsigned idle;		/* seconds that a wait may take after that */
 	char addr[64];		/* the client's address as text */
@@ -66,8 +66,7 @@ int conn_unblock(void);
  * Waits until fd can be read, or written.  IO_OK, IO_TIMEOUT, IO_SIGNAL,
  * IO_ERROR; or IO_EOF if the client's machine no longer answers.
  */
-enum io conn_wait(struct conn *c, int fd, bool writing,
-    const struct timespec *until);
+enum io conn_wait(struct conn *c, int fd, bool writing, int64_t until);
 
 /* What errno means: IO_EOF, the connection is lost, or IO_ERROR. */
 enum io conn_failure(void);
@@ -77,7 +76,7 @@ enum io conn_failure(void);
  * before login the time to log in, after it the idle limit from now (RFC 1939,
  * 3: the autologout timer).
  */
-void conn_limit(const struct conn *c, struct timespec *until);
+int64_t conn_limit(const struct conn *c);
 
 /*
  * Throws away what the client has sent after the last command: closing a socket
@@ -107,7 +106,7 @@ enum io line_read(struct conn *c, size_t max, struct str *line);
  * The octets that wait after the last line, at least n of them (up to IN_SIZE):
  * waits until they are there.  IO_OK, or why they are not.
  */
-enum io line_octets(struct conn *c, size_t n, const struct timespec *until,
+enum io line_octets(struct conn *c, size_t n, int64_t until,
     struct str *octets);
 
 /* Removes n of these octets. */

@@ -121,12 +121,12 @@ version_2(struct conn *c, bool tls)
 	size_t len, need;
 	bool ip4;
 
-	if (line_octets(c, V2_FIXED, &c->login, &in) != IO_OK ||
+	if (line_octets(c, V2_FIXED, c->login, &in) != IO_OK ||
 	    memcmp(in.p, v2_magic, sizeof(v2_magic)) != 0)
 		return false;
 	len = big_endian((const unsigned char *)in.p + 14);
 	if (len > V2_MOST ||
-	    line_octets(c, V2_FIXED + len, &c->login, &in) != IO_OK)
+	    line_octets(c, V2_FIXED + len, c->login, &in) != IO_OK)
 		return false;
 	line_used(c, V2_FIXED + len);
 	s = (const unsigned char *)in.p;
@@ -145,14 +145,13 @@ version_2(struct conn *c, bool tls)
 bool
 proxy_header(struct conn *c, bool tls)
 {
-	struct timespec login = c->login;
+	int64_t login = c->login, until = wait_deadline(HEADER_WAIT);
 	struct str in;
 	bool valid;
 
-	wait_deadline(&c->login, HEADER_WAIT);
-	if (wait_left(&c->login) > wait_left(&login))
-		c->login = login;
-	valid = line_octets(c, 1, &c->login, &in) == IO_OK &&
+	if (until < login)
+		c->login = until;
+	valid = line_octets(c, 1, c->login, &in) == IO_OK &&
 	    (in.p[0] == 'P' ? version_1(c) :
 	    in.p[0] == '\r' && version_2(c, tls));
 	c->login = login;

@@ -13,18 +13,16 @@ int
 reply_flush(struct conn *c)
 {
 	struct out *o = &c->out;
-	struct timespec until;
+	int64_t until = conn_limit(c);	/* for the whole buffer */
 	size_t done = 0;
 	ssize_t n;
 
-	if (o->n > 0 && o->state == IO_OK)
-		conn_limit(c, &until);	/* for the whole buffer */
 	while (o->state == IO_OK && done < o->n) {
 		n = write(1, o->buf + done, o->n - done);
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			o->state = conn_wait(c, 1, true, &until);
+			o->state = conn_wait(c, 1, true, until);
 		else if (errno != EINTR)
 			o->state = conn_failure();
 	}

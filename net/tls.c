@@ -79,15 +79,14 @@ static int
 await_handshake(struct conn *c)
 {
 	char text[4096] = { 0 };
-	struct timespec until;
+	int64_t until = conn_limit(c);
 	size_t have = 0, at;
 	ssize_t n;
 
-	conn_limit(c, &until);
 	while (have < 2 || text[have - 1] != '\0' || text[have - 2] != '\0') {
 		if (have == sizeof(text))
 			return -1;
-		if (wait_for(c->env, c->tlsfd[TLS_CTL], false, &until) != IO_OK)
+		if (wait_for(c->env, c->tlsfd[TLS_CTL], false, until) != IO_OK)
 			return -1;
 		n = read(c->tlsfd[TLS_CTL], text + have, 1);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))

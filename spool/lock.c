@@ -342,25 +342,23 @@ static int
 lock_within(struct maildrop *box, enum lock how, bool create,
     struct spool *sp)
 {
-	struct timespec begun, soon;
+	int64_t until = wait_now() + sp->wait;
 
-	wait_deadline(&begun, 0);
 	while (lock_once(box, how, create, sp) == -1) {
 		if (errno != EAGAIN)
 			return -1;
-		if (-wait_left(&begun) >= sp->wait) {
+		if (wait_now() >= until) {
 			errno = EAGAIN;
 			return -1;
 		}
-		wait_deadline(&soon, 0);
 		/* not in step with others that wait */
-		soon.tv_nsec += (RETRY_MS + getpid() % RETRY_MS) * 1000000L;
-		if (wait_sleep(box->env, &soon) == -1) {
+		if (wait_sleep(box->env, wait_now() + RETRY_MS +
+		    getpid() % RETRY_MS) == -1) {
 			errno = EINTR;
 			return -1;
 		}
 	}
-	sp->wait += wait_left(&begun);
+	sp->wait = until - wait_now();
 	return 0;
 }
 

@@ -26,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memset(&c, 0, sizeof(c));
 	e.trace = -1;
 	c.env = &e;
-	wait_deadline(&c.login, 60);	/* with no time nothing is read */
+	c.login = wait_deadline(60);	/* with no time nothing is read */
 	if (write(end[1], data + 1, n - 1) != (ssize_t)(n - 1) ||
 	    close(end[1]) == -1 || dup2(end[0], 0) == -1)
 		abort();

@@ -103,13 +103,11 @@ carry_out(void *arg)
 static int
 ask(struct task *t, int what, unsigned seconds)
 {
-	struct timespec until;
-
-	wait_deadline(&until, seconds);
 	memset(t, 0, sizeof(*t));
 	t->what = what;
 	errno = 0;
-	return child_ask(&session, carry_out, t, sizeof(*t), &until);
+	return child_ask(&session, carry_out, t, sizeof(*t),
+	    wait_deadline(seconds));
 }
 
 static void

@@ -23,7 +23,7 @@ refusal(const char *hash, const struct login *offered)
 	if (fd == -1 || write(fd, line, (size_t)n) != n)
 		abort();
 	(void)close(fd);
-	wait_deadline(&l.until, 60);
+	l.until = wait_deadline(60);
 	r = password_check(&session, &ac, &l, &a);
 	(void)unlink(path);
 	return r == -1 ? "error" : a.reason == NULL ? "" : a.reason;
