@@ -73,8 +73,9 @@ enum { NAME_WAIT = 2 };		/* seconds for all questions about it */
 struct name_question {
 	const struct addrinfo *self;
 	const char *addr;
-	enum { NAME_NONE, NAME_UNKNOWN, NAME_UNLISTED, NAME_GOOD } what;
-	int err;		/* of getnameinfo(), for NAME_NONE */
+	int err;		/* of getnameinfo(): there is no name */
+	int back;		/* of getaddrinfo(): it leads nowhere */
+	bool good;		/* it leads back to the address */
 	char name[NI_MAXHOST];
 };
 
@@ -105,18 +106,13 @@ static void
 look_up_name(void *arg)
 {
 	struct name_question *q = arg;
-	int err;
 
 	(void)signal(SIGALRM, SIG_DFL);
 	(void)alarm(NAME_WAIT);
 	q->err = getnameinfo(q->self->ai_addr, q->self->ai_addrlen, q->name,
 	    sizeof(q->name), NULL, 0, NI_NAMEREQD);
-	if (q->err != 0)
-		q->what = NAME_NONE;
-	else if (name_has_address(q->name, q->addr, &err))
-		q->what = NAME_GOOD;
-	else
-		q->what = err != 0 ? NAME_UNKNOWN : NAME_UNLISTED;
+	if (q->err == 0)
+		q->good = name_has_address(q->name, q->addr, &q->back);
 }
 
 static void
@@ -125,26 +121,20 @@ log_name(struct pop *p, const struct name_question *q)
 	char clean[NI_MAXHOST];
 
 	(void)text_clean(clean, sizeof(clean), q->name, strlen(q->name));
-	switch (q->what) {
-	case NAME_NONE:
+	if (q->err != 0)
 		log_notice(&p->env, "name addr=%s warning=none: unable to "
 		    "get canonical name of client: %s", p->conn.addr,
 		    gai_strerror(q->err));
-		break;
-	case NAME_UNKNOWN:
+	else if (q->good)
+		log_debug(&p->env, "name addr=%s name=%s", p->conn.addr, clean);
+	else if (q->back != 0)
 		log_notice(&p->env, "name addr=%s name=%s warning=unknown: "
 		    "client resolves to an unknown host name", p->conn.addr,
 		    clean);
-		break;
-	case NAME_UNLISTED:
+	else
 		log_notice(&p->env, "name addr=%s name=%s warning=unlisted: "
 		    "client address not listed for its host name", p->conn.addr,
 		    clean);
-		break;
-	case NAME_GOOD:
-		log_debug(&p->env, "name addr=%s name=%s", p->conn.addr, clean);
-		break;
-	}
 }
 
 /*
