@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "xtnd/xtnd.h"
@@ -13,26 +12,25 @@
 /* What the scan of a board finds in its headers. */
 struct notes {
 	uint32_t *ids;		/* BBoard-ID of each message, 0: none */
-	size_t room;
+	size_t n, room;
 	bool failed;
 	bool dating;		/* inside a Date: field */
 	char date[BOARD_TEXT_LEN];	/* of the last message that has one */
 };
 
-/* Makes room for the ids of n messages. */
+/* Makes the ids so many, new ones being 0. */
 static bool
-ids_room(struct notes *notes, size_t n)
+ids_grow(struct notes *notes, size_t n)
 {
-	size_t room = n < 1024 ? 1024 : 2 * n;
 	uint32_t *ids;
 
-	if (n <= notes->room)
-		return true;
-	if ((ids = realloc(notes->ids, room * sizeof(*ids))) == NULL)
-		return false;
-	memset(ids + notes->room, 0, (room - notes->room) * sizeof(*ids));
-	notes->ids = ids;
-	notes->room = room;
+	while (notes->n < n) {
+		if ((ids = array_room(notes->ids, notes->n, &notes->room,
+		    sizeof(*ids))) == NULL)
+			return false;
+		notes->ids = ids;
+		ids[notes->n++] = 0;
+	}
 	return true;
 }
 
@@ -51,7 +49,7 @@ note_board_field(void *arg, size_t i, struct str line)
 	} else {
 		if (mbox_value(line, "BBoard-ID:", &value) &&
 		    text_number(value, UINT32_MAX, &id)) {
-			if (ids_room(notes, i + 1))
+			if (ids_grow(notes, i + 1))
 				notes->ids[i] = (uint32_t)id;
 			else
 				notes->failed = true;
@@ -72,7 +70,7 @@ set_maxima(struct drop *d, struct notes *notes, struct board *b)
 {
 	size_t i;
 
-	if (notes->failed || !ids_room(notes, d->all.n + 1)) {
+	if (notes->failed || !ids_grow(notes, d->all.n)) {
 		errno = ENOMEM;
 		return -1;
 	}
