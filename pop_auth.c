@@ -79,7 +79,6 @@ pop_rpop(struct pop *p)
 	    "here.");
 }
 
-/* Refuses a login at a given time. */
 static enum result
 refuse(struct pop *p, const char *reason, int64_t when)
 {
@@ -266,7 +265,6 @@ split_plain(const char *text, size_t n, const char **who,
 	return **who != '\0' && **password != '\0';
 }
 
-/* Logs in by PLAIN's response, in base64. */
 static enum result
 plain(struct pop *p, struct str response)
 {

@@ -1,11 +1,6 @@
 /*
  * XTND XMIT: an outgoing message, received whole into an unnamed file and only
  * then passed to sendmail: half a message is never mailed.
- *
- * sendmail gets the message on its standard input, and fixed arguments, so
- * nothing in a message can be an option or the name of a file.  It runs as the
- * user, without the spool's group, with an environment of our making and no
- * other descriptors.
  */
 #include <sys/wait.h>
 
@@ -30,7 +25,6 @@ struct outgoing {
 	char text[IN_SIZE];
 };
 
-/* Opens the file.  0, or -1 with errno. */
 static int
 outgoing_open(struct pop *p, struct outgoing *x)
 {
@@ -210,7 +204,6 @@ xmit_stranger(uid_t uid)
 	    (errno == 0 || errno == ENOENT || errno == ESRCH);
 }
 
-/* What the end of sendmail means to the sender of the message. */
 static enum result
 explain_status(struct pop *p, int status)
 {
@@ -268,7 +261,6 @@ mail_outgoing(struct pop *p, struct outgoing *x)
 	return reply_ok(&p->conn, "Message sent.");
 }
 
-/* Mails a message that was received whole, or refuses it. */
 static enum result
 finish_outgoing(struct pop *p, struct outgoing *x)
 {

@@ -278,7 +278,6 @@ penalize(struct pop *p, enum result r, unsigned before)
 	return r;
 }
 
-/* Walks the states until the session ends. */
 static void
 serve(struct pop *p)
 {

@@ -49,7 +49,6 @@ hash_decoy(const char *password)
 		(void)hash_password(password, "$1$Y0nQ8Lx2$");
 }
 
-/* Checks a password by the account's hash. */
 static void
 check_hash(struct account *a, const char *password)
 {

@@ -1,10 +1,7 @@
 /*
  * STLS by UCSPI-TLS: the parent that accepted the connection also speaks TLS
- * when it is told to.
- *
- * Nothing from before the switch may count after it (RFC 2595, 4): not the user
- * name, and above all no octet that came in the clear and waits in a buffer,
- * since an attacker on the network may have sent it.
+ * when it is told to.  Nothing from before the switch may count after it
+ * (RFC 2595, 4), above all no octet that came in the clear.
  */
 #include <sys/select.h>
 

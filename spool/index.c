@@ -1,14 +1,10 @@
 /*
  * The index: the table of messages kept in the state file from one session to
- * the next, so that a poll of an unchanged spool reads nothing of it.
+ * the next, so that a poll of an unchanged spool reads nothing of it.  A head
+ * with the totals, then an entry for each message, with its own checksum.
  *
- * A head, then an entry for each message.  The head has the totals, which are
- * all that STAT and LAST need.  Each entry has its own checksum, so one message
- * costs one read, and an index that loses its newest messages changes in its
- * head alone.
- *
- * It is only a cache: it is not synced, anything wrong in it is a reason to
- * scan the spool again, and it serves no one but the owner of the spool.
+ * It is only a cache: it is not synced, and anything wrong in it is a reason to
+ * scan the spool again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -96,10 +92,9 @@ index_same(const struct stamp *a, const struct stamp *b)
 }
 
 /*
- * A change right after our scan could carry the very time that the scan saw:
- * file times move by ticks of the kernel's clock, and by whole seconds on old
- * filesystems.  So the state file, written while the spool was locked, on the
- * same filesystem and so by the same clock, must be later than the spool.
+ * A change right after our scan could carry the very time that the scan saw: so
+ * the state file, written while the spool was locked and by the same clock, must
+ * be later than the spool, by two seconds if times are whole seconds.
  */
 bool
 index_settled(int state, const struct stamp *st)
@@ -408,7 +403,7 @@ index_head_write(int state, struct index_head *h, struct numbers *numbers)
 	return 0;
 }
 
-/* What could not be written whole is wiped too.  Returns -1; errno stays. */
+/* Wipes what could not be written whole.  Returns -1; errno stays. */
 static int
 wipe_failed(int state)
 {

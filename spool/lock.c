@@ -63,7 +63,6 @@ dotlock_init(struct dotlock *d, struct maildrop *box)
 	(void)snprintf(d->lock, sizeof(d->lock), "%s.lock", box->name);
 }
 
-/* Calls fn(d) in the group of the spool directory. */
 static int
 in_spool_group(struct dotlock *d, int (*fn)(void *))
 {
@@ -180,10 +179,9 @@ aside_sweep(const struct dotlock *d)
 }
 
 /*
- * Another program may have replaced the lock file that we looked at by its own.
- * So it is renamed and looked at again, and put back if it is not stale: -1
- * with EAGAIN.  If links to other users' files are not allowed (Linux:
- * protected_hardlinks), only rename(2) can put it back.
+ * Another program may have replaced the lock file that we looked at: then it is
+ * put back, -1 with EAGAIN.  If links to other users' files are not allowed
+ * (Linux: protected_hardlinks), only rename(2) can do that.
  */
 static int
 dotlock_take_away(void *arg)
@@ -304,9 +302,8 @@ spool_has_name(struct maildrop *box, const struct spool *sp)
 }
 
 /*
- * One attempt; if it fails, everything is unlocked again.  If we made no
- * name.lock, another program may have made one since we looked, and be writing
- * if it knows no other lock.
+ * One attempt.  If we made no name.lock, another program may have made one since
+ * we looked, and be writing if it knows no other lock.
  */
 static int
 lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
@@ -410,10 +407,7 @@ lock_undisturbed(const struct spool *sp, int r)
 	return same ? r : -1;
 }
 
-/*
- * Removes our name.lock.  No other file can have its inode number while it is
- * open.
- */
+/* No other file can have the inode number of our name.lock while it is open. */
 static void
 dotlock_release(struct maildrop *box, struct spool *sp)
 {
