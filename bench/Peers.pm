@@ -13,8 +13,7 @@ use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
 our $tree = '/mnt/tree';		# Debian's packages, unpacked
-my %package = (popa3d => 'popa3d', dovecot => 'dovecot-pop3d',
-    mailutils => 'mailutils-pop3d', solid => 'solid-pop3d');
+my %package = (popa3d => 'popa3d', dovecot => 'dovecot-pop3d');
 
 sub names { return sort keys %package }
 
@@ -52,6 +51,7 @@ sub unpack_packages {
 		my $debs = "$dir/debs/$name";
 		make_path("$debs/partial");
 		my $get = "apt-get -qq -y --no-install-recommends " .
+		    "-o DPkg::Lock::Timeout=300 " .
 		    "--download-only --reinstall " .
 		    "-o Dir::Cache::Archives=$debs install $name >/dev/null";
 		if (system($get) != 0) {
@@ -112,9 +112,9 @@ sub enter {
 
 	run('mount', '--bind', $dir, '/mnt');
 	make_path(map { "/mnt/work/$_" } qw(run run/sshd tmp var/mail var/tmp
-	    var/lib/popa3d var/lib/solid-pop3d/bulletins var/cache/ldconfig
-	    var/log dovecot/index));
-	run('cp', '-a', '/etc', '/mnt/work/etc');
+	    var/lib/popa3d var/cache/ldconfig var/log dovecot/index));
+	# lock files of other programs may vanish meanwhile
+	system('cp -a /etc /mnt/work/etc 2>/dev/null');
 	system("cp -an $tree/etc/. /mnt/work/etc/") if -d "$tree/etc";
 	symlink '/run', '/mnt/work/var/run';
 	run('mount', '--bind', "/mnt/work/$_", "/$_") for qw(etc var run);
@@ -122,15 +122,11 @@ sub enter {
 	chmod 02775, '/var/mail';
 	chmod 01777, '/var/tmp', '/mnt/work/dovecot/index';
 
-	# what a machine looks up beside its files is no part of this
-	rename '/etc/nsswitch.conf', '/etc/nsswitch.here';
-	write_file('/etc/nsswitch.conf', join '', map { "$_: files\n" } qw(passwd
-	    group shadow hosts services protocols));
-
+	name_services('files systemd');
 	my $id = 70000;
 	my @passwd = map { [$_, $id++] } @users;
-	my @daemon = map { [$_, $id++] } qw(popa3d dovecot dovenull
-	    spop3d);
+	my @daemon = map { [$_, $id++] } qw(popa3d dovecot
+	    dovenull);
 	# one group for all: at login the whole list of groups is read
 	append('/etc/passwd', (map { "$_->[0]:x:$_->[1]:100::/nonexistent:" .
 	    "/bin/sh\n" } @passwd), map { "$_->[0]:x:$_->[1]:$_->[1]::" .
@@ -148,6 +144,14 @@ sub enter {
 	return { map { @$_ } @passwd };
 }
 
+# Where accounts are looked up.  Debian's default is "files systemd".
+sub name_services {
+	my ($accounts) = @_;
+	write_file('/etc/nsswitch.conf', join '', (map { "$_: $accounts\n" }
+	    qw(passwd group shadow)), map { "$_: files\n" } qw(hosts services
+	    protocols));
+}
+
 sub append {
 	my ($path, @lines) = @_;
 	open my $f, '>>', $path or die "$path: $!\n";
@@ -161,6 +165,8 @@ sub lo_up {
 	ioctl $s, 0x8914, $up or die "lo: $!\n";	# SIOCSIFFLAGS
 	write_file('/proc/sys/net/ipv4/ip_local_port_range',
 	    "10000 65000");
+	# Debian's; a kernel may have another default
+	eval { write_file('/proc/sys/net/ipv4/tcp_congestion_control', 'cubic') };
 }
 
 sub program {
@@ -211,6 +217,14 @@ service $name
 END
 	return spawn($name, program('usr/sbin/xinetd'), '-dontfork', '-f',
 	    "/mnt/work/$name.conf", '-pidfile', "/mnt/work/$name.pid");
+}
+
+# As systemd starts "Accept=yes" sockets, without what a unit sets up.
+sub socket_activate {
+	my ($name, $port, $program, @args) = @_;
+	return spawn($name, '/usr/bin/systemd-socket-activate', '--accept',
+	    '--inetd', '-l', "127.0.0.1:$port", $program,
+	    @args[1 .. $#args]);
 }
 
 # Dovecot at its best: processes that wait for sessions (one session each: they

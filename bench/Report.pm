@@ -11,30 +11,41 @@ use warnings;
 my @poll_goals = (
 	['of popa3d for shadow', 'popper', 'popa3d', '>=', 1.4],
 	['of Debian\'s popa3d', 'popper', 'popa3d-pam', '>=', 2.3],
-	['of Dovecot', 'popper', 'dovecot', '>=', 2],
-	['static popper, of the floor', 'static', 'floor', '>=', 0.7]);
+	['of Dovecot', 'popper', 'dovecot', '>=', 2]);
+
+# What RETR is to reach of the cost model.
+sub retr_goals {
+	my ($limit) = @_;
+	return (['of the model', 'popper', 'floor', '>=', $limit],
+	    ['static, of the model', 'static', 'floor', '>=', $limit]);
+}
 
 # Key, title, unit, whether more is better, and goals: what it is compared
 # with, the two values (SERVER or ROW@SERVER; "best" is the best peer, 1 is
 # one), and the limit.
 my @rows = (
-	['poll1', 'poll sessions, 1 at a time', '/s', 1,
-	    @poll_goals],
-	['poll8', 'poll sessions, 8 at a time', '/s', 1,
-	    @poll_goals],
-	['pollnss', "the same with this machine's NSS", '/s', 1],
-	['pollx', 'the same under xinetd, 1 at a time', '/s', 1],
+	['poll1', 'poll sessions, 1 at a time', '/s', 1, @poll_goals],
+	['poll8', 'poll sessions, 8 at a time', '/s', 1, @poll_goals,
+	    ['of the floor', 'popper', 'floor', '>=', 0.6],
+	    ['static, of the floor', 'static', 'floor', '>=', 0.7]],
+	['pollfiles1', 'accounts in files alone, 1', '/s', 1],
+	['pollfiles8', 'accounts in files alone, 8', '/s', 1],
+	['pollxinetd', 'under xinetd, 1 at a time', '/s', 1],
+	['pollsystemd', 'systemd-socket-activate, 1', '/s', 1],
+	(map { ["at-$_", "poll sessions, $_ of 256 at a time", '/s', 1] }
+	    1, 2, 4, 8, 16),
 	['cpu', 'CPU of a poll session', 'us', 0,
 	    ['of the best peer', 'popper', 'best', '<=', 0.6]],
-	['instr', 'instructions of a poll session', 'M', 0,
-	    ['million', 'popper', 1, '<', 0.8]],
+	# valgrind counts twice what comes before fork(2)
+	['instr', 'instructions of a poll session', 'M', 0],
+	['calls', 'system calls of a poll session', '', 0,
+	    ['calls', 'popper', 1, '<', 170]],
 	['poll-s', 'poll, unchanged S', 'ms', 0],
-	['poll-m', 'poll, unchanged M', 'ms', 0,
-	    ['of S', 'popper', 'poll-s@popper', '<=', 1.15]],
-	['poll-l', 'poll, unchanged L', 'ms', 0,
-	    ['of S', 'popper', 'poll-s@popper', '<=', 1.15]],
-	['poll-x', 'poll, unchanged XL', 'ms', 0,
-	    ['of S', 'popper', 'poll-s@popper', '<=', 1.15]],
+	(map { ["poll-$_->[0]", "poll, unchanged $_->[1]", 'ms', 0,
+	    ['of S', 'popper', 'poll-s@popper', '<=', 1.15]] }
+	    ['m', 'M'], ['l', 'L'], ['x', 'XL']),
+	['stale-s', 'login and STAT, S was touched', 'ms', 0],
+	['stale-m', 'login and STAT, M was touched', 'ms', 0],
 	['stale-l', 'login and STAT, L was touched', 'ms', 0,
 	    ['of the scan floor', 'popper', 'floor', '<=', 1.5]],
 	['deliver', 'login and STAT, one came to L', 'ms', 0,
@@ -44,12 +55,14 @@ my @rows = (
 	['retrnew', 'RETR of the newest of L', 'ms', 0,
 	    ['of the same on S', 'popper', 'retrnewS@popper', '<=', 1.15]],
 	['retrnewS', 'RETR of the newest of S', 'ms', 0],
-	['retr32', 'RETR of all L, 32 in flight', 'MB/s', 1,
-	    ['of the sendfile floor', 'popper', 'floor', '>=', 0.8]],
+	['retrM', 'RETR of all M, 32 in flight', 'MB/s', 1, retr_goals(0.8)],
+	['retrMcpu', 'CPU of that session', 'ms', 0,
+	    ['of the model', 'popper', 'floor', '<=', 1.5]],
+	['retr32', 'RETR of all L, 32 in flight', 'MB/s', 1, retr_goals(0.7)],
 	['retr32warm', 'the same, the copy made before', 'MB/s', 1],
+	['retrD', 'RETR of all D, one at a time', 'MB/s', 1, retr_goals(0.9)],
 	['retr', 'RETR of all L, one at a time', 'ms', 0,
 	    ['of the best peer', 'popper', 'best', '<=', 0.5]],
-	['retrD', 'RETR of all D, one at a time', 'ms', 0],
 	['top', 'TOP n 0 of all L, 32 in flight', 'ms', 0,
 	    ['of the best peer', 'popper', 'best', '<', 1]],
 	['list', 'LIST of L', 'ms', 0,
@@ -67,24 +80,28 @@ my @rows = (
 	    ['of the same on S', 'popper', 'newest-s@popper', '<=', 1.15]],
 	['all', 'QUIT, all of L deleted', 'ms', 0,
 	    ['of the best peer', 'popper', 'best', '<=', 1]],
-	['other', 'QUIT, every other of L deleted', 'ms', 0,
-	    ['of popa3d', 'popper', 'popa3d', '<=', 1.4]],
+	['other-m', 'QUIT, every other of M deleted', 'ms', 0,
+	    ['of popa3d', 'popper', 'popa3d', '<=', 1.3]],
+	['other-l', 'QUIT, every other of L deleted', 'ms', 0,
+	    ['of popa3d', 'popper', 'popa3d', '<=', 1.3]],
+	['first-l', 'QUIT, the first of L deleted', 'ms', 0,
+	    ['of popa3d', 'popper', 'popa3d', '<=', 2.2]],
 	['private', 'private memory after login on L', 'KiB', 0,
 	    ['KiB', 'popper', 1, '<', 2048]],
 	['idle', 'an idle session, its processes', 'KiB', 0,
-	    ['KiB', 'popper', 1, '<', 250]],
+	    ['KiB', 'popper', 1, '<=', 240]],
 	['idleavail', 'the same by MemAvailable, client too', 'KiB', 0],
 );
 
-my @columns = qw(popper static popa3d popa3d-pam dovecot mailutils solid
-    floor);
+my @columns = qw(popper before static popa3d popa3d-pam dovecot floor);
 # Each stands for the least there is to do for its row.
-my %floor = map { $_ => 1 } qw(floor scan copy sendfile purge);
+my %floor = map { $_ => 1 } qw(floor scan copy model purge);
+my @other_floors = qw(convert sendfile);
 
 sub new {
 	my ($class, %arg) = @_;
 	return bless { peers => $arg{peers}, value => {}, failed => {},
-	    notes => [] }, $class;
+	    syncs => {}, notes => [] }, $class;
 }
 
 sub add {
@@ -99,6 +116,11 @@ sub failed {
 	delete $self->{value}{$row}{$name};
 }
 
+sub syncs {
+	my ($self, $row, $name, $n) = @_;
+	$self->{syncs}{$row}{$name} = $n if defined $n;
+}
+
 sub note {
 	my ($self, $text) = @_;
 	push @{ $self->{notes} }, $text;
@@ -106,7 +128,8 @@ sub note {
 
 sub median {
 	my ($self, $row, $name) = @_;
-	my @sorted = sort { $a <=> $b } @{ $self->{value}{$row}{$name} // [] };
+	my $of = $self->{value}{$row} or return undef;
+	my @sorted = sort { $a <=> $b } @{ $of->{$name} // [] };
 	return undef unless @sorted;
 	return ($sorted[$#sorted / 2] + $sorted[@sorted / 2]) / 2;
 }
@@ -127,6 +150,7 @@ sub goals {
 	my ($self, $row) = @_;
 	my @told;
 
+	return if !defined $self->median($row->[0], 'popper');
 	for my $goal (@$row[4 .. $#$row]) {
 		my ($what, $over, $under, $how, $limit) = @$goal;
 		my $a = $self->named($row, $over);
@@ -148,6 +172,18 @@ sub number {
 	my ($x) = @_;
 	return $x >= 100 ? sprintf('%.0f', $x) : $x >= 10 ? sprintf('%.1f', $x)
 	    : sprintf('%.2f', $x);
+}
+
+# What else a row has: other floors, and syncs.
+sub remarks {
+	my ($self, $key) = @_;
+	my @floors = map { my $x = $self->median($key, $_);
+	    defined $x ? "$_ " . number($x) : () } @other_floors;
+	my $syncs = $self->{syncs}{$key} // {};
+	my @syncs = map { defined $syncs->{$_} ? "$_ $syncs->{$_}" : () }
+	    @columns;
+	return ((@floors ? 'other floors: ' . join ', ', @floors : ()),
+	    (@syncs ? 'syncs in a session: ' . join ', ', @syncs : ()));
 }
 
 sub cell {
@@ -192,19 +228,20 @@ sub heading {
 	my ($kernel) = lines('/proc/sys/kernel/osrelease');
 	$spools =~ s/, 0 MB/, 0.5 MB/;
 	chomp($debian, $kernel);
-	chomp(my $commit = `git -C $dir describe --always --dirty 2>/dev/null`);
+	chomp(my ($commit) = lines("$dir/commit"));
 	return sprintf <<"END", $run{quick} ? 'quick' : 'full', $run{seconds};
 bench/run, %s: %.0f seconds, commit $commit.
 Debian $debian, Linux $kernel, $cores x $model.
 
 Spools:
 $spools
-Medians, in turns, over loopback; floor, popper, popa3d, mailutils and solid
-under openbsd-inetd; Dovecot with its own master, processes that wait, warm
-indexes and a cache of passwords.  All accounts have DES hashes and are looked
-up in /etc alone.  "popa3d" is built for shadow passwords, "popa3d-pam" is
-Debian's.  No syslogd listens.  "wrong": an answer was not what it had to be;
-">N s": that long was not waited for.
+Medians, in turns, over loopback; all under openbsd-inetd, but Dovecot with its
+own master, processes that wait, warm indexes and a cache of passwords.
+Accounts have DES hashes and are looked up as Debian does ("files systemd").
+"static" is popper with musl; "popa3d" is built for shadow passwords,
+"popa3d-pam" is Debian's.  The floor of polls has canned replies; that of RETR is
+the cost model of bench/floor.c.  No syslogd listens.  "wrong": an answer was not
+what it had to be; ">N s": that long was not waited for.
 
 END
 }
@@ -217,15 +254,17 @@ sub lines {
 
 sub table {
 	my ($self) = @_;
-	my $text = sprintf("%-36s %-5s", '', '') .
-	    join('', map { sprintf ' %10s', $_ } @columns) . "\n";
+	my @shown = grep { my $name = $_;
+	    grep { defined $self->median($_->[0], $name) } @rows } @columns;
+	my $text = sprintf('%-36s %-4s', '', '') .
+	    join('', map { sprintf ' %10s', $_ } @shown) . "\n";
 	my ($met, $missed) = (0, 0);
 	my %seen;
 
 	for my $row ($self->rows) {
 		my ($key, $title, $unit) = @$row;
-		$text .= sprintf("%-36s %-5s", $title, $unit) . join('', map {
-		    sprintf ' %10s', $self->cell($key, $_) } @columns) . "\n";
+		$text .= sprintf('%-36s %-4s', $title, $unit) . join('', map {
+		    sprintf ' %10s', $self->cell($key, $_) } @shown) . "\n";
 		for my $goal ($self->goals($row)) {
 			my ($what, $ok) = @$goal;
 			$text .= sprintf "    %-60s %s\n", $what, !defined $ok
@@ -233,6 +272,7 @@ sub table {
 			$met += $ok ? 1 : 0;
 			$missed += defined $ok && !$ok ? 1 : 0;
 		}
+		$text .= "    $_\n" for $self->remarks($key);
 	}
 	$text .= "\ngoals: $met met, $missed missed\n";
 	for my $key (map { $_->[0] } @rows) {
@@ -245,11 +285,29 @@ sub table {
 	return $text;
 }
 
+# Puts the report of the last run, which was a full one, into the page that has
+# one, between its first line and that of the goals; and the curves next to it.
+sub publish {
+	my ($from, $doc) = @_;
+	my ($report) = join('', lines("$from/report.txt")) =~
+	    /^(bench\/run, full: .*?^goals: .*?\n)/ms
+	    or die "no report of a full run in $from\n";
+	my $page = join '', lines("$doc/PERFORMANCE");
+	$page =~ s/^bench\/run, full: .*?^goals: .*?\n/$report/ms
+	    or die "$doc/PERFORMANCE has no report\n";
+	save("$doc/PERFORMANCE", $page);
+	save("$doc/growth.svg", join '', lines("$from/growth.svg"));
+}
+
 # ---- pictures -------------------------------------------------------------
 
-my %color = (popper => '#1b6ca8', static => '#4fa3d9', popa3d => '#b5651d',
-    'popa3d-pam' => '#d39b62', dovecot => '#6a8f3c', mailutils => '#8c6bb1',
-    solid => '#999999', floor => '#333333');
+# Colours for a light page and for a dark one.
+my %color = (popper => '#1b6ca8', before => '#7a5ea8', static => '#4fa3d9',
+    popa3d => '#b5651d', 'popa3d-pam' => '#d39b62', dovecot => '#5c8a2e',
+    floor => '#777777');
+my %dark = (popper => '#5cb0f0', before => '#b49be0', static => '#9ad0f5',
+    popa3d => '#e89a50', 'popa3d-pam' => '#f0c090', dovecot => '#9cc96b',
+    floor => '#a0a0a0');
 
 sub escape {
 	my ($s) = @_;
@@ -260,17 +318,33 @@ sub escape {
 
 sub label {
 	my ($x, $y, $text, %o) = @_;
-	return sprintf "<text x='%.1f' y='%.1f' text-anchor='%s' fill='%s'%s>" .
-	    "%s</text>\n", $x, $y, $o{anchor} // 'start', $o{fill} // '#222',
-	    $o{bold} ? " font-weight='bold'" : '', escape($text);
+	return sprintf "<text x='%.1f' y='%.1f' text-anchor='%s' class='%s'>" .
+	    "%s</text>\n", $x, $y, $o{anchor} // 'start', $o{class} // 'text',
+	    escape($text);
 }
 
+# A picture with its title, what it shows in words, and both colour schemes.
 sub picture {
-	my ($width, $height, $body) = @_;
+	my ($width, $height, $title, $text, $body) = @_;
+	my $style = sub {
+		my ($ground, $ink, $grid, $of) = @_;
+		return ".ground { fill: $ground }\n.text, .head { fill: $ink }\n" .
+		    ".grid { stroke: $grid }\n" . join '', map {
+		    ".$_ { fill: $of->{$_}; stroke: $of->{$_} }\n" .
+		    "text.$_ { stroke: none }\n" } sort keys %$of;
+	};
 	return "<svg xmlns='http://www.w3.org/2000/svg' width='$width' " .
 	    "height='$height' viewBox='0 0 $width $height' " .
-	    "font-family='sans-serif' font-size='11'>\n" .
-	    "<rect width='100%' height='100%' fill='white'/>\n$body</svg>\n";
+	    "font-family='sans-serif' font-size='12' role='img' " .
+	    "aria-labelledby='title desc'>\n" .
+	    "<title id='title'>" . escape($title) . "</title>\n" .
+	    "<desc id='desc'>" . escape($text) . "</desc>\n<style>\n" .
+	    ".head { font-weight: bold }\npolyline { fill: none !important; " .
+	    "stroke-width: 2 }\n" .
+	    $style->('#ffffff', '#222222', '#dddddd', \%color) .
+	    "\@media (prefers-color-scheme: dark) {\n" .
+	    $style->('#16181c', '#e6e6e6', '#3a3d44', \%dark) . "}\n</style>\n" .
+	    "<rect width='100%' height='100%' class='ground'/>\n$body</svg>\n";
 }
 
 # For each row a bar for each server, and whether its goals are met.
@@ -284,34 +358,40 @@ sub bars {
 		my ($most) = sort { $b <=> $a } map {
 		    $self->median($key, $_) } @have;
 		$body .= label(10, $y, "$title, $unit (" . ($more ? 'more' :
-		    'less') . ' is better)', bold => 1);
+		    'less') . ' is better)', class => 'head');
 		my $side = $y;
 		for my $goal ($self->goals($row)) {
 			my ($what, $ok) = @$goal;
-			$side += 14;
+			$side += 15;
 			$body .= label(560, $side, $what . (!defined $ok ? '' :
-			    $ok ? ' - met' : ' - missed'), fill => !defined $ok
-			    ? '#777' : $ok ? '#2a7d2a' : '#b22222');
+			    $ok ? ' - met' : ' - MISSED'));
 		}
 		for my $name (@have) {
 			my $x = $self->median($key, $name);
 			my $part = $most > 0 && $x > 0 ? $x / $most : 0;
-			$y += 14;
+			$y += 15;
 			$body .= label(90, $y, $name, anchor => 'end');
 			$body .= sprintf "<rect x='96' y='%d' width='%.1f' " .
-			    "height='10' fill='%s'/>\n", $y - 9,
-			    1 + 380 * $part, $color{$name};
+			    "height='10' class='%s'/>\n", $y - 9,
+			    1 + 380 * $part, $name;
 			$body .= label(101 + 380 * $part, $y, number($x));
 		}
 		$y = $side if $side > $y;
 		$y += 26;
 	}
-	return picture(860, $y, $body);
+	return picture(900, $y, 'What bench/run has measured',
+	    'A bar for each server and row of bench/report.txt.', $body);
 }
 
 sub log10 { return log($_[0]) / log 10 }
 
-# Lines through points, both ways in powers of ten.
+sub short {
+	my ($x) = @_;
+	return $x >= 1e6 ? $x / 1e6 . 'M' : $x >= 1e4 ? $x / 1e3 . 'k' : $x;
+}
+
+# Lines through points, with both axes in powers of ten; line: server => points,
+# each a place, a value, and the title of its row in the table.
 sub chart {
 	my ($left, $title, $across, %line) = @_;
 	my @points = map { @$_ } values %line;
@@ -322,15 +402,16 @@ sub chart {
 	    @points)[0, -1];
 	($x0, $x1) = ($x0 - 0.1, $x1 + 0.1);
 	($y0, $y1) = (POSIX::floor($y0), POSIX::ceil($y1 + 0.01));
-	my $px = sub { $left + 45 + 270 * (log10($_[0]) - $x0) / ($x1 - $x0) };
-	my $py = sub { 300 - 250 * (log10($_[0]) - $y0) / ($y1 - $y0) };
-	my $body = label($left + 45, 25, $title, bold => 1) .
-	    label($left + 180, 335, $across, anchor => 'middle');
+	my $px = sub { $left + 50 + 250 * (log10($_[0]) - $x0) / ($x1 - $x0) };
+	my $py = sub { 300 - 240 * (log10($_[0]) - $y0) / ($y1 - $y0) };
+	my $body = label($left + 50, 25, $title, class => 'head') .
+	    label($left + 50, 42, 'both axes: logarithmic') .
+	    label($left + 175, 338, $across, anchor => 'middle');
 
 	for my $e ($y0 .. $y1) {
 		my $y = $py->(10 ** $e);
-		$body .= sprintf("<path d='M%.1f %.1fh270' stroke='#ddd'/>\n",
-		    $left + 45, $y) . label($left + 41, $y + 4, 10 ** $e,
+		$body .= sprintf("<path d='M%.1f %.1fh250' class='grid'/>\n",
+		    $left + 50, $y) . label($left + 45, $y + 4, short(10 ** $e),
 		    anchor => 'end');
 	}
 	my (%seen, $last);
@@ -339,44 +420,49 @@ sub chart {
 		# no number runs into the one before it
 		next if defined $last && $px->($x) - $px->($last) < 30;
 		$last = $x;
-		$body .= label($px->($x), 316, $x >= 1e6 ? $x / 1e6 . 'M' :
-		    $x >= 1e4 ? $x / 1e3 . 'k' : $x, anchor => 'middle');
+		$body .= label($px->($x), 318, short($x), anchor => 'middle');
 	}
-	my $y = 48;
+	my $y = 60;
 	for my $name (grep { $line{$_} && @{ $line{$_} } } @columns) {
-		my @at = map { [$px->($_->[0]), $py->($_->[1])] }
+		my @at = map { [$px->($_->[0]), $py->($_->[1]), @$_[1, 2]] }
 		    sort { $a->[0] <=> $b->[0] } @{ $line{$name} };
-		$body .= "<polyline fill='none' stroke-width='2' " .
-		    "stroke='$color{$name}' points='" . join(' ', map {
-		    sprintf '%.1f,%.1f', @$_ } @at) . "'/>\n";
+		$body .= "<polyline class='$name' points='" . join(' ', map {
+		    sprintf '%.1f,%.1f', @$_[0, 1] } @at) . "'/>\n";
 		$body .= sprintf "<circle cx='%.1f' cy='%.1f' r='3' " .
-		    "fill='$color{$name}'/>\n", @$_ for @at;
-		$body .= label($left + 325, $y += 15, $name,
-		    fill => $color{$name});
+		    "class='%s'><title>%s; %s: %s</title></circle>\n",
+		    @$_[0, 1], $name, escape($_->[3]), $name, number($_->[2])
+		    for @at;
+		$body .= label($left + 308, $y += 16, $name, class => $name);
 	}
 	return $body;
 }
 
 sub growth {
 	my ($self, $spool) = @_;
+	my %title = map { $_->[0] => $_->[1] } @rows;
 	my $series = sub {
 		my ($row, @at) = @_;	# [part of the key, place]
 		my %line;
 		for my $at (@at) {
-			my ($part, $x) = @$at;
-			my $of = $self->{value}{"$row-$part"} // next;
-			push @{ $line{$_} }, [$x, $self->median("$row-$part",
-			    $_)] for keys %$of;
+			my ($key, $x) = ("$row-$at->[0]", $at->[1]);
+			my $of = $self->{value}{$key} // next;
+			push @{ $line{$_} }, [$x, $self->median($key, $_),
+			    $title{$key}] for keys %$of;
 		}
 		return %line;
 	};
-	return picture(1200, 350, chart(0, 'poll of an unchanged maildrop, ms',
-	    'messages', $series->('poll', map { [$_, $spool->{$_}[0]] }
-	    qw(s m l x))) . chart(400, 'login, the spool was touched, ms',
-	    'bytes', $series->('stale', map { [$_, $spool->{$_}[1]] }
-	    qw(s m d l))) . chart(800, 'poll sessions a second',
-	    'sessions at a time', $series->('at', map { [$_, $_] }
-	    1, 2, 4, 8, 16)));
+	return picture(1200, 352, 'How the cost of a session grows',
+	    'Three charts with logarithmic axes: milliseconds of a poll of an ' .
+	    'unchanged maildrop by the number of its messages; milliseconds of ' .
+	    'a login after the spool was touched by its bytes; poll sessions a ' .
+	    'second by how many come at a time.  doc/PERFORMANCE has the ' .
+	    'numbers in its table.',
+	    chart(0, 'poll of an unchanged maildrop, ms', 'messages',
+	    $series->('poll', map { [$_, $spool->{$_}[0]] } qw(s m l x))) .
+	    chart(400, 'login, the spool was touched, ms', 'bytes',
+	    $series->('stale', map { [$_, $spool->{$_}[1]] } qw(s m l))) .
+	    chart(800, 'poll sessions a second', 'sessions at a time',
+	    $series->('at', map { [$_, $_] } 1, 2, 4, 8, 16)));
 }
 
 1;

@@ -13,6 +13,8 @@ struct entry {
 	uint64_t	at, len;
 	uint64_t	octets;		/* as LIST should have it */
 	uint64_t	head;		/* octets of header and empty line */
+	uint64_t	text, bytes;	/* in the spool, without From_ line and the
+					   empty line after it */
 };
 
 _Noreturn static inline void

@@ -29,6 +29,7 @@ static struct pool text, coded;
 static uint64_t state;
 static FILE *mbox, *wire;
 static uint64_t at;			/* in WIRE */
+static uint64_t mbox_at;		/* in MBOX */
 static struct entry entry;
 
 static uint64_t
@@ -54,6 +55,7 @@ line(const char *s, size_t n)
 	put(mbox, s, n);
 	put(mbox, "\n", 1);
 	entry.octets += n + 2;
+	mbox_at += n + 1;
 	if (wire == NULL)
 		return;
 	if (n > 0 && s[0] == '.') {
@@ -103,8 +105,12 @@ head(unsigned long number, int attachment)
 	unsigned sec = (unsigned)draw(60), d = 1 + (unsigned)draw(28);
 	int n;
 
-	fprintf(mbox, "From friend%u@example.net %s Mar %2u 10:24:%02u 2025\n",
+	n = fprintf(mbox, "From friend%u@example.net %s Mar %2u 10:24:%02u 2025\n",
 	    (unsigned)draw(500), day[draw(5)], d, sec);
+	if (n < 0)
+		fail("write");
+	mbox_at += (uint64_t)n;
+	entry.text = mbox_at;
 #define HEAD(...) do { \
 	n = snprintf(b, sizeof(b), __VA_ARGS__); \
 	if (n < 0 || (size_t)n >= sizeof(b)) \
@@ -156,7 +162,9 @@ message(unsigned long number, uint64_t size)
 		i = draw(POOL);
 		line(from->line[i], from->len[i]);
 	}
+	entry.bytes = mbox_at - entry.text;
 	put(mbox, "\n", 1);
+	mbox_at++;
 	if (wire != NULL) {
 		put(wire, ".\r\n", 3);
 		at += 3;
