@@ -275,4 +275,4 @@ compose_kept(struct session *s)
 	closedir(dir);
 	if (take_up(s))
 		edit_draft(s);
-	}
+}
