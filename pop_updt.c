@@ -19,6 +19,7 @@ struct change {
 	int fd;			/* the spool */
 	bool status;		/* Status: lines are written */
 	bool ends;		/* and the empty lines after messages */
+	bool extra;		/* the plan has either */
 	bool odd;		/* the next session must look at the spool */
 	struct msgs *now;	/* the spool, with the session's flags */
 	struct msgs fresh;	/* is that where another program changed it */
@@ -109,6 +110,7 @@ plan_message(struct change *c, struct msg *m, struct entry *e)
 		return -1;
 	if ((r = file_read(c->fd, head, m->head, m->offset)) == 0)
 		plan_status(head, m, e);
+	c->extra |= e->add != SPLICE_NONE;
 	file_free(head);
 	return r;
 }
@@ -120,6 +122,7 @@ plan_end(struct change *c, struct msg *m, struct entry *e)
 	if (!c->ends || mbox_lacks(m) == 0)
 		return;
 	e->ends = mbox_lacks(m);
+	c->extra = true;
 	if (m->from == m->length)
 		c->odd = true;		/* has its From_ line an end? */
 	m->length += e->ends;
@@ -130,42 +133,36 @@ plan_end(struct change *c, struct msg *m, struct entry *e)
 	m->flags &= ~(uint32_t)(MSG_NOEOL | MSG_NOBLANK);
 }
 
-/* The first message that is changed, or that lacks an end before the next. */
-static size_t
-first_planned(const struct change *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->now->n; i++)
-		if (changes(c, &c->now->v[i]) || (c->ends &&
-		    i + 1 < c->now->n && mbox_lacks(&c->now->v[i]) > 0))
-			break;
-	return i;
-}
-
 /*
- * Works out the new spool from the first change on.  After the last message that
- * stays, *size bytes of the spool, there is nothing to be moved.
+ * Works out the new spool from the first message on that is changed, or lacks
+ * its end before the next.  After the last one that stays, *size bytes of the
+ * spool, there is nothing to be moved.
  */
 static int
 make_plan(struct change *c, uint64_t *size)
 {
-	size_t i, first = first_planned(c), n = c->now->n;
+	size_t i, n = c->now->n;
+	bool begun = false;
 	struct msg m;
 	struct entry e;
 
 	msgs_free(&c->then);
 	plan_free(&c->plan);
 	c->then.key = c->now->key;
-	for (; n > 0 && c->now->v[n - 1].flags & MSG_DELETED; n--)
-		*size = c->now->v[n - 1].offset;
-	plan_begin(&c->plan, *size, first < n ? c->now->v[first].offset :
-	    *size);
-	for (i = 0; i < c->now->n; i++) {
+	c->extra = false;
+	for (i = n; i > 0 && c->now->v[i - 1].flags & MSG_DELETED; i--)
+		*size = c->now->v[i - 1].offset;
+	plan_begin(&c->plan, *size, *size);
+	for (i = 0; i < n; i++) {
 		m = c->now->v[i];
+		if (!begun && m.offset < *size && (changes(c, &m) ||
+		    (c->ends && i + 1 < n && mbox_lacks(&m) > 0))) {
+			begun = true;
+			plan_begin(&c->plan, *size, m.offset);
+		}
 		if (m.flags & MSG_DELETED)
 			continue;
-		if (i >= first) {
+		if (begun) {
 			if (plan_message(c, &m, &e) == -1)
 				return -1;
 			plan_end(c, &m, &e);
@@ -255,7 +252,7 @@ apply_change(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 	*begun = *begun || moved;
 	/* EAGAIN: it cannot grow, since mail stands there by now */
 	if (r == -1 && !moved && (file_no_room(errno) || errno == EAGAIN) &&
-	    (c->status || c->ends)) {
+	    c->extra) {
 		log_error(&p->env, "update: leaving out Status and line ends");
 		c->status = c->ends = false;
 		return apply_change(p, sp, c, begun);
@@ -328,7 +325,7 @@ can_cut(struct drop *d, size_t first, struct summary *sum)
 
 /*
  * The spool is cut, and nothing of it needs to be known but where.  1: more has
- * to be known, since a message lacks its end or mail stands behind.
+ * to be known, since a message lacks its end.
  */
 static int
 cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
@@ -336,16 +333,14 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 {
 	struct drop *d = &p->drop;
 	struct stamp st;
-	int r;
 
 	if (d->all.v[first].offset > 0 &&
 	    !scan_ends_blank(sp->fd, d->all.v[first].offset))
 		return 1;
 	c->removed = d->all.n - first;
 	c->size = d->all.v[first].offset;
-	r = journal_cut(sp, d->stamp.size, c->size, begun);
-	if (r == -1)
-		return errno == EAGAIN && !*begun ? 1 : -1;
+	if (journal_cut(sp, d->stamp.size, c->size, begun) == -1)
+		return -1;
 	finish_update(p, sp, c, sum, &st);
 	if (index_cut(d->box.state, &st, sum) == -1)
 		log_error(&p->env, "index: cannot save it");
@@ -355,21 +350,23 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 /* ---- all of it ----------------------------------------------------------- */
 
 /*
- * The spool is another than the session's table says: a new table of it, with
- * the session's flags.
+ * The spool is another than the session's table says: the change by a new table
+ * of it, with the session's flags.
  */
 static int
-rescan_spool(struct pop *p, struct spool *sp, struct change *c)
+change_anew(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 {
 	struct drop *d = &p->drop;
 
 	c->now = &c->fresh;
-	if (index_rest(d->box.state, &d->all, &d->index) == -1 ||
+	msgs_free(c->now);
+	if (fstat(sp->fd, &sp->st) == -1 ||
+	    index_rest(d->box.state, &d->all, &d->index) == -1 ||
 	    scan_file(sp->fd, (uint64_t)sp->st.st_size, c->now, &d->all) ==
-	    -1 ||
-	    carry_flags(d, c) == -1)
+	    -1 || carry_flags(d, c) == -1 ||
+	    scan_numbers(sp->fd, c->now, &d->all) == -1)
 		return -1;
-	return scan_numbers(sp->fd, c->now, &d->all);
+	return apply_change(p, sp, c, begun);
 }
 
 /*
@@ -394,30 +391,32 @@ table_is_true(const struct change *c, size_t first)
 	return r;
 }
 
+/* left: what is left if the newest go alone, or NULL. */
 static int
 update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
     const struct summary *left, bool *begun)
 {
 	struct drop *d = &p->drop;
 	struct stamp st;
-	int r = 0, known;
+	int r, known;
 
 	index_stamp(&st, &sp->st);
 	known = d->moved || !d->settled || !index_same(&st, &d->stamp) ? 0 :
 	    table_is_true(c, first);
 	if (d->cloned)		/* while blocks are shared, writing needs more */
 		drop_close_copy(d);
-	if (known == 1 && left != NULL) {
-		if ((r = cut_locked(p, sp, c, first, left, begun)) != 1)
-			return r;
-		if ((r = index_rest(d->box.state, &d->all, &d->index)) == 0)
-			r = fstat(sp->fd, &sp->st);
-		known = r == 0 && (uint64_t)sp->st.st_size == d->stamp.size;
-	}
-	if (known != 1)
-		r = known == -1 || r == -1 ? -1 : rescan_spool(p, sp, c);
-	if (r == 0)
-		r = apply_change(p, sp, c, begun);
+	r = known;
+	if (r == 1 && left != NULL &&
+	    (r = cut_locked(p, sp, c, first, left, begun)) == 0)
+		return 0;
+	if (r == 1)
+		r = index_rest(d->box.state, &d->all, &d->index) == -1 ? -1 :
+		    apply_change(p, sp, c, begun);
+	else if (r == 0)
+		r = change_anew(p, sp, c, begun);
+	/* mail came behind, from a program that sees neither lock */
+	if (r == -1 && errno == EAGAIN && !*begun)
+		r = change_anew(p, sp, c, begun);
 	if (r == 0)
 		keep_index(p, sp, c);
 	plan_free(&c->plan);

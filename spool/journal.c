@@ -246,26 +246,32 @@ grow(struct spool *sp, struct journal *j)
 
 /*
  * Mail stands after the old text: it came after a crash, or from a program
- * that sees neither lock.  It becomes the last entry, or more of that.
+ * that sees neither lock.  Its messages become the last entries, and all of
+ * these are written once more, to a new place.
  */
 static int
 absorb(struct maildrop *box, struct spool *sp, struct journal *j,
     uint64_t size)
 {
 	struct record *r = &j->r;
-	uint64_t more = size - r->old_size;
+	struct msgs t;
+	size_t i;
+	int e;
 
 	log_notice(box->env, "update user=%s: keeping %llu bytes of mail that "
-	    "arrived", box->env->who, (unsigned long long)more);
-	if (r->arrived_at < r->old_size) {
-		j->pl.v[j->pl.n - 1].len += more;
-		j->pl.new_size += more;
-	} else if (plan_add(&j->pl, &(struct entry){ .src = r->arrived_at,
-	    .len = more }) == -1)
-		return -1;
+	    "arrived", box->env->who, (unsigned long long)(size - r->old_size));
+	e = scan_part(sp->fd, r->old_size, size, &t, NULL, NULL, NULL);
+	for (i = 0; i < t.n && e == 0; i++)
+		e = plan_add(&j->pl, &(struct entry){ .src = t.v[i].offset,
+		    .len = t.v[i].length });
+	msgs_free(&t);
 	r->old_size = j->pl.old_size = size;
 	r->new_size = j->pl.new_size;
-	if (jrn_witness(sp->fd, r, &r->witness) == -1)
+	r->entries = j->pl.n;
+	r->entries_at = jrn_aligned(jrn_used(j, true), SECTOR);
+	if (e == -1 || file_sync(sp->fd) == -1 ||
+	    jrn_witness(sp->fd, r, &r->witness) == -1 ||
+	    jrn_put_entries(j) == -1 || file_sync(j->state) == -1)
 		return -1;
 	return jrn_put_record(j);
 }
@@ -352,6 +358,7 @@ lay_out(struct journal *j, uint64_t area, uint64_t room)
 		if (plan_fit(&j->pl, room, &most) == 0) {
 			/* with so much room the windows are the same */
 			most += most > 0 ? GROWTH_MOST : 0;
+			most = most < room ? most : room;
 			if (most < TEXT_SPARE && most < room)
 				most = room < TEXT_SPARE ? room : TEXT_SPARE;
 			r->room = j->pl.room = most;

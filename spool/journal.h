@@ -85,8 +85,6 @@ struct record {
 				   were not synced, and it never began */
 	uint64_t ino;		/* of the spool; st_dev may change at a boot */
 	uint64_t old_size, new_size, first;
-	uint64_t arrived_at;	/* from here to old_size stands mail that
-				   arrived later: one entry more, the last */
 	uint64_t from_state;	/* the entries' source is the state file */
 	uint64_t pass, off;	/* the progress: see plan_window() */
 	uint64_t entries_at, entries, entries_sum;
@@ -130,6 +128,12 @@ int jrn_put_entries(struct journal *j);
 
 /* Writes the record and makes it durable, with all that was written before. */
 int jrn_put_record(struct journal *j);
+
+/*
+ * Where the state file has nothing that the record speaks of any more; rooms:
+ * nor room for texts.
+ */
+uint64_t jrn_used(const struct journal *j, bool rooms);
 
 /* Sums up the ends of the text that the update will cut off. */
 int jrn_witness(int fd, const struct record *r, uint64_t *sum);

@@ -169,7 +169,8 @@ read_list(int state, const struct place *from, struct msgs *t)
 {
 	size_t bytes = (size_t)from->n * sizeof(*t->v);
 
-	if (from->n == 0 || (t->v = malloc(bytes)) == NULL)
+	if (from->n == 0 || from->n > SIZE_MAX / sizeof(*t->v) ||
+	    (t->v = malloc(bytes)) == NULL)
 		return -1;
 	t->n = t->room = (size_t)from->n;
 	if (file_read(state, t->v, bytes, from->at) == 0 &&

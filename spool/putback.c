@@ -155,6 +155,8 @@ plan_back(int state, struct msgs *left, const struct spool *sp,
 	pl->from_state = true;
 	if (r == 0)
 		r = plan_missing(state, left, to, sp->fd, &there, kept, pl);
+	if (r == 0)
+		r = file_sync(sp->fd);
 	file_free(to);
 	msgs_free(&there);
 	return r;
@@ -171,8 +173,6 @@ carry_back(struct maildrop *box, struct spool *sp, struct journal *j,
 {
 	if (numbers_locate(j->state, &j->numbers) == -1)
 		return -1;
-	if (kept < numbers_end(&j->numbers))
-		kept = numbers_end(&j->numbers);
 	j->r.since = 0;
 	j->r.entries_at = jrn_aligned(kept, SECTOR);
 	j->end = j->r.entries_at + j->r.entries * sizeof(*j->pl.v);

@@ -71,7 +71,7 @@ jrn_begin(struct journal *j, int state, struct plan *pl,
 	r->seq = fresh_seq();	/* odd: the next one is the first sector's */
 	r->since = r->seq + 1;
 	r->ino = (uint64_t)sp->st.st_ino;
-	r->old_size = r->arrived_at = j->pl.old_size;
+	r->old_size = j->pl.old_size;
 	r->new_size = j->pl.new_size;
 	r->first = j->pl.first;
 	r->from_state = j->pl.from_state;
@@ -148,8 +148,7 @@ record_sound(const struct record *r)
 	return r->entry_size == sizeof(struct entry) &&
 	    r->entries <= UINT32_MAX && r->entries_at <= INT64_MAX &&
 	    r->old_size <= INT64_MAX && r->new_size <= INT64_MAX &&
-	    r->first <= INT64_MAX && r->arrived_at <= r->old_size &&
-	    r->pass <= PASS_RIGHT && r->from_state <= 1 &&
+	    r->first <= INT64_MAX && r->pass <= PASS_RIGHT && r->from_state <= 1 &&
 	    r->room <= INT64_MAX && r->text_at[0] <= INT64_MAX &&
 	    r->text_at[1] <= INT64_MAX && r->text[0].len <= r->room &&
 	    r->text[1].len <= r->room;
@@ -183,25 +182,24 @@ static int
 find_record(int state, struct record *r)
 {
 	struct record second;
-	int found = read_record(state, 0, r);
+	int found = read_record(state, 0, r), more = 0;
 
-	if (found == 1 && read_record(state, SECTOR, &second) == 1 &&
-	    second.seq == r->seq + 1)
+	if (found == 1)
+		more = read_record(state, SECTOR, &second);
+	if (more == 1 && second.seq == r->seq + 1)
 		*r = second;
-	return found;
+	return more == -1 ? -1 : found;
 }
 
-/* Reads the entries, and adds the one of mail that arrived. */
 static int
 read_entries(struct journal *j, uint64_t state_size)
 {
 	struct record *r = &j->r;
 	size_t bytes = (size_t)r->entries * sizeof(*j->pl.v);
-	uint64_t more = r->old_size - r->arrived_at;
 
 	errno = EILSEQ;
-	if (r->entries_at > state_size || bytes > state_size - r->entries_at ||
-	    more > r->new_size)
+	if (r->entries_at > state_size || r->entries > SIZE_MAX /
+	    sizeof(*j->pl.v) || bytes > state_size - r->entries_at)
 		return -1;
 	if ((j->pl.v = malloc(bytes + 1)) == NULL ||
 	    file_read(j->state, j->pl.v, bytes, r->entries_at) == -1)
@@ -209,15 +207,13 @@ read_entries(struct journal *j, uint64_t state_size)
 	j->pl.n = j->pl.slots = (size_t)r->entries;
 	j->pl.old_size = r->old_size;
 	j->pl.first = r->first;
-	j->pl.new_size = r->new_size - more;
+	j->pl.new_size = r->new_size;
 	j->pl.room = r->room;
 	j->pl.from_state = r->from_state;
 	errno = EILSEQ;
-	if (file_sum(j->pl.v, bytes, RECORD_SEED) != r->entries_sum ||
-	    !plan_sound(&j->pl, r->from_state ? state_size : r->arrived_at))
-		return -1;
-	return more == 0 ? 0 : plan_add(&j->pl, &(struct entry)
-	    { .src = r->arrived_at, .len = more });
+	return file_sum(j->pl.v, bytes, RECORD_SEED) == r->entries_sum &&
+	    plan_sound(&j->pl, r->from_state ? state_size : r->old_size) ? 0 :
+	    -1;
 }
 
 int
@@ -241,6 +237,26 @@ jrn_load(struct journal *j, int state)
 		errno = ENOENT;
 	jrn_end(j);
 	return -1;
+}
+
+uint64_t
+jrn_used(const struct journal *j, bool rooms)
+{
+	const struct record *r = &j->r;
+	const struct entry *e = j->pl.v;
+	uint64_t ends[4] = { numbers_end(&j->numbers),
+	    r->entries_at + r->entries * sizeof(*e),
+	    r->text_at[0] + (rooms ? r->room : r->text[0].len),
+	    r->text_at[1] + (rooms ? r->room : r->text[1].len) };
+	uint64_t end = RECORD_ROOM;
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		end = ends[i] > end ? ends[i] : end;
+	for (i = 0; i < j->pl.n && r->from_state; i++)
+		if (e[i].src + e[i].len > end)
+			end = e[i].src + e[i].len;
+	return end;
 }
 
 int

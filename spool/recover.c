@@ -9,7 +9,8 @@
  *								look
  * C	an update; not noted	line ends at its end, or part	they are cut off
  *	that the spool has	of them
- *	grown			all of them, then a message	goes on
+ *	grown			all of them, then a message,	goes on
+ *				and G does not apply
  *				any other			nothing
  * D	an update, in its first	what was to be cut off stands	goes on
  *	pass, to be cut		there, with or without a
@@ -182,7 +183,7 @@ messages_stand(int fd, const struct journal *j)
 
 	if ((r = plan_window(&j->pl, pass, j->r.off, &w)) == 1)
 		r = ready = jrn_text_ready(j, &w);
-	if (ready == 1 && w.from > 0 && w.from <= e[w.first].dst &&
+	if (ready == 1 && w.from > 0 && w.from == e[w.first].dst &&
 	    !scan_ends_blank(fd, w.from))
 		return 0;
 	for (k = 0; k < j->pl.n && r != -1; k++, e++) {
@@ -268,13 +269,15 @@ has_grown(struct spool *sp, struct journal *j)
 {
 	struct record *r = &j->r;
 	uint64_t old = r->old_size, size = (uint64_t)sp->st.st_size, end;
+	int is;
 
 	if (size < old)
 		return 0;
 	end = fill_end(sp->fd, old, size < r->new_size ? size : r->new_size);
-	if (end < size)
-		return end == r->new_size ? begins_mail(sp->fd, end) : 0;
-	return jrn_set_size(sp, old);
+	if (end == size)
+		return jrn_set_size(sp, old);
+	is = end == r->new_size ? begins_mail(sp->fd, end) : 0;
+	return is != 1 || r->from_state ? is : messages_stand(sp->fd, j);
 }
 
 /* Adds the messages of a part of the state file. */
@@ -316,31 +319,29 @@ static int
 put_texts_back(struct maildrop *box, struct spool *sp, struct journal *j)
 {
 	struct msgs left = { .n = 0 };
-	uint64_t end = RECORD_ROOM, area;
 	const struct entry *e;
+	uint64_t area;
 	size_t i;
 	int r = 0;
 
-	for (area = 0; area < 2 && r == 0; area++) {
+	for (area = 0; area < 2 && r == 0; area++)
 		r = add_text(j, area, &left);
-		if (j->r.text_at[area] + j->r.text[area].len > end)
-			end = j->r.text_at[area] + j->r.text[area].len;
-	}
 	for (i = 0; j->pl.from_state && i < j->pl.n && r == 0; i++) {
 		e = &j->pl.v[i];
 		r = add_part(j->state, e->src, e->src + e->len, &left);
-		if (e->src + e->len > end)
-			end = e->src + e->len;
 	}
 	if (r == 0)
-		r = put_back(box, sp, &left, end);
+		r = put_back(box, sp, &left, jrn_used(j, false));
 	msgs_free(&left);
 	return r;
 }
 
-/* Rows C to H, and I: -1 with errno. */
+/*
+ * Rows C to H, and I: -1 with errno.  *done: what was to be deleted is gone.
+ */
 static int
-finish_update(struct maildrop *box, struct spool *sp, struct journal *j)
+finish_update(struct maildrop *box, struct spool *sp, struct journal *j,
+    bool *done)
 {
 	int r = 0;
 
@@ -359,7 +360,7 @@ finish_update(struct maildrop *box, struct spool *sp, struct journal *j)
 	}
 	log_notice(box->env, "recover user=%s: finishing an update that was "
 	    "cut off", box->env->who);
-	j->filled = true;
+	*done = j->filled = true;
 	/* after a failed sync the disk may have another size */
 	if ((uint64_t)sp->st.st_size == j->r.new_size &&
 	    jrn_set_size(sp, j->r.new_size) == -1)
@@ -370,7 +371,7 @@ finish_update(struct maildrop *box, struct spool *sp, struct journal *j)
 /* ---- all of it ----------------------------------------------------------- */
 
 static int
-finish_journal(struct maildrop *box, struct spool *sp)
+finish_journal(struct maildrop *box, struct spool *sp, bool *done)
 {
 	struct journal j;
 	int r;
@@ -378,7 +379,7 @@ finish_journal(struct maildrop *box, struct spool *sp)
 	if (jrn_load(&j, box->state) == -1)
 		return errno == ENOENT ? 0 : -1;
 	if ((r = write_again(box->state)) == 0)
-		r = finish_update(box, sp, &j);
+		r = finish_update(box, sp, &j, done);
 	jrn_end(&j);
 	return r;
 }
@@ -388,6 +389,7 @@ recover_spool(struct maildrop *box, struct spool *sp)
 {
 	char clean[STATE_CLEAN];
 	enum holding kind;
+	bool done = false;
 	int r;
 
 	if (look_at_state(box->state, &kind) == -1)
@@ -395,12 +397,12 @@ recover_spool(struct maildrop *box, struct spool *sp)
 	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
 		return 0;
 	r = kind == HOLDS_MBOX ? put_mail_back(box, sp) :
-	    finish_journal(box, sp);
+	    finish_journal(box, sp, &done);
 	/* the spool may be right and not on the disk: its writer was killed */
 	if (r == 0 && sp->fd != -1)
 		r = fsync(sp->fd);
 	if (r == 0)
-		r = jrn_void(box->state, kind == HOLDS_JOURNAL);
+		r = jrn_void(box->state, done);
 	if (r == 0 && index_wipe(box->state, 0) == -1)
 		log_error(box->env, "recover: cannot clear %s",
 		    state_clean(box, clean));

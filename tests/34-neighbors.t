@@ -45,13 +45,13 @@ sub messages {
 # The texts in a state file, by the newer of its two records.
 sub texts {
 	my ($state) = @_;
-	my @record = map { [ unpack 'Z32 Q26', substr $state, $_ * 512, 512 ] }
+	my @record = map { [ unpack 'Z32 Q25', substr $state, $_ * 512, 512 ] }
 	    grep { length $state >= 1024 } 0, 1;
 
 	return unless @record && $record[0][0] eq "popper journal 2\n";
 	my @r = @{ $record[ $record[1][0] eq $record[0][0] &&
 	    $record[1][1] == $record[0][1] + 1 ] };
-	my ($at, $len) = ([ @r[16, 17] ], [ @r[20, 23] ]);
+	my ($at, $len) = ([ @r[15, 16] ], [ @r[19, 22] ]);
 	return map { substr $state, $at->[$_], $len->[$_] } 0, 1;
 }
 

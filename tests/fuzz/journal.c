@@ -60,9 +60,7 @@ make_sound(struct record *r, struct entry *v, size_t n, size_t size)
 		at = v[i].src + v[i].len;
 		r->new_size += plan_length(&v[i]);
 	}
-	r->arrived_at = at + r->arrived_at % 64;
-	r->old_size = r->arrived_at + r->old_size % 2 * (r->old_size % 256);
-	r->new_size += r->old_size - r->arrived_at;
+	r->old_size = at + r->old_size % 2 * (r->old_size % 256);
 	r->pass %= PASS_RIGHT + 1;
 	r->from_state %= 2;
 	r->room %= 4096;

@@ -303,7 +303,7 @@ keep_one(const struct entry *e, const char *text, size_t id)
 	buf_add(&k->new, text + e->at + e->drop, e->len - e->at - e->drop);
 	buf_fill(&k->new, '\n', e->ends);
 	k->id = id;
-	k->cut = k->new.n > w.room;
+	k->cut = k->new.n + 2 * GROWTH_MOST > w.room;
 }
 
 /* A random spool, a random change of it, and a random room. */
