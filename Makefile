@@ -66,7 +66,7 @@ SRC	= $(TOP) $(XTND) $(CHECK) $(LOGIN) $(NET) $(SPOOL) $(MBOX) $(LIB)
 OBJ	= $(SRC:.c=.o)
 # all but main(), for the unit tests
 MODULES	= $(OBJ:popper.o=)
-UNITS	= text password scan engine md5 duplicate base64 child wire
+UNITS	= text password scan engine recovery md5 duplicate base64 child wire
 CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
 	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
 	  client/submit.c client/account.c client/pop.c client/dial.c \
@@ -140,7 +140,7 @@ SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 # of the index and the journal under sanitizers.
 SAN_TESTS = tests/[12]*.t tests/3*.t tests/4[0-24]*.t tests/5[0145]*.t \
 	  tests/6[356]*.t tests/7[1-3]*.t tests/8[34]*.t
-SAN_UNITS = text password engine md5 duplicate base64 child wire
+SAN_UNITS = text password engine recovery md5 duplicate base64 child wire
 check-san:
 	mkdir -p build/san/unit
 	for m in $(SRC:.c=); do mkdir -p build/san/$$(dirname $$m); $(CC) $(STD) $(WARN) $(SANITIZE) -c \
@@ -173,7 +173,7 @@ check-portable: static
 # 32 bits, and the other byte order.  Not the test that puts a library of this
 # machine into popper.
 FOREIGN	= i386 s390x
-FOREIGN_UNITS = text scan engine md5 duplicate base64 wire
+FOREIGN_UNITS = text scan engine recovery md5 duplicate base64 wire
 FOREIGN_TESTS = tests/[12]*.t tests/3[0-689]*.t tests/4*.t
 check-foreign: all
 	for m in $(FOREIGN); do PROVE='prove -j4 -I tests/lib' CPPFLAGS='$(CPPFLAGS)' \

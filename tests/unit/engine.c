@@ -1,10 +1,6 @@
 /*
  * The update engine on a simulated disk: any change of a spool, any room for
- * texts, and a crash at every operation.
- *
- * Two files are kept twice, as programs see them and as the disk has them.
- * After the death of a process all that it wrote stands; after a power cut any
- * of the sectors that were not synced may be lost.  What must hold:
+ * texts, and a crash at every operation.  What must hold:
  *
  *	after each operation, before any repair, the scanner cuts out each kept
  *	message as a message of its own, from the spool or from a text in the
@@ -16,230 +12,9 @@
  *
  * usage: engine [SEED [SECONDS]]
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "spool/journal.h"
-#include "tap.h"
-
-/* ---- the disk ------------------------------------------------------------ */
-
-enum { SPOOL, STATE, FILES, FD = 1000 };
-
-struct file {
-	struct buf now, disk;	/* as programs see it, as the disk has it */
-	struct buf dirty;	/* a byte for each sector: to be synced */
-};
-
-static struct file file[FILES];
-static uint64_t seed = 1;
-static size_t ops, die_at, fail_at;	/* 0: never */
-static uint64_t state_limit;	/* bytes; there is no room for more */
-static bool (*after_op)(void);	/* what must hold at each moment */
-static bool held;
-
-static void
-resize(struct buf *b, size_t n)
-{
-	if (n > b->n)
-		buf_fill(b, '\0', n - b->n);
-	b->n = n;
-}
-
-static void
-mark_dirty(struct file *f, size_t from, size_t to)
-{
-	size_t i;
-
-	if (f->dirty.n < to / SECTOR + 1)
-		resize(&f->dirty, to / SECTOR + 1);
-	for (i = from / SECTOR; i * SECTOR < to; i++)
-		f->dirty.p[i] = 1;
-}
-
-/* Whether an operation is carried out: a dead process does nothing. */
-static bool
-may_do(bool *fails)
-{
-	*fails = false;
-	if (die_at > 0 && ops + 1 >= die_at)
-		return false;
-	ops++;
-	*fails = ops == fail_at;
-	return !*fails;
-}
-
-static void
-done(void)
-{
-	if (after_op != NULL && held)
-		held = after_op();
-}
-
-ssize_t
-pread(int fd, void *p, size_t n, off_t at)
-{
-	struct buf *b = &file[fd - FD].now;
-
-	if (fd < FD) {			/* /dev/urandom, for a key */
-		memset(p, 7, n);
-		return (ssize_t)n;
-	}
-	if ((size_t)at >= b->n)
-		return 0;
-	if (n > b->n - (size_t)at)
-		n = b->n - (size_t)at;
-	memcpy(p, b->p + at, n);
-	return (ssize_t)n;
-}
-
-ssize_t
-pwrite(int fd, const void *p, size_t n, off_t at)
-{
-	struct file *f = &file[fd - FD];
-	bool fails;
-
-	if (!may_do(&fails)) {
-		errno = EIO;
-		return -1;
-	}
-	if (fd == FD + STATE && (uint64_t)at + n > state_limit) {
-		errno = ENOSPC;
-		return -1;
-	}
-	if (f->now.n < (size_t)at + n)
-		resize(&f->now, (size_t)at + n);
-	memcpy(f->now.p + at, p, n);
-	mark_dirty(f, (size_t)at, (size_t)at + n);
-	done();
-	return (ssize_t)n;
-}
-
-int
-ftruncate(int fd, off_t size)
-{
-	struct file *f = &file[fd - FD];
-	bool fails;
-
-	if (!may_do(&fails)) {
-		errno = EIO;
-		return -1;
-	}
-	resize(&f->now, (size_t)size);
-	done();
-	return 0;
-}
-
-int
-fstat(int fd, struct stat *sb)
-{
-	memset(sb, 0, sizeof(*sb));
-	sb->st_mode = S_IFREG | 0600;
-	sb->st_nlink = 1;
-	sb->st_ino = (ino_t)fd;
-	sb->st_size = (off_t)file[fd - FD].now.n;
-	return 0;
-}
-
-/* What could not be synced is forgotten: no later sync writes it. */
-int
-fdatasync(int fd)
-{
-	struct file *f = &file[fd - FD];
-	size_t i, from, n;
-	bool fails, good = may_do(&fails);
-
-	if (!good && !fails) {
-		errno = EIO;
-		return -1;
-	}
-	if (good)
-		resize(&f->disk, f->now.n);
-	for (i = 0; i < f->dirty.n; i++) {
-		from = i * SECTOR;
-		if (good && f->dirty.p[i] && from < f->now.n) {
-			n = f->now.n - from < SECTOR ? f->now.n - from :
-			    SECTOR;
-			memcpy(f->disk.p + from, f->now.p + from, n);
-		}
-		f->dirty.p[i] = 0;
-	}
-	if (good)
-		done();
-	errno = EIO;
-	return good ? 0 : -1;
-}
-
-int
-fsync(int fd)
-{
-	return fdatasync(fd);
-}
-
-int
-posix_fallocate(int fd, off_t at, off_t n)
-{
-	if (fd == FD + STATE && (uint64_t)at + (uint64_t)n > state_limit)
-		return ENOSPC;
-	if ((size_t)(at + n) <= file[fd - FD].now.n)
-		return 0;
-	return ftruncate(fd, at + n) == -1 ? errno : 0;
-}
-
-void syslog(int, const char *, ...) PRINTF(2, 3);
-void
-syslog(int priority, const char *fmt, ...)
-{
-	(void)priority;
-	(void)fmt;
-}
-
-static void
-set_buf(struct buf *b, const struct buf *from)
-{
-	b->n = 0;
-	buf_add(b, from->p, from->n);
-}
-
-/* The next process finds what the last has written. */
-static void
-restart(void)
-{
-	ops = die_at = fail_at = 0;
-	after_op = NULL;
-}
-
-/* The next one finds what the disk has. */
-static void
-power_cut(void)
-{
-	size_t i, k, from, n, share = below(&seed, 5);
-	struct buf was = { .n = 0 };
-	struct file *f;
-
-	for (k = 0; k < FILES; k++) {
-		f = &file[k];
-		set_buf(&was, &f->disk);
-		if (below(&seed, 2) == 0)
-			resize(&was, f->now.n);
-		for (i = 0; i < f->dirty.n; i++) {
-			from = i * SECTOR;
-			if (!f->dirty.p[i] || below(&seed, 4) >= share ||
-			    from >= was.n || from >= f->now.n)
-				continue;
-			n = was.n < f->now.n ? was.n : f->now.n;
-			n = n - from < SECTOR ? n - from : SECTOR;
-			memcpy(was.p + from, f->now.p + from, n);
-		}
-		set_buf(&f->now, &was);
-		set_buf(&f->disk, &was);
-		f->dirty.n = 0;
-	}
-	buf_free(&was);
-}
+#include "disk.h"
 
 /* ---- a case -------------------------------------------------------------- */
 
@@ -261,9 +36,6 @@ static struct {
 	uint64_t room;
 	struct file base[FILES];
 } w;
-
-static struct env env;
-static struct maildrop box;
 
 /* A message; its Status field, if any, is at *at and has *drop bytes. */
 static void
@@ -372,17 +144,6 @@ reset_disk(void)
 	held = true;
 }
 
-static struct spool
-open_spool(void)
-{
-	struct spool sp = { .fd = FD + SPOOL, .lockfd = -1 };
-
-	(void)fstat(sp.fd, &sp.st);
-	box.env = &env;
-	box.state = FD + STATE;
-	return sp;
-}
-
 /* The plan, as its owner gives it away. */
 static void
 copy_plan(struct plan *pl)
@@ -430,14 +191,6 @@ update(void)
 		r = jrn_void(FD + STATE, true);
 	jrn_end(&j);
 	return r == 0 ? 0 : errno;
-}
-
-static int
-recover(void)
-{
-	struct spool sp = open_spool();
-
-	return recover_spool(&box, &sp) == -1 ? errno : 0;
 }
 
 /* ---- what must hold ------------------------------------------------------ */
@@ -658,9 +411,7 @@ rewrite(size_t *gone)
 		else
 			put_foreign(&text, p, (size_t)t.v[i].length);
 	}
-	set_buf(&file[SPOOL].now, &text);
-	set_buf(&file[SPOOL].disk, &text);
-	file[SPOOL].dirty.n = 0;
+	set_file(SPOOL, &text);
 	msgs_free(&t);
 	buf_free(&text);
 }
