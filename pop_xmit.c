@@ -17,12 +17,14 @@
 /* An outgoing message on its way into its file. */
 struct outgoing {
 	int fd;
-	bool inside;			/* a line whose start was taken */
+	enum { LINE_START, ONE_DOT, DOT_CR, TEXT, TEXT_CR } at;
+					/* the line so far: a CR is not text
+					   before it is known what follows */
 	bool whole;			/* the final dot was taken */
 	int error;			/* why it cannot be written, or 0 */
 	uint64_t size, limit, room;	/* bytes; room: of a file in memory */
 	size_t n;			/* bytes of text to be written */
-	char text[IN_SIZE];
+	char text[IN_SIZE + 2];		/* and what was held back */
 };
 
 static int
@@ -38,63 +40,53 @@ outgoing_open(struct pop *p, struct outgoing *x)
 	return x->fd == -1 ? -1 : 0;
 }
 
-/*
- * Takes the text of a line from the octets, or of the start of one that fills
- * the buffer (RFC 1081: a leading dot is doubled).  Returns how many octets
- * that were; 0 if there is none yet.
- */
-static size_t
-outgoing_line(struct outgoing *x, struct str in)
+/* Takes an octet (RFC 1081: a leading dot is doubled). */
+static void
+outgoing_octet(struct outgoing *x, char c)
 {
-	const char *nl = memchr(in.p, '\n', in.n);
-	size_t used = nl != NULL ? (size_t)(nl + 1 - in.p) :
-	    in.n == IN_SIZE ? in.n - 1 : 0;	/* a CR may be the last */
-	struct str line = { in.p, used };
+	char *to = x->text + x->n;
 
-	if (nl != NULL)
-		line.n -= used > 1 && nl[-1] == '\r' ? 2 : 1;
-	if (!x->inside && line.n > 0 && line.p[0] == '.') {
-		if (line.n == 1) {
+	if (c == '\n') {
+		if (x->at == ONE_DOT || x->at == DOT_CR)
 			x->whole = true;
-			return used;
-		}
-		if (line.p[1] == '.') {	/* ".x" of a careless client stays */
-			line.p++;
-			line.n--;
-		}
+		else
+			*to++ = '\n';
+		x->at = LINE_START;
+	} else if (c == '.' && x->at == LINE_START)
+		x->at = ONE_DOT;
+	else if (c == '\r' && x->at == ONE_DOT)
+		x->at = DOT_CR;
+	else {
+		if (x->at == DOT_CR || (x->at == ONE_DOT && c != '.'))
+			*to++ = '.';	/* ".x" of a careless client stays */
+		if (x->at == DOT_CR || x->at == TEXT_CR)
+			*to++ = '\r';
+		if (c != '\r')
+			*to++ = c;
+		x->at = c == '\r' ? TEXT_CR : TEXT;
 	}
-	memcpy(x->text + x->n, line.p, line.n);
-	x->n += line.n;
-	if (nl != NULL)
-		x->text[x->n++] = '\n';
-	if (used > 0)
-		x->inside = nl == NULL;
-	return used;
+	x->n = (size_t)(to - x->text);
 }
 
 /*
- * Writes the text of all lines in the octets, and returns how many octets these
+ * Writes the text of the octets up to the final dot, and returns how many these
  * were.  After an error, or beyond the limit, the text is only counted.
  */
 static size_t
 outgoing_take(struct outgoing *x, struct str in)
 {
-	struct str rest = in;
-	size_t some;
+	size_t used;
 
 	x->n = 0;
-	do {
-		some = outgoing_line(x, rest);
-		rest.p += some;
-		rest.n -= some;
-	} while (some > 0 && !x->whole);
+	for (used = 0; used < in.n && !x->whole; used++)
+		outgoing_octet(x, in.p[used]);
 	if (x->size + x->n > x->room && x->error == 0)
 		x->error = ENOSPC;
 	if (x->size + x->n <= x->limit && x->error == 0 &&
 	    file_write(x->fd, x->text, x->n, x->size) == -1)
 		x->error = errno;
 	x->size += x->n;
-	return in.n - rest.n;
+	return used;
 }
 
 /*
@@ -107,7 +99,7 @@ outgoing_receive(struct pop *p, struct outgoing *x)
 {
 	int64_t until = 0;
 	struct str in;
-	size_t n, want = 1, left = 0;
+	size_t n, left = 0;
 	enum io r;
 
 	while (!x->whole) {
@@ -115,11 +107,10 @@ outgoing_receive(struct pop *p, struct outgoing *x)
 			until = conn_limit(&p->conn);
 			left = OUT_SIZE;
 		}
-		if ((r = line_octets(&p->conn, want, until, &in)) != IO_OK)
+		if ((r = line_octets(&p->conn, 1, until, &in)) != IO_OK)
 			return r;
 		n = outgoing_take(x, in);
 		line_used(&p->conn, n);
-		want = n > 0 ? 1 : in.n + 1;
 		left -= n < left ? n : left;
 	}
 	return IO_OK;
