@@ -135,7 +135,8 @@ run_sendmail(struct pop *p, int fd, int *status)
 	(void)snprintf(home, sizeof(home), "HOME=%s", p->home);
 	if (lseek(fd, 0, SEEK_SET) == -1)
 		return 1;
-	return child_run(&p->env, &sendmail, p->opt.idle, status);
+	return child_run(&p->env, &sendmail, wait_deadline(p->opt.idle),
+	    status);
 }
 
 /*

@@ -135,9 +135,9 @@ child_ask(struct env *e, child_fn *fn, void *arg, size_t n, int64_t until)
 
 /* Waits for the end of a child.  0, or -1 with errno as child_run(). */
 static int
-wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
+wait_end(struct env *e, pid_t pid, int64_t until, int *status)
 {
-	int64_t until = wait_deadline(seconds), ms = 1;
+	int64_t ms = 1;
 	pid_t r;
 
 	while ((r = waitpid(pid, status, WNOHANG)) == 0 ||
@@ -159,8 +159,7 @@ wait_end(struct env *e, pid_t pid, unsigned seconds, int *status)
 }
 
 int
-child_run(struct env *e, const struct program *x, unsigned seconds,
-    int *status)
+child_run(struct env *e, const struct program *x, int64_t until, int *status)
 {
 	int fd[2], report, error, r;
 	pid_t pid;
@@ -177,7 +176,7 @@ child_run(struct env *e, const struct program *x, unsigned seconds,
 		    sizeof(error)) == -1 ? 126 : 127);
 	}
 	file_close(fd[1]);
-	r = pid == -1 ? 1 : wait_end(e, pid, seconds, status);
+	r = pid == -1 ? 1 : wait_end(e, pid, until, status);
 	error = errno;
 	if (r == 0 && read(fd[0], &error, sizeof(error)) == sizeof(error))
 		r = 1;			/* no program was run */

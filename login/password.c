@@ -68,16 +68,6 @@ check_hash(struct account *a, const char *password)
 		a->reason = wrong;
 }
 
-/* The seconds of the time to log in that a checkpassword program has. */
-static unsigned
-check_time(const struct login *l)
-{
-	int64_t left = (l->until - wait_now()) / 1000;
-
-	return left <= 0 ? 0 : left < CHECK_LIMIT ? (unsigned)left :
-	    CHECK_LIMIT;
-}
-
 /*
  * The interface of checkpassword: a name, a password and a third string on
  * descriptor 3, and as an argument a program to run, which has nothing to do
@@ -91,6 +81,7 @@ run_checker(struct env *e, const char *checker, const struct login *l,
 	char *env[] = { path, NULL }, text[QUESTION_LEN];
 	char *argv[] = { strdup(checker), doing_nothing, NULL };
 	struct program program = { checker, argv, env, -1, 3 };
+	int64_t until = wait_deadline(CHECK_LIMIT);
 	int fd[2], n, r = -1;
 	bool sent;
 
@@ -102,7 +93,8 @@ run_checker(struct env *e, const char *checker, const struct login *l,
 		sent = write(fd[1], text, (size_t)n) == n;
 		file_close(fd[1]);
 		if (sent)
-			r = child_run(e, &program, check_time(l), status);
+			r = child_run(e, &program, l->until < until ?
+			    l->until : until, status);
 		file_close(fd[0]);
 	}
 	text_wipe(text, sizeof(text));

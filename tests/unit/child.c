@@ -33,7 +33,7 @@ run(const char *words, unsigned seconds, int *status, int *in)
 		abort();
 	sh.in = fd[0];
 	errno = 0;
-	r = child_run(&session, &sh, seconds, status);
+	r = child_run(&session, &sh, wait_deadline(seconds), status);
 	error = errno;
 	(void)close(fd[0]);
 	*in = fd[1];
@@ -134,7 +134,8 @@ cannot_run(const char *path, int want)
 	int status;
 
 	errno = 0;
-	ok(child_run(&session, &program, 20, &status) == 1 && errno == want,
+	ok(child_run(&session, &program, wait_deadline(20), &status) == 1 &&
+	    errno == want,
 	    "%s cannot be run: %s", path, strerror(want));
 	ok(waitpid(-1, &status, WNOHANG) == -1 && errno == ECHILD,
 	    "nothing is left to wait for");
