@@ -218,8 +218,8 @@ struct program {
  * Runs a program in a session of its own, without the spool's group, and waits
  * for its end.  It has no descriptors but that one and /dev/null as 1, 2, and 0
  * if that is free.  0 with the status of wait(2); 1 with errno: it could not be
- * run; -1 with errno: ETIMEDOUT, and it has been killed; EINTR for a signal, and
- * it goes on.
+ * run; -1 with errno: ETIMEDOUT, and it has been killed; EINTR for a signal,
+ * and it goes on.
  */
 int child_run(struct env *e, const struct program *x, int64_t until,
     int *status);

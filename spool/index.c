@@ -92,8 +92,8 @@ index_same(const struct stamp *a, const struct stamp *b)
 }
 
 /*
- * A change right after our scan could carry the very time that the scan saw: so
- * the state file, written while the spool was locked and by the same clock, must
+ * A change right after our scan could carry the very time that the scan saw.
+ * So the state file, written under the spool's lock and by the same clock, must
  * be later than the spool, by two seconds if times are whole seconds.
  */
 bool

@@ -302,8 +302,8 @@ spool_has_name(struct maildrop *box, const struct spool *sp)
 }
 
 /*
- * One attempt.  If we made no name.lock, another program may have made one since
- * we looked, and be writing if it knows no other lock.
+ * One attempt.  If we made no name.lock, another program may have made one
+ * since we looked, and be writing if it knows no other lock.
  */
 static int
 lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
@@ -334,7 +334,7 @@ lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 	return -1;
 }
 
-/* Attempts until one succeeds or sp->wait is over; then that is what is left. */
+/* Attempts until one succeeds or sp->wait is over; then it has the rest. */
 static int
 lock_within(struct maildrop *box, enum lock how, bool create,
     struct spool *sp)
@@ -386,9 +386,9 @@ lock_read(struct maildrop *box, struct spool *sp)
 /*
  * A name.lock made since lock_read() tells nothing: its owner has either
  * written since, which changes the stamp, or not yet; programs that know only
- * name.lock too.  The stamp would miss only a change that keeps the size, within
- * one tick of the clock of the change before; looking for name.lock would miss
- * that too, since its owner may have finished.
+ * name.lock too.  The stamp would miss only a change that keeps the size,
+ * within one tick of the clock of the change before; looking for name.lock
+ * would miss that too, since its owner may have finished.
  */
 int
 lock_undisturbed(const struct spool *sp, int r)

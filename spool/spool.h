@@ -69,7 +69,7 @@ enum { STALE_LOCK = 300 };	/* seconds until a lock file is stale, as
 /* The locked spool: from lock_spool() or lock_read() to unlock_spool(). */
 struct spool {
 	unsigned tries;		/* calls of lock_read() so far */
-	int64_t wait;		/* what they leave of -w, milliseconds */
+	int64_t wait;		/* what is left of -w, milliseconds */
 	int fd;			/* -1 if there is no file: an empty spool */
 	int lockfd;		/* the name.lock that we made, or -1 */
 	struct stat st;		/* of fd, under the lock */
