@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,40 +17,35 @@
 
 #include "popcard.h"
 
-/* One %XX or plain octet at *s; -1 for a malformed or a control octet. */
-static int
-url_octet(const char **s)
-{
-	char hex[3];
-	int c;
-
-	c = (unsigned char)*(*s)++;
-	if (c == '%') {
-		if (!isxdigit((unsigned char)(*s)[0]) ||
-		    !isxdigit((unsigned char)(*s)[1]))
-			return -1;
-		memcpy(hex, *s, 2);
-		hex[2] = '\0';
-		c = (int)strtol(hex, NULL, 16);
-		*s += 2;
-	}
-	return c <= ' ' || c == 0x7f ? -1 : c;
-}
-
-/* Decode s up to end into a buffer of that size; false if it is no good. */
+/* Decode the part of a URL from s up to end; false if it is no good. */
 static bool
 url_part(const char *s, const char *end, char *buf, size_t size)
 {
-	size_t n;
-	int c;
+	struct text t = { 0 };
+	const char *p;
+	size_t i;
+	bool ok;
 
-	for (n = 0; s < end; n++) {
-		if (n + 1 >= size || (c = url_octet(&s)) == -1 || s > end)
-			return false;
-		buf[n] = (char)c;
-	}
-	buf[n] = '\0';
-	return n > 0;
+	for (ok = end > s, p = s; p < end; p++)
+		ok = ok && (*p != '%' || (end - p > 2 &&
+		    hex_digit(p[1]) != -1 && hex_digit(p[2]) != -1));
+	hex_decode(s, (size_t)(end - s), '%', ' ', &t);
+	for (i = 0; i < t.n; i++)
+		ok = ok && (unsigned char)t.s[i] > ' ' && t.s[i] != 0x7f;
+	ok = ok && (size_t)snprintf(buf, size, "%s", text_string(&t)) < size;
+	text_free(&t);
+	return ok;
+}
+
+bool
+account_fd(const char *arg, int *fd)
+{
+	unsigned long n;
+
+	if (!text_number(&arg, INT_MAX, &n) || *arg != '\0' || n < 3)
+		return false;
+	*fd = (int)n;
+	return true;
 }
 
 const char *
@@ -143,13 +139,4 @@ account_helper(struct pop *p, const char *cmd)
 	else if (p->tls)
 		p->helper = "openssl s_client -quiet -verify_return_error "
 		    "-verify_hostname %h -connect %h:%p";
-}
-
-void
-wipe(char *s, size_t n)
-{
-	volatile char *p;
-
-	for (p = s; n > 0; n--)
-		*p++ = '\0';
 }

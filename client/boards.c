@@ -115,12 +115,12 @@ boards_card(struct session *s)
 			help_card(s, true);
 		else if (c == 'i' && v.cur < v.n)
 			board_info(s, &list[v.cur]);
-		else if ((c == '\r' || c == '\n' || c == 'a' ||
-		    c == KEY_RIGHT) && v.cur < v.n && enter_board(s, c == 'a' ?
-		    "ARCHIVE" : "BBOARDS", &list[v.cur]))
+		else if ((c == '\r' || c == 'a') && v.cur < v.n &&
+		    enter_board(s, c == 'a' ? "ARCHIVE" : "BBOARDS",
+		    &list[v.cur]))
 			while (list_card(s) != 'q')
 				;
-	} while (c != 'q' && c != KEY_ESC && c != KEY_LEFT);
+	} while (c != 'q' && c != KEY_ESC);
 	free(list);
 	if (s->board[0] == '\0')
 		return;

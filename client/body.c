@@ -68,7 +68,7 @@ hex_decode(const char *s, size_t n, char mark, char blank, struct text *out)
 	char c;
 
 	for (; n > 0; s++, n--) {
-		c = *s == blank ? ' ' : *s;
+		c = (char)(*s == blank ? ' ' : *s);
 		if (c == mark && n > 2 && hex_digit(s[1]) != -1 &&
 		    hex_digit(s[2]) != -1) {
 			c = (char)(hex_digit(s[1]) << 4 | hex_digit(s[2]));

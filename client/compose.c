@@ -198,8 +198,7 @@ draft_card(struct session *s, const struct text *draft,
 		c = card(&s->screen, &v, ready ? "y send  e edit again  "
 		    "d discard  q keep for later" :
 		    "e edit again  d discard  q keep for later");
-		if (c == KEY_ESC || c == KEY_LEFT)
-			c = 'q';
+		c = c == KEY_ESC ? 'q' : c;
 	} while (c >= KEY_UP || strchr(keys, c) == NULL);
 	text_free(&t);
 	return c;

@@ -19,7 +19,8 @@ plain_date(const char *s, char *buf, size_t size)
 	for (depth = n = 0; *s != '\0' && n < size - 1; s++) {
 		depth += *s == '(';
 		if (depth == 0 || (*s == ')' && --depth == 0))
-			buf[n++] = *s == ',' || *s == ')' ? ' ' : *s;
+			buf[n++] = (char)(*s == ',' || *s == ')' ? ' ' :
+			    *s);
 	}
 	buf[n] = '\0';
 }

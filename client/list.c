@@ -125,8 +125,6 @@ list_key(struct session *s, int c)
 
 	switch (c) {
 	case '\r':
-	case '\n':
-	case KEY_RIGHT:
 		if (s->cur < s->n)
 			read_card(s);
 		return true;
@@ -136,7 +134,8 @@ list_key(struct session *s, int c)
 			flag(s, s->cur++, c == 'd');
 		return true;
 	case '/':
-		if (prompt(&s->screen, "Search: ", false, s->word, sizeof(s->word)))
+		if (prompt(&s->screen, "Search: ", false, s->word,
+		    sizeof(s->word)))
 			search(s);
 		return true;
 	case 'n':
@@ -151,7 +150,6 @@ list_key(struct session *s, int c)
 	case 'x':
 	case 'b':
 		return board;
-	case KEY_LEFT:
 	case KEY_ESC:
 		return !board;
 	default:

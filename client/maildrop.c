@@ -24,7 +24,8 @@ enum {
 static const struct {
 	const char *name;
 	size_t most;
-} fields[FIELDS] = { { "From", 64 }, { "Subject", 200 }, { "Date", 40 } };
+} fields[FIELDS] = { { "From", 64 }, { "Subject", 200 }, { "Date", 40 },
+    { "Status", 2 } };
 
 void
 farewell(const struct session *s)
@@ -81,10 +82,8 @@ idle(void *arg)
 void
 enter(struct session *s)
 {
-	if (pop_login(&s->pop) != POP_OK) {
-		error("%s", s->pop.text);
-		exit(s->pop.code);
-	}
+	if (pop_login(&s->pop) != POP_OK)
+		fail(s->pop.code, "%s", s->pop.text);
 }
 
 /* Keep one field of a message, decoded. */
@@ -98,8 +97,8 @@ set_field(struct message *m, int f, const char *value)
 	else
 		field_decode(value, &t);
 	free(m->field[f]);
-	m->field[f] = must(strndup(text_blanks(text_string(&t)),
-	    fields[f].most));
+	m->field[f] = *text_blanks(text_string(&t)) == '\0' ? NULL :
+	    must(strndup(text_blanks(t.s), fields[f].most));
 	text_free(&t);
 }
 
@@ -113,34 +112,21 @@ listed(struct session *s, unsigned long *i)
 	return text_number(&p, s->n, i) && *i > 0 ? p : NULL;
 }
 
-/* The next line of XTND XLST: the value of the field in message *i. */
-static const char *
-next_field(struct session *s, const char *name, unsigned long *i)
-{
-	const char *p;
-	size_t len;
-
-	len = strlen(name);
-	while (next(s))
-		if ((p = listed(s, i)) != NULL &&
-		    strncasecmp(p, name, len) == 0 && p[len] == ':')
-			return p + len + 1;
-	return NULL;
-}
-
 /* One field of all messages by XTND XLST; false if it is not to be had. */
 static bool
 list_field(struct session *s, int f)
 {
-	const char *value;
+	const char *p;
 	unsigned long i;
+	size_t len;
 
 	if (!ask(s, POP_WAIT, "XTND XLST %s", fields[f].name))
 		return false;
-	while ((value = next_field(s, fields[f].name, &i)) != NULL) {
-		set_field(&s->msg[i - 1], f, value);
-		s->msg[i - 1].known = true;
-	}
+	len = strlen(fields[f].name);
+	while (next(s))
+		if ((p = listed(s, &i)) != NULL &&
+		    strncasecmp(p, fields[f].name, len) == 0 && p[len] == ':')
+			set_field(&s->msg[i - 1], f, p + len + 1);
 	return true;
 }
 
@@ -149,30 +135,22 @@ list_field(struct session *s, int f)
  * such fields at all, else those above LAST. A server may know neither.
  */
 static void
-list_unread(struct session *s)
+find_unread(struct session *s)
 {
 	const char *p;
 	unsigned long i, last;
 	bool any;
 
-	any = false;
-	if (ask(s, POP_WAIT, "XTND XLST Status")) {
-		for (i = 0; i < s->n; i++)
-			s->msg[i].unread = true;
-		while ((p = next_field(s, "Status", &i)) != NULL) {
-			any = any || *text_blanks(p) != '\0';
-			s->msg[i - 1].unread = strchr(p, 'R') == NULL;
-		}
-	}
-	if (any)
-		return;
+	for (any = false, i = 0; i < s->n; i++)
+		any = any || s->msg[i].field[STATUS] != NULL;
 	last = s->n;
-	if (ask(s, POP_WAIT, "LAST")) {
+	if (!any && ask(s, POP_WAIT, "LAST")) {
 		p = s->pop.text;
 		text_number(&p, LONG_MAX, &last);
 	}
 	for (i = 0; i < s->n; i++)
-		s->msg[i].unread = i >= last;
+		s->msg[i].unread = any ? s->msg[i].field[STATUS] == NULL ||
+		    strchr(s->msg[i].field[STATUS], 'R') == NULL : i >= last;
 }
 
 void
@@ -189,8 +167,8 @@ top_fields(struct session *s, size_t i)
 	for (f = 0; f < FIELDS; f++)
 		if (mail_field(t.s, t.n, fields[f].name, &value))
 			set_field(&s->msg[i], f, value.s);
-	if (mail_field(t.s, t.n, "Status", &value))
-		s->msg[i].unread = strchr(value.s, 'R') == NULL;
+	if (s->msg[i].field[STATUS] != NULL)
+		s->msg[i].unread = strchr(s->msg[i].field[STATUS], 'R') == NULL;
 	text_free(&t);
 	text_free(&value);
 }
@@ -203,11 +181,9 @@ count(struct session *s)
 	const char *p;
 
 	if (!ask(s, POP_WAIT, "STAT") || (p = s->pop.text,
-	    !text_number(&p, LONG_MAX, &n))) {
-		error("%s: STAT is not answered: %s", s->pop.host,
+	    !text_number(&p, LONG_MAX, &n)))
+		fail(EX_PROTOCOL, "%s: STAT is not answered: %s", s->pop.host,
 		    s->pop.text);
-		exit(EX_PROTOCOL);
-	}
 	say(&s->screen, "%s", "");
 	s->total = n;
 	if (n <= MAX_MESSAGES)
@@ -273,10 +249,10 @@ load(struct session *s)
 	list_sizes(s);
 	for (f = 0; f < FIELDS && list_field(s, f); f++)
 		;
-	for (i = 0; f < FIELDS && i < s->n; i++)
-		s->msg[i].known = false;
+	for (i = 0; i < s->n; i++)
+		s->msg[i].known = f == FIELDS;
 	if (s->board[0] == '\0')
-		list_unread(s);
+		find_unread(s);
 }
 
 bool

@@ -114,8 +114,7 @@ message_key(struct session *s, struct reading *r, int c)
 		help_card(s, s->board[0] != '\0');
 		return true;
 	default:
-		return c >= KEY_UP ? c != KEY_LEFT && c != KEY_ESC :
-		    strchr("np q", c) == NULL;
+		return c >= KEY_UP ? c != KEY_ESC : strchr("np q", c) == NULL;
 	}
 }
 

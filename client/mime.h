@@ -1,16 +1,7 @@
 /*
  * From the octets of a message to what a person reads, and back. These files
- * know formats and no terminal; calls go down only, in this order:
- *
- * draft.c	a reply, a forwarded message, a draft made ready to be sent
- * mime.c	the parts of a message, and the text of them to be shown
- * html.c	text/html as plain text
- * address.c	address lists
- * field.c	header fields: where they are, encoded words, parameters
- * body.c	base64, quoted-printable, format=flowed
- * date.c	dates of header fields
- * charset.c	charsets, to and from UTF-8
- * text.c	growing texts
+ * know formats and no terminal. A section for each, from the bottom to the top:
+ * calls go down only.
  *
  * All text that comes out of here is UTF-8. Octets that no charset explains
  * are passed on as they are, for the view to show as such. Nothing is made
@@ -78,8 +69,8 @@ enum {
 /*
  * charset.c
  *
- * utf8_next()		the octets, 1 to 4, of the character at s, n > 0, and
- *			its number in *c; 0 where that is not valid UTF-8
+ * utf8_next()		the octets, 1 to 4, of the character at s, and its
+ *			number in *c; 0 if that is not valid UTF-8
  * utf8_valid()		are all of them valid?
  * utf8_add()		append the character of that number
  * charset_decode()	append n octets of a charset as UTF-8; where there is
@@ -92,6 +83,28 @@ bool	utf8_valid(const char *s, size_t n);
 void	utf8_add(struct text *, unsigned long c);
 void	charset_decode(const char *charset, const char *s, size_t n,
 	    struct text *);
+
+/*
+ * body.c
+ *
+ * base64_encode()	append n octets as base64, without line ends
+ * base64_decode()	append what n octets of base64 stand for; other octets
+ *			are skipped, and padding ends it
+ * qp_decode()		the same for quoted-printable; what is no encoding
+ *			stays as it is
+ * hex_decode()		append n octets in which a mark and two digits stand for
+ *			an octet, and another octet for a blank
+ * hex_digit()		0 to 15, or -1 for any other character
+ * flowed_join()	append a text/plain; format=flowed (RFC 3676) with one
+ *			line for each paragraph; delsp as the parameter says
+ */
+void	base64_encode(const char *, size_t n, struct text *out);
+void	base64_decode(const char *, size_t n, struct text *out);
+void	qp_decode(const char *, size_t n, struct text *out);
+void	hex_decode(const char *, size_t n, char mark, char blank,
+	    struct text *out);
+int	hex_digit(char);
+void	flowed_join(const char *, size_t n, bool delsp, struct text *out);
 
 /*
  * date.c
@@ -144,28 +157,6 @@ const char *field_enclosed(const char *s, struct text *out);
 void	address_list(const char *value, bool wire, struct text *out);
 void	address_sender(const char *value, struct text *out);
 void	address_bare(const char *value, struct text *out);
-
-/*
- * body.c
- *
- * base64_encode()	append n octets as base64, without line ends
- * base64_decode()	append what n octets of base64 stand for; other octets
- *			are skipped, and padding ends it
- * qp_decode()		the same for quoted-printable; what is no encoding
- *			stays as it is
- * hex_decode()		append n octets in which a mark and two digits stand for
- *			an octet, and another octet for a blank
- * hex_digit()		0 to 15, or -1 for any other character
- * flowed_join()	append a text/plain; format=flowed (RFC 3676) with one
- *			line for each paragraph; delsp as the parameter says
- */
-void	base64_encode(const char *, size_t n, struct text *out);
-void	base64_decode(const char *, size_t n, struct text *out);
-void	qp_decode(const char *, size_t n, struct text *out);
-void	hex_decode(const char *, size_t n, char mark, char blank,
-	    struct text *out);
-int	hex_digit(char);
-void	flowed_join(const char *, size_t n, bool delsp, struct text *out);
 
 /*
  * html.c

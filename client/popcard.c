@@ -71,54 +71,55 @@ set_option(char *to, size_t size, const char *value)
 	return (size_t)snprintf(to, size, "%s", value) < size;
 }
 
+/* The account of a URL that comes from somewhere. */
+static void
+set_url(struct pop *p, const char *from, const char *url)
+{
+	const char *why;
+
+	if ((why = account_url(p, url)) != NULL)
+		fail(EX_USAGE, "%s: %s", from, why);
+}
+
 /* The options, and the server; false for wrong usage. */
 static bool
 parse_options(struct pop *p, int argc, char **argv, int *fd)
 {
-	const char *helper, *why;
-	char *end;
+	const char *helper;
 	int c;
+	bool ok;
 
 	helper = NULL;
 	opterr = 0;		/* it would write what it was given */
-	while ((c = getopt(argc, argv, "e:hP:p:u:V")) != -1) {
+	for (ok = true; ok && (c = getopt(argc, argv, "e:hP:p:u:V")) != -1;)
 		switch (c) {
 		case 'e':
 			helper = optarg;
-			continue;
+			break;
 		case 'h':
 			printf("%s", usage);
 			exit(EX_OK);
 		case 'P':
-			*fd = (int)strtol(optarg, &end, 10);
-			if (*optarg != '\0' && *end == '\0' && *fd >= 3)
-				continue;
+			ok = account_fd(optarg, fd);
 			break;
 		case 'p':
-			if (set_option(p->port, sizeof(p->port), optarg))
-				continue;
+			ok = set_option(p->port, sizeof(p->port), optarg);
 			break;
 		case 'u':
-			if (set_option(p->user, sizeof(p->user), optarg))
-				continue;
+			ok = set_option(p->user, sizeof(p->user), optarg);
 			break;
 		case 'V':
 			printf("popcard %s\n", POPCARD_VERSION);
 			exit(EX_OK);
 		default:
-			break;
+			ok = false;
 		}
-		return false;
-	}
-	if (argc - optind > 1)
+	if (!ok || argc - optind > 1)
 		return false;
 	if (optind < argc && strncasecmp(argv[optind], "pop", 3) == 0 &&
-	    strchr(argv[optind], ':') != NULL) {
-		if ((why = account_url(p, argv[optind])) != NULL) {
-			error("%s: %s", argv[optind], why);
-			exit(EX_USAGE);
-		}
-	} else if (optind < argc) {
+	    strchr(argv[optind], ':') != NULL)
+		set_url(p, argv[optind], argv[optind]);
+	else if (optind < argc) {
 		snprintf(p->host, sizeof(p->host), "%s", argv[optind]);
 		p->tls = false;
 	}
@@ -129,10 +130,9 @@ parse_options(struct pop *p, int argc, char **argv, int *fd)
 static void
 start_cards(void)
 {
-	if (!term_start()) {
-		error("this needs a terminal with ANSI sequences");
-		exit(EX_UNAVAILABLE);
-	}
+	if (!term_start())
+		fail(EX_UNAVAILABLE, "this needs a terminal with ANSI "
+		    "sequences");
 }
 
 /* Find the password, if need be from the user, and log in. The server is tried
@@ -147,10 +147,8 @@ log_in(struct session *s, int fd)
 
 	why = account_secret(p, fd);
 	if (why != NULL && *why == '\0') {
-		if (pop_connect(p) != POP_OK) {
-			error("%s", p->text);
-			exit(p->code);
-		}
+		if (pop_connect(p) != POP_OK)
+			fail(p->code, "%s", p->text);
 		start_cards();
 		snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
 		    p->host);
@@ -158,12 +156,9 @@ log_in(struct session *s, int fd)
 		why = line[0] == '\0' || strlen(line) > POP_ARG ?
 		    "there was none, or one that is too long" : NULL;
 		snprintf(p->pass, sizeof(p->pass), "%s", line);
-		wipe(line, sizeof(line));
 	}
-	if (why != NULL) {
-		error("the password: %s", why);
-		exit(EX_NOPERM);
-	}
+	if (why != NULL)
+		fail(EX_NOPERM, "the password: %s", why);
 	enter(s);
 	start_cards();
 }
@@ -174,7 +169,7 @@ main(int argc, char **argv)
 	static struct session s;	/* large for a stack */
 	struct pop *p = &s.pop;
 	struct passwd *pw;
-	const char *name, *url, *why;
+	const char *name, *url;
 	int fd, status;
 
 	setlocale(LC_CTYPE, "");
@@ -192,11 +187,8 @@ main(int argc, char **argv)
 	if (strcmp(name, "sendmail") == 0 ||
 	    (argc > 1 && strcmp(argv[1], "-s") == 0))
 		return submit_main(p, argc, argv);
-	url = getenv("POPCARD_URL");
-	if (url != NULL && (why = account_url(p, url)) != NULL) {
-		error("POPCARD_URL: %s", why);
-		return EX_USAGE;
-	}
+	if ((url = getenv("POPCARD_URL")) != NULL)
+		set_url(p, "POPCARD_URL", url);
 	if (!parse_options(p, argc, argv, &fd)) {
 		fprintf(stderr, "%s", usage);
 		return EX_USAGE;
@@ -206,6 +198,5 @@ main(int argc, char **argv)
 	compose_kept(&s);
 	status = mail_card(&s);
 	farewell(&s);
-	wipe(p->pass, sizeof(p->pass));
 	return status;
 }

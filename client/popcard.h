@@ -1,22 +1,7 @@
 /*
- * popcard: a POP3 client for the terminal. Calls go down only, in this order;
- * mime.h has the files below view.c that know formats and no terminal.
- *
- * popcard.c	options, logging in, the bottom of the stack of cards
- * boards.c	the cards: boards,
- * list.c	the messages of a maildrop or a board,
- * message.c	one message
- * save.c	messages and their files, to files of the user's
- * compose.c	messages that are written
- * fetch.c	transfers, and Escape that cancels them
- * maildrop.c	the open maildrop or board
- * submit.c	popcard -s, in place of sendmail
- * account.c	URL and password
- * pop.c	POP3 and its XTND extensions
- * dial.c	the connection
- * view.c	lists and texts that one moves about in, the last row
- * safe.c	text from outside made safe for the terminal
- * term.c	the terminal
+ * popcard: a POP3 client for the terminal. A section for each file, from the
+ * bottom to the top: calls go down only. The files of mime.h are below view.c;
+ * they know formats and no terminal.
  */
 #ifndef POPCARD_H
 #define POPCARD_H
@@ -85,10 +70,12 @@ enum {
  *			*marks counts accents in a row. The octets it took
  * error()		one safe line on stderr, after the terminal was given
  *			back
+ * fail()		the same, and the end of the program with that status
  */
 size_t	glyph(const char *, size_t n, int col, int *marks, char out[GLYPH],
 	    int *width);
 void	error(const char *, ...) PRINTF(1, 2);
+_Noreturn void	fail(int code, const char *, ...) PRINTF(2, 3);
 
 /*
  * view.c: the cards: lists and texts that one moves about in, and the last row
@@ -125,8 +112,8 @@ struct view {
  *			or because it is empty
  * choice()		ask for one key of some; ESC means the last of them
  * card()		show a list or a text and move about in it, up to the
- *			first key that means something else. Space at the end
- *			of a text is such a key
+ *			first key that means something else, such as space at
+ *			the end of a text. Right means Enter, left Escape
  * text_card()		a card with a text that is read and left again
  */
 void	put(const char *, size_t, int cols);
@@ -231,6 +218,7 @@ void	pop_close(struct pop *);
 /*
  * account.c: whose mail it is: the POP URL, and where the password comes from.
  *
+ * account_fd()		the descriptor that is the argument of -P
  * account_url()	fill user, host, port and tls from a URL as of RFC 2384,
  *			or one with pops://; NULL, or what is wrong with it
  * account_helper()	the helper program: cmd, or for NULL the command in
@@ -238,12 +226,11 @@ void	pop_close(struct pop *);
  * account_secret()	the password from a descriptor, or for -1 from the file
  *			named by POPCARD_PASSFILE; NULL, or what is wrong, ""
  *			if there is no such file
- * wipe()		forget n octets
  */
+bool	account_fd(const char *, int *fd);
 const char *account_url(struct pop *, const char *);
 const char *account_secret(struct pop *, int fd);
 void	account_helper(struct pop *, const char *cmd);
-void	wipe(char *, size_t n);
 
 /* submit.c: popcard -s, in place of sendmail; an exit status. */
 int	submit_main(struct pop *, int, char **);
@@ -252,7 +239,7 @@ int	submit_main(struct pop *, int, char **);
  * maildrop.c and fetch.c: the open maildrop or board, its messages, and the
  * flags on them. These functions end the program if the connection is lost.
  */
-enum { FROM, SUBJECT, DATE, FIELDS };
+enum { FROM, SUBJECT, DATE, STATUS, FIELDS };
 
 enum {
 	UID_MAX = 70		/* octets of a unique name: RFC 1939 7 */

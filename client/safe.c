@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -81,19 +82,16 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 	return k;
 }
 
-void
-error(const char *fmt, ...)
+static void PRINTF(1, 0)
+write_error(const char *fmt, va_list ap)
 {
 	struct text out = { 0 };
 	char s[2048], g[GLYPH];
 	size_t i, k, len;
-	va_list ap;
 	int marks, w;
 
-	va_start(ap, fmt);
 	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
 		s[0] = '\0';
-	va_end(ap);
 	len = strlen(s);
 	marks = 0;
 	text_str(&out, "popcard: ");
@@ -105,4 +103,25 @@ error(const char *fmt, ...)
 	term_stop();
 	term_write(STDERR_FILENO, out.s, out.n);
 	text_free(&out);
+}
+
+void
+error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_error(fmt, ap);
+	va_end(ap);
+}
+
+_Noreturn void
+fail(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_error(fmt, ap);
+	va_end(ap);
+	exit(code);
 }

@@ -34,12 +34,12 @@ static struct {
 	struct termios old;		/* as the user had it */
 	volatile sig_atomic_t taken;	/* the terminal is ours */
 	volatile sig_atomic_t resized;
-	volatile pid_t child;		/* see term_end_child(); 0: none */
+	volatile pid_t child;		/* see term_end_child(); 0: none now,
+					   -1: none yet */
 	int note[2];			/* wakes poll(): a signal came */
-	int rows, cols;
 	unsigned char key[64];
 	size_t keys;
-} t = { .note = { -1, -1 }, .rows = 24, .cols = 80 };
+} t = { .child = -1, .note = { -1, -1 } };
 
 static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
     SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGALRM, SIGVTALRM,
@@ -73,7 +73,6 @@ end_child(void)
 {
 	if (t.child > 0)
 		kill(t.child, SIGTERM);
-	t.child = 0;
 }
 
 static void
@@ -147,13 +146,6 @@ on_stop(int sig)
 	errno = e;
 }
 
-static void
-at_exit(void)
-{
-	term_stop();
-	end_child();
-}
-
 /* Once, before the modes of the terminal are changed for the first time. */
 static bool
 prepare(void)
@@ -168,7 +160,7 @@ prepare(void)
 		fcntl(t.note[i], F_SETFD, FD_CLOEXEC);
 		fcntl(t.note[i], F_SETFL, O_NONBLOCK);
 	}
-	atexit(at_exit);
+	atexit(term_stop);
 	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
 		handle(deadly[i], on_deadly, (int)SA_RESETHAND | SA_NODEFER);
 	handle(SIGWINCH, on_note, SA_RESTART);
@@ -188,7 +180,6 @@ term_start(void)
 	    strcmp(kind, "dumb") == 0 || !prepare())
 		return false;
 	t.taken = 1;
-	t.resized = 1;
 	handle(SIGTSTP, on_stop, SA_RESTART);
 	set_modes();
 	return true;
@@ -201,34 +192,22 @@ term_stop(void)
 	t.taken = 0;
 }
 
-static void
-measure(void)
-{
-	struct winsize ws;
-
-	t.resized = 0;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == -1)
-		return;
-	if (ws.ws_row > 0 && ws.ws_col > 0) {
-		t.rows = ws.ws_row;
-		t.cols = ws.ws_col;
-	}
-}
-
 int
 term_rows(void)
 {
-	if (t.resized)
-		measure();
-	return t.rows;
+	struct winsize ws;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != -1 && ws.ws_row > 0 ?
+	    ws.ws_row : 24;
 }
 
 int
 term_cols(void)
 {
-	if (t.resized)
-		measure();
-	return t.cols;
+	struct winsize ws;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != -1 && ws.ws_col > 0 ?
+	    ws.ws_col : 80;
 }
 
 /* One more octet from the keyboard within ms; false if there is none. */
@@ -317,8 +296,10 @@ term_key(void (*tick)(void *), void *arg)
 	for (;;) {
 		if (t.keys > 0)
 			return next_key();
-		if (t.resized)
+		if (t.resized) {
+			t.resized = 0;
 			return KEY_RESIZE;
+		}
 		if (await(true, tick, arg) != 0)
 			more_keys(0);
 	}
@@ -378,6 +359,8 @@ term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 void
 term_end_child(pid_t pid)
 {
+	if (t.child == -1)
+		atexit(end_child);
 	t.child = pid;
 }
 

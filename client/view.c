@@ -324,6 +324,11 @@ card(struct screen *s, struct view *v, const char *keys)
 			v->cur = v->n;
 			v->top = v->row != NULL ? v->top : end;
 			break;
+		case '\n':
+		case KEY_RIGHT:
+			return '\r';
+		case KEY_LEFT:
+			return KEY_ESC;
 		default:
 			return c;
 		}
@@ -340,6 +345,5 @@ text_card(struct screen *s, const char *title, const struct text *t)
 	snprintf(s->title, sizeof(s->title), "%s", title);
 	do
 		c = card(s, &v, "space next page  - page back  q back");
-	while (c != 'q' && c != ' ' && c != '\r' && c != '\n' &&
-	    c != KEY_LEFT && c != KEY_ESC);
+	while (c != 'q' && c != ' ' && c != '\r' && c != KEY_ESC);
 }
