@@ -3,7 +3,6 @@
  */
 #define _XOPEN_SOURCE 700
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,23 +25,6 @@ board_row(void *owner, size_t i, bool current, int cols)
 
 	print(cols, "%c %-40s %10lu", current ? '>' : ' ', list[i].name,
 	    list[i].maxima);
-}
-
-/* One line of a listing of boards: a name as RFC 1082 has them, its maxima. */
-static bool
-parse_board(const char *p, struct board *b)
-{
-	size_t n;
-
-	p = text_blanks(p);
-	n = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "0123456789-");
-	if (n == 0 || n >= sizeof(b->name) || text_blanks(p + n) == p + n)
-		return false;
-	memcpy(b->name, p, n);
-	b->name[n] = '\0';
-	p = text_blanks(p + n);
-	return text_number(&p, LONG_MAX, &b->maxima);
 }
 
 /* What XTND X-BBOARDS tells of a board. */
@@ -102,8 +84,10 @@ boards_card(struct session *s)
 		return;
 	}
 	list = must(calloc(MAX_BOARDS, sizeof(*list)));
-	while (next(s))
-		if (v.n < MAX_BOARDS && parse_board(s->pop.line.s, &list[v.n]))
+	while (next(s))		/* a name as RFC 1082 has them, its maxima */
+		if (v.n < MAX_BOARDS && sscanf(s->pop.line.s,
+		    " %63[a-zA-Z0-9-] %lu", list[v.n].name,
+		    &list[v.n].maxima) == 2)
 			v.n++;
 	v.owner = list;
 	do {

@@ -151,12 +151,10 @@ send_draft(struct session *s, const struct text *draft,
 {
 	struct text out = { 0 };
 	char id[160];
-	time_t now;
 	int r;
 
-	now = time(NULL);
-	draft_id(now, id);
-	draft_finish(draft, mail, now, id, &out);
+	draft_id(id);
+	draft_finish(draft, mail, time(NULL), id, &out);
 	if (out.cut) {
 		r = POP_NO;
 		snprintf(s->pop.text, sizeof(s->pop.text),

@@ -121,16 +121,12 @@ static _Noreturn void
 exec_helper(int fd, int log, const char *cmd, const char *host,
     const char *port)
 {
-	static const int defaults[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
-	    SIGPIPE, SIGXFSZ, SIGTSTP, SIGCHLD, SIGWINCH };
 	char **argv;
-	size_t i;
 
 	/* Keys such as ^C are for popcard or the editor; and without the
 	 * terminal it cannot ask there. */
 	setsid();
-	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		signal(defaults[i], SIG_DFL);
+	term_in_child();
 	if (dup2(fd, STDIN_FILENO) != -1 && dup2(fd, STDOUT_FILENO) != -1 &&
 	    dup2(log, STDERR_FILENO) != -1) {
 		argv = command_words(cmd, host, port);

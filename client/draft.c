@@ -197,21 +197,18 @@ draft_finish(const struct text *draft, const struct text *mail, time_t now,
 }
 
 void
-draft_id(time_t now, char id[160])
+draft_id(char id[160])
 {
-	char host[65] = "", date[32] = "";
+	char host[65] = "";
 	struct timespec ts = { 0 };
-	struct tm tm;
 
 	if (gethostname(host, sizeof(host) - 1) == -1 || host[0] == '\0' ||
 	    host[strspn(host, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")] != '\0')
 		snprintf(host, sizeof(host), "localhost");
-	if (gmtime_r(&now, &tm) != NULL)
-		strftime(date, sizeof(date), "%Y%m%d%H%M%S", &tm);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	snprintf(id, 160, "<%s.%09ld.%ld@%s>", date, ts.tv_nsec,
-	    (long)getpid(), host);
+	snprintf(id, 160, "<%lld.%09ld.%ld@%s>", (long long)ts.tv_sec,
+	    ts.tv_nsec, (long)getpid(), host);
 }
 
 /* Append "Subject: " and a message's subject, with a prefix unless the subject

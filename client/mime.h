@@ -236,6 +236,6 @@ void	draft_reply(const struct mime *, struct text *draft);
 void	draft_forward(const struct mime *, struct text *draft);
 void	draft_finish(const struct text *draft, const struct text *mail,
 	    time_t now, const char *id, struct text *out);
-void	draft_id(time_t now, char id[160]);
+void	draft_id(char id[160]);
 
 #endif

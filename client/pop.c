@@ -249,25 +249,6 @@ pop_connect(struct pop *p)
 	return r;
 }
 
-/* USER and PASS on a connection that may be old; *fresh says whether not. */
-static int
-authenticate(struct pop *p, bool *fresh)
-{
-	int r;
-
-	*fresh = p->dial.fd == -1;
-	if (*fresh && (r = pop_connect(p)) != POP_OK)
-		return r;
-	if ((r = pop_command(p, POP_WAIT, "USER %s", p->user)) == POP_OK)
-		r = pop_command(p, POP_WAIT, "PASS %s", p->pass);
-	if (r != POP_NO)
-		return r;
-	if (p->code == EX_UNAVAILABLE && !has_code(p, "SYS/PERM"))
-		p->code = EX_NOPERM;	/* a plain -ERR */
-	pop_close(p);
-	return r;
-}
-
 int
 pop_login(struct pop *p)
 {
@@ -275,14 +256,22 @@ pop_login(struct pop *p)
 	int r, try;
 
 	for (try = 1;; try++) {
-		r = authenticate(p, &fresh);
-		if (r == POP_OK || (r == POP_LOST && fresh) ||
-		    try == TRIES)
+		fresh = p->dial.fd == -1;
+		r = fresh ? pop_connect(p) : POP_OK;
+		if (r == POP_OK)
+			r = pop_command(p, POP_WAIT, "USER %s", p->user);
+		if (r == POP_OK)
+			r = pop_command(p, POP_WAIT, "PASS %s", p->pass);
+		if (r == POP_OK || (r == POP_LOST && (fresh || try == TRIES)))
 			return r;
-		if (r == POP_NO && !has_code(p, "IN-USE"))
+		if (r == POP_LOST)
+			continue;	/* the old connection had ended */
+		if (p->code == EX_UNAVAILABLE && !has_code(p, "SYS/PERM"))
+			p->code = EX_NOPERM;	/* a plain -ERR */
+		pop_close(p);
+		if (!has_code(p, "IN-USE") || try == TRIES)
 			return r;
-		if (r == POP_NO)
-			sleep(1);
+		sleep(1);
 	}
 }
 

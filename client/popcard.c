@@ -153,9 +153,11 @@ log_in(struct session *s, int fd)
 		snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
 		    p->host);
 		prompt(&s->screen, what, true, line, sizeof(line));
-		why = line[0] == '\0' || strlen(line) > POP_ARG ?
-		    "there was none, or one that is too long" : NULL;
-		snprintf(p->pass, sizeof(p->pass), "%s", line);
+		why = "there was none, or one that is too long";
+		if (line[0] != '\0' && strlen(line) <= POP_ARG) {
+			memcpy(p->pass, line, strlen(line) + 1);
+			why = NULL;
+		}
 	}
 	if (why != NULL)
 		fail(EX_NOPERM, "the password: %s", why);

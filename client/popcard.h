@@ -39,6 +39,7 @@ enum {
  * term_escape()	was Escape the last key so far? It is taken then, with
  *			all keys before it; otherwise the keys stay
  * term_run()		let an editor have the terminal; its wait status, or -1
+ * term_in_child()	in a new process: no signal is ignored
  * term_end_child()	the process that every exit ends by SIGTERM, 0 for none
  * term_write()		write all of it; errors are ignored
  *
@@ -52,6 +53,7 @@ int	term_key(void (*tick)(void *), void *arg);
 bool	term_escape(void);
 int	term_run(const char *cmd, const char *path, void (*tick)(void *),
 	    void *arg);
+void	term_in_child(void);
 void	term_end_child(pid_t);
 void	term_write(int fd, const char *, size_t);
 

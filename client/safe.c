@@ -38,47 +38,36 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 	unsigned long code;
 	size_t k, own;
 	unsigned char c;
-	int w;
+	bool accent;
 
 	c = (unsigned char)*s;
+	k = 1;
+	accent = false;
 	if (c >= ' ' && c < 0x7f) {
-		*marks = 0;
+		*width = 1;
 		out[0] = (char)c;
 		out[1] = '\0';
-		*width = 1;
-		return 1;
-	}
-	if (c == '\t') {
-		*marks = 0;
+	} else if (c == '\t') {
 		*width = TAB_STOP - col % TAB_STOP;
 		snprintf(out, GLYPH, "%*s", *width, "");
-		return 1;
-	}
-	if (c < ' ' || c == 0x7f) {
-		*marks = 0;
-		snprintf(out, GLYPH, "^%c", c ^ 0x40);
-		*width = 2;
-		return 1;
-	}
-	if ((k = utf8_next(s, n, &code)) == 0) {
+	} else if (c < 0x80) {
+		*width = snprintf(out, GLYPH, "^%c", c ^ 0x40);
+	} else if ((k = utf8_next(s, n, &code)) == 0) {
 		k = 1;
-		snprintf(out, GLYPH, "\\x%02X", c);
+		*width = snprintf(out, GLYPH, "\\x%02X", c);
 	} else {
 		wc = (wchar_t)code;
 		memset(&state, 0, sizeof(state));
 		own = wcrtomb(out, wc, &state);
-		if (own < GLYPH && iswprint((wint_t)wc) && !unseen(code) &&
-		    (w = wcwidth(wc)) >= 0) {
-			*marks = w == 0 ? *marks + 1 : 0;
-			if (*marks <= MARKS) {
-				out[own] = '\0';
-				*width = w;
-				return k;
-			}
-		}
-		snprintf(out, GLYPH, "<U+%04lX>", code);
+		*width = iswprint((wint_t)wc) ? wcwidth(wc) : -1;
+		accent = *width == 0;
+		if (own < GLYPH && !unseen(code) && *width >= 0 &&
+		    (!accent || *marks < MARKS))
+			out[own] = '\0';
+		else
+			*width = snprintf(out, GLYPH, "<U+%04lX>", code);
 	}
-	*width = (int)strlen(out);
+	*marks = accent ? *marks + 1 : 0;
 	return k;
 }
 

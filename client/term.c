@@ -322,12 +322,21 @@ term_escape(void)
 	return true;
 }
 
+void
+term_in_child(void)
+{
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ };
+	size_t i;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_DFL);
+}
+
 int
 term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 {
 	char line[1024];
 	pid_t pid, r;
-	size_t i;
 	int n, how;
 
 	n = snprintf(line, sizeof(line), "%s \"$1\"", cmd);
@@ -338,10 +347,7 @@ term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	if ((pid = fork()) == 0) {
-		for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
-			signal(deadly[i], SIG_DFL);
-		signal(SIGPIPE, SIG_DFL);
-		signal(SIGXFSZ, SIG_DFL);
+		term_in_child();
 		execl("/bin/sh", "sh", "-c", line, "sh", path, (char *)NULL);
 		_exit(127);
 	}

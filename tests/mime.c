@@ -80,7 +80,7 @@ main(int argc, char **argv)
 	else if (strcmp(argv[1], "parts") == 0)
 		show_parts(&m, &out);
 	else {
-		draft_id(time(NULL), id);
+		draft_id(id);
 		draft_finish(&in, &none, time(NULL), id, &out);
 	}
 	fwrite(out.s, 1, out.n, stdout);
