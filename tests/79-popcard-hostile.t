@@ -103,6 +103,34 @@ for my $title (sort keys %steering) {
 	};
 }
 
+# What would be a field of its own in the answer: line ends encoded, and bare.
+case 'no field of a message makes another one in its answer' => sub {
+	my $line = "\r\nBcc: eve\@example.org\r\n\r\nx";
+	my $word = '=?utf-8?b?' . encode_base64($line, '') . '?=';
+	my $bare = "a\rBcc: eve\@example.org";
+	$pop->fill(message("From: $word <a\@b>\nSubject: $word $bare\n" .
+	    "Reply-To: $word <a\@b>, \"$bare\" <c\@d>\nMessage-ID: <$bare>\n" .
+	    "References: <1\@x> <$word> <$bare>\nDate: $word $bare\n",
+	    "text\n"));
+	Service::write_file("$dir/answer", "#!/bin/sh\ncp \"\$1\" $dir/seen\n",
+	    0755);
+	started(EDITOR => "$dir/answer");
+	keys_in('Enter');
+	for my $key ('r', 'f') {
+		keys_in($key);
+		shows(qr/^ your message/m, 'a draft');
+		my $seen = Service::read_file("$dir/seen");
+		my ($head, $text) = split /\n\n/, $seen, 2;
+		unlike($head, qr/[\r\0]|^(?!(?:To|Subject|References): | <)/m,
+		    "$key: the fields that it should have, a line each");
+		unlike($text, qr/\r|^Bcc/m, "$key: nor does its text");
+		keys_in('d');
+		shows(qr/^ alice: message 1/m, 'discarded');
+	}
+	keys_in('q', 'x');
+	ended(0);
+};
+
 sub nested {
 	my ($depth) = @_;
 	return join '', map { "Content-Type: multipart/mixed; boundary=b$_\n\n" .
@@ -137,6 +165,19 @@ my @bombs = (
 	qr/^&&&&/m],
     ['a million tags', message("Subject: x\nContent-Type: text/html\n",
 	'<ul><a href=x>' x 300_000 . '<' x 100_000 . "\n")],
+    ['HTML: quotes, numbers and comments without an end', message("Subject: x\n" .
+	"Content-Type: text/html\n", "<p>the first</p>" .
+	join('', map { "$_\0" x 100_000 } '<a href="', '&#12', '<!--', '</',
+	'<pre ', '&a')), qr/^the first$/m],
+    ['a line of two million characters, and accents without an end',
+	message("Subject: x\nContent-Type: text/plain; charset=utf-8\n",
+	"\xe4\xb8\xad" x 1_000_000 . "a" . "\xcc\x81" x 500_000 . "\n" .
+	"end\n"), qr/^\x{4e2d}{40}$/m],
+    ['boundaries that begin with each other', message("Subject: x\n" .
+	"Content-Type: multipart/mixed; boundary=b\n", ("--b\nContent-Type: " .
+	"multipart/mixed; boundary=b--\n\n--b--\n\nin\n--b----\n") x 20_000 .
+	"--b\nContent-Type: multipart/mixed; boundary=\"" . '-' x 200 .
+	"\"\n\n" . '-' x 202 . "\n" . '-' x 60 . "\n")],
     ['charsets that are not what they say', message("Content-Type: " .
 	"multipart/mixed; boundary=b\nSubject: x\n", join('', map { "--b\n" .
 	    "Content-Type: text/plain; charset=$_\n\n\xff\xfe\x00\x80 $_\n" }

@@ -88,6 +88,24 @@ case 'runs of blanks and tabs are as good as one blank' => sub {
 	ended(0);
 };
 
+case 'bad servers: NULs, and lines that are nearly the end' => sub {
+	my $p = server(%ok, STAT => "+OK 2 80\0\r\n",
+	    LIST => "+OK\0no\r\n1 40\0\r\n\0\r\n2 40\r\n.\r\n",
+	    UIDL => "+OK\r\n1 \0\r\n2 a\r\n.\r\n",
+	    'XTND XLST Subject' => "+OK\r\n1 Subject: \0\r\n" .
+		"2 Subject: two\0\r\n.\r\n",
+	    'XTND XLST .*' => "+OK\n.\n",
+	    'RETR 2' => "+OK\r\nSubject: two\r\n\r\n.\0\r\n..\r\n. \r\n\r.\r\n" .
+		"\0.\r\n.\r\r\nend\r\n.\r\n");
+	run("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
+	shows(qr/^>      1 .*\n       2 .* two$/m, 'the list');
+	keys_in('j', 'Enter');
+	shows(qr/^Subject: two\n\n\^\@\n\.\n\n\^M\.\n\^\@\.\n\nend$/m,
+	    'each line as it is');
+	keys_in('q', 'q');
+	ended(0);
+};
+
 case 'bad servers: a maildrop without end costs no more than a large one' => sub {
 	my $list = join '', map { "$_ 1000\r\n" } 1 .. 150_000;
 	my $p = server(%ok, STAT => "+OK 400000 400000000\r\n",
