@@ -206,7 +206,6 @@ sub write {
 	save("$dir/report.txt", $text);
 	save("$dir/report.svg", $self->bars);
 	save("$dir/growth.svg", $self->growth($run{spool}));
-	print "\n$text";
 }
 
 sub save {
@@ -229,8 +228,9 @@ sub heading {
 	$spools =~ s/, 0 MB/, 0.5 MB/;
 	chomp($debian, $kernel);
 	chomp(my ($commit) = lines("$dir/commit"));
+	my ($load) = split ' ', (lines('/proc/loadavg'))[0];
 	return sprintf <<"END", $run{quick} ? 'quick' : 'full', $run{seconds};
-bench/run, %s: %.0f seconds, commit $commit.
+bench/run, %s: %.0f seconds, commit $commit, load average at its end $load.
 Debian $debian, Linux $kernel, $cores x $model.
 
 Spools:
@@ -239,7 +239,8 @@ Medians, in turns, over loopback; all under openbsd-inetd, but Dovecot with its
 own master, processes that wait, warm indexes and a cache of passwords.
 Accounts have DES hashes and are looked up as Debian does ("files systemd").
 "static" is popper with musl; "popa3d" is built for shadow passwords,
-"popa3d-pam" is Debian's.  The floor of polls has canned replies; that of RETR is
+"popa3d-pam" is Debian's.  "before", if it is there, is popper at an earlier commit.
+The floor of polls has canned replies; that of RETR is
 the cost model of bench/floor.c.  No syslogd listens.  "wrong": an answer was not
 what it had to be; ">N s": that long was not waited for.
 
@@ -285,15 +286,15 @@ sub table {
 	return $text;
 }
 
-# Puts the report of the last run, which was a full one, into the page that has
-# one, between its first line and that of the goals; and the curves next to it.
+# Puts the report of the last run into the page that has one, between its first
+# line and that of the goals; and the curves next to it.
 sub publish {
 	my ($from, $doc) = @_;
 	my ($report) = join('', lines("$from/report.txt")) =~
-	    /^(bench\/run, full: .*?^goals: .*?\n)/ms
-	    or die "no report of a full run in $from\n";
+	    /^(bench\/run, \w+: .*?^goals: .*?\n)/ms
+	    or die "no report in $from\n";
 	my $page = join '', lines("$doc/PERFORMANCE");
-	$page =~ s/^bench\/run, full: .*?^goals: .*?\n/$report/ms
+	$page =~ s/^bench\/run, \w+: .*?^goals: .*?\n/$report/ms
 	    or die "$doc/PERFORMANCE has no report\n";
 	save("$doc/PERFORMANCE", $page);
 	save("$doc/growth.svg", join '', lines("$from/growth.svg"));
