@@ -238,11 +238,11 @@ $spools
 Medians, in turns, over loopback; all under openbsd-inetd, but Dovecot with its
 own master, processes that wait, warm indexes and a cache of passwords.
 Accounts have DES hashes and are looked up as Debian does ("files systemd").
-"static" is popper with musl; "popa3d" is built for shadow passwords,
-"popa3d-pam" is Debian's.  "before", if it is there, is popper at an earlier commit.
-The floor of polls has canned replies; that of RETR is
-the cost model of bench/floor.c.  No syslogd listens.  "wrong": an answer was not
-what it had to be; ">N s": that long was not waited for.
+"static" is popper with musl; "before", if it is there, popper at an earlier
+commit; "popa3d" is built for shadow passwords, "popa3d-pam" is Debian's.  The
+floor of polls has canned replies; that of RETR is the cost model of
+bench/floor.c.  No syslogd listens.  "wrong": an answer was not what it had to be;
+">N s": that long was not waited for.
 
 END
 }
