@@ -130,8 +130,8 @@ int jrn_put_entries(struct journal *j);
 int jrn_put_record(struct journal *j);
 
 /*
- * Where the state file has nothing that the record speaks of any more; rooms:
- * nor room for texts.
+ * Where the state file has nothing more that mail depends on; rooms: nor the
+ * entries or room for a text.
  */
 uint64_t jrn_used(const struct journal *j, bool rooms);
 

@@ -176,9 +176,9 @@ carry_back(struct maildrop *box, struct spool *sp, struct journal *j,
 	j->r.since = 0;
 	j->r.entries_at = jrn_aligned(kept, SECTOR);
 	j->end = j->r.entries_at + j->r.entries * sizeof(*j->pl.v);
-	if (jrn_put_entries(j) == -1 ||
-	    ftruncate(j->state, (off_t)j->end) == -1 ||
-	    file_sync(j->state) == -1)
+	if (jrn_put_entries(j) == -1 || file_sync(j->state) == -1 ||
+	    jrn_put_record(j) == -1 ||
+	    ftruncate(j->state, (off_t)j->end) == -1)
 		return -1;
 	return jrn_run(box, sp, j);
 }

@@ -245,7 +245,7 @@ jrn_used(const struct journal *j, bool rooms)
 	const struct record *r = &j->r;
 	const struct entry *e = j->pl.v;
 	uint64_t ends[4] = { numbers_end(&j->numbers),
-	    r->entries_at + r->entries * sizeof(*e),
+	    rooms ? r->entries_at + r->entries * sizeof(*e) : 0,
 	    r->text_at[0] + (rooms ? r->room : r->text[0].len),
 	    r->text_at[1] + (rooms ? r->room : r->text[1].len) };
 	uint64_t end = RECORD_ROOM;

@@ -169,7 +169,7 @@ witness_stands(const struct spool *sp, const struct record *r)
 /*
  * Row G: whether each message begins where the record has it: one that has been
  * moved at its new place, the others at the old one.  Those of a text that is
- * being moved may stand anyhow, but what is before them ends as it must.
+ * being moved may stand anyhow.  What is before the next window ends as it must.
  */
 static int
 messages_stand(int fd, const struct journal *j)
@@ -181,11 +181,12 @@ messages_stand(int fd, const struct journal *j)
 	size_t k;
 	int r, ready = 0;
 
-	if ((r = plan_window(&j->pl, pass, j->r.off, &w)) == 1)
+	if ((r = plan_window(&j->pl, pass, j->r.off, &w)) == 1) {
+		if (w.from > 0 && w.from == e[w.first].dst &&
+		    !scan_ends_blank(fd, w.from))
+			return 0;
 		r = ready = jrn_text_ready(j, &w);
-	if (ready == 1 && w.from > 0 && w.from == e[w.first].dst &&
-	    !scan_ends_blank(fd, w.from))
-		return 0;
+	}
 	for (k = 0; k < j->pl.n && r != -1; k++, e++) {
 		if (ready == 1 && k >= w.first && k <= w.last)
 			continue;
@@ -222,10 +223,10 @@ may_go_on(const struct spool *sp, struct journal *j)
 
 /*
  * Rows C and H: where that which grow() writes, or a crash makes of it, ends:
- * at limit or where other text comes.
+ * at limit or where other text comes: *end.  0, or -1 with errno.
  */
-static uint64_t
-fill_end(int fd, uint64_t at, uint64_t limit)
+static int
+fill_end(int fd, uint64_t at, uint64_t limit, uint64_t *end)
 {
 	char s[SECTOR];
 	size_t n, i;
@@ -233,12 +234,15 @@ fill_end(int fd, uint64_t at, uint64_t limit)
 	for (; at < limit; at += n) {
 		n = limit - at < SECTOR ? (size_t)(limit - at) : SECTOR;
 		if (file_read(fd, s, n, at) == -1)
-			return at;
-		for (i = 0; i < n; i++)
-			if (s[i] != '\n' && s[i] != '\0')
-				return at + i;
+			return -1;
+		for (i = 0; i < n && (s[i] == '\n' || s[i] == '\0'); i++)
+			;
+		*end = at + i;
+		if (i < n)
+			return 0;
 	}
-	return limit;
+	*end = limit;
+	return 0;
 }
 
 /* ---- going on ------------------------------------------------------------ */
@@ -273,7 +277,9 @@ has_grown(struct spool *sp, struct journal *j)
 
 	if (size < old)
 		return 0;
-	end = fill_end(sp->fd, old, size < r->new_size ? size : r->new_size);
+	if (fill_end(sp->fd, old, size < r->new_size ? size : r->new_size,
+	    &end) == -1)
+		return -1;
 	if (end == size)
 		return jrn_set_size(sp, old);
 	is = end == r->new_size ? begins_mail(sp->fd, end) : 0;
@@ -320,7 +326,7 @@ put_texts_back(struct maildrop *box, struct spool *sp, struct journal *j)
 {
 	struct msgs left = { .n = 0 };
 	const struct entry *e;
-	uint64_t area;
+	uint64_t area, kept, end = j->r.entries_at + j->r.entries * sizeof(*e);
 	size_t i;
 	int r = 0;
 
@@ -330,8 +336,12 @@ put_texts_back(struct maildrop *box, struct spool *sp, struct journal *j)
 		e = &j->pl.v[i];
 		r = add_part(j->state, e->src, e->src + e->len, &left);
 	}
+	/* the entries in force stay: the old and the new ones take turns */
+	kept = jrn_aligned(jrn_used(j, false), SECTOR);
+	if (end > kept && j->r.entries_at < kept + left.n * sizeof(*e))
+		kept = end;
 	if (r == 0)
-		r = put_back(box, sp, &left, jrn_used(j, false));
+		r = put_back(box, sp, &left, kept);
 	msgs_free(&left);
 	return r;
 }

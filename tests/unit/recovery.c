@@ -247,15 +247,19 @@ is_left_alone(int error)
 	return with_spool(&spool, error, &spool);
 }
 
-/* The spool is the new text, then what stands after it in the row. */
+/*
+ * The spool is the new text, then the mail that stands after it.  Where that is
+ * moved, the empty line before it goes: the new text ends in one.
+ */
 static bool
-is_finished(const char *between, bool with_mail)
+is_finished(const char *between, bool moved, bool with_mail)
 {
 	static const struct buf none;
 	struct buf want = { .n = 0 };
 	bool good;
 
-	join(&want, &scene.new, between, with_mail ? &mail : &none);
+	join(&want, &scene.new, moved ? "" : between,
+	    with_mail ? &mail : &none);
 	join(&spool, &spool, between, with_mail ? &mail : &none);
 	good = with_spool(&spool, 0, &want);
 	buf_free(&want);
@@ -293,7 +297,7 @@ row_a(void)
 	record(&j, PASS_LEFT, 0);
 	jrn_end(&j);
 	set_buf(&spool, &scene.old);
-	ok(is_finished("", false),
+	ok(is_finished("", false, false),
 	    "A: a second record that does not follow the first");
 }
 
@@ -435,7 +439,8 @@ goes_on(const char *row, const char *marks, enum pass pass, bool cut,
 			set_buf(&spool, &scene.new);
 		if (scene.new.n > scene.old.n)
 			buf_fill(&spool, '\n', scene.new.n - scene.old.n);
-		ok(is_finished(after[i].between, after[i].with_mail),
+		ok(is_finished(after[i].between, !cut && scene.new.n <
+		    scene.old.n, after[i].with_mail),
 		    "%s: %s after it", row, after[i].what);
 	}
 }
@@ -722,6 +727,14 @@ row_i(void)
 	set_file(SPOOL, &spool);
 	ok(reads_fail(&scene.new), "I: in row D each read can fail");
 
+	make_scene("rkk", 40);
+	journal(PASS_GROW, 0);
+	buf_fill(&spool, '\n', 11);
+	join(&spool, &spool, "", &mail);
+	set_file(SPOOL, &spool);
+	join(&want, &scene.new, "", &mail);
+	ok(reads_fail(&want), "I: in row C, too");
+
 	make_scene("dk", 40);
 	journal_with_text(&j, 0);
 	set_file(SPOOL, &mail);
@@ -902,7 +915,7 @@ main(void)
 	row_a();
 	row_b();
 	row_c();
-	goes_on("D", "dkk", PASS_LEFT, false, 2);
+	goes_on("D", "dkk", PASS_LEFT, false, 3);
 	goes_on("E", "dkk", PASS_LEFT, true, 3);
 	goes_on("F", "krk", PASS_LEFT, false, 3);
 	goes_on("F, second pass", "krk", PASS_RIGHT, false, 3);
