@@ -9,7 +9,9 @@
 #				check-foreign: some, with 32 bits and the other
 #				byte order;
 #				check-valgrind: a session under valgrind;
-#				check-vanished: clients that vanish; 4 minutes
+#				check-vanished: clients that vanish; 4 minutes;
+#				check-random: kills, faults and other programs
+#				at random; 10 minutes
 #	make lint		what static analysis has to say
 #	make model, fuzz	proofs of safety: minutes
 #	make bench		speed, beside other servers; bench-quick: 2 minutes
@@ -186,6 +188,10 @@ check-valgrind: all
 check-vanished: all
 	POPPER=./popper prove -I tests/lib tests/vanished
 
+check-random: all
+	RANDOM_SECONDS=600 RANDOM_SEED=$$(date +%s) POPPER=./popper prove -v \
+	    -I tests/lib tests/83-random.t
+
 demo: all
 	tests/demo ./popper
 
@@ -270,5 +276,5 @@ clean:
 	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build popper-*.tar.gz
 
 .PHONY: all static sources units check check-san check-portable check-foreign \
-	check-valgrind check-vanished demo lint install uninstall model fuzz bench \
+	check-valgrind check-vanished check-random demo lint install uninstall model fuzz bench \
 	bench-quick deb check-deb dist clean
