@@ -108,16 +108,16 @@ sub read_by_snail {
 # A session, which a kill, a call that fails, or nothing ends.  The numbers
 # that it deleted, and whether QUIT was answered with +OK.
 sub session {
-	my ($box, $calls) = @_;
+	my ($box, $calls) = @_;		# most kills come late, in QUIT
 	my $how = pick('kill', 'kill', $traces ? 'fail' : 'kill', 'none');
 	my $trace = $box->dir . '/strace';
 	my $call = pick(qw(pwrite64 fdatasync fsync ftruncate pread64));
 	my @under = $how eq 'kill' ?
-	    ($killat, 1 + int rand $$calls, "$dir/calls") :
+	    ($killat, 1 + int((1 - rand() ** 2) * $$calls), "$dir/calls") :
 	    $how eq 'fail' ? strace($trace, '-P', $box->path, '-P',
 	    $box->work, '-e', "trace=$call",
 	    '-e', "inject=$call:error=" . pick('EIO', 'ENOSPC') . ':when='
-	    . (1 + int rand 12)) : ();
+	    . (1 + int rand 12)) : ($killat, 0, "$dir/calls");
 	my $s = $box->session(trace => 0, args => [ '-w', 3 ], greeting => 0,
 	    under => \@under);
 	my @marks = map { rand() < 0.4 ? 'DELE' : 'RETR' } 1 .. 40;

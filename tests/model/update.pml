@@ -1,78 +1,140 @@
 /*
  * A model of UPDATE and recovery, for Spin: "check" beside it runs it.
  *
- * A spool of three messages: A, which is deleted, B, of two cells, and C.
- * B moves by less than its length, so its step goes by way of the journal;
- * C, and mail that arrives, move directly.  Three sessions and two delivery
- * agents run at once, and a session can die before any step: killed, when
- * all that was written stays, or by a power cut, when of everything that was
- * not synced any part may have reached the disk, torn cells included.  Once the
- * disk may be full where a journal wants room.  In the end one more session
- * logs in and all is counted.
+ * The spool is a few cells of text; its messages are A, which is deleted, B of
+ * two cells, and C.  There are four plans: see choose_plan().  A session can die
+ * before any step: killed, when all that was written stays, or by a power cut,
+ * when of everything that was not synced any part may have reached the disk.
+ * Then mail may arrive; and if the power was not cut, another program may
+ * rewrite the spool without a message of its choice.  The next session recovers, and may die as well.  In
+ * the end one recovers in peace.
  *
- * Not here: Status lines, which make a spool grow, and programs that rewrite
- * the spool between a crash and the recovery.  Where step_done() leaves out a
- * mark because that of the next text says the same, or because the last step's
- * own text does, the model has it.  An update that only cuts the spool has no
- * journal and is one call; it is not here.
+ * What must hold: at each moment before a power cut, B and C stand as messages
+ * of their own in the spool or in the journal; in the end they and the mail are
+ * in the spool, the new one or the old one, but for what the other program has
+ * removed.
  *
- * Each step has the name of the function it stands for.  Defining one of
- * NO_JOURNAL_SYNC, NO_STEP_SYNC, NO_MARK_SYNC, NO_SIZE_SYNC, NO_WITNESS,
- * NO_GAP, NO_REDO_SYNC, NO_FINISHED_SYNC, NO_DOTLOCK, BLOCKING takes that
- * precaution away: then it must fail.
+ * Not here: the choice of windows, which tests/unit/engine.c has; locks; syncs
+ * that fail; and duplicates.  A sector is written whole.  Without line ends in
+ * a hole a message would be missed only when a third text takes the place of
+ * its own; no plan here has three.
+ *
+ * Each step has the name of the function that it stands for.  Defining one of
+ * the names that "check" lists takes a precaution away: then it must fail.
  */
 
 #ifndef CRASHES
 #define CRASHES	2
 #endif
-#ifndef FULL
-#define FULL	true
-#endif
 
-#define CELLS	6
-#define HOLE	0
+#define CELLS	10
+#define HOLE	0		/* line ends */
 #define A	1
 #define B1	2		/* B's halves */
 #define B2	3
 #define C	4
-#define NEW	5		/* 5 and 6: what the agents deliver */
+#define S	5		/* a Status line by which a message grows */
+#define MAIL	6
 #define TORN	7
 
-#define FREE	0
-#define POPPER	1
-#define AGENT	2
+#define BEGINS(c)	((c) == A || (c) == B1 || (c) == C || (c) == MAIL)
+#define NONE	99
+#define CUT	9		/* the first pass is done, and the end cut off */
 
 /* The spool: as programs see it, and as it is on the disk. */
 byte now[CELLS], disk[CELLS];
 byte size, disk_size;
 
-/*
- * The journal in force, and its mark: a text step if text is set, then direct
- * steps to the cells from first on, count of them, each from one cell further.
- */
-typedef journal {
-	bool there, text;
-	byte first, count, witness, done
+/* The plan: old and new text, where the cells of the new one come from. */
+byte old[CELLS], goal[CELLS], from[CELLS];
+byte old_size, new_size;	/* mail that is absorbed makes both larger */
+
+typedef window { byte first, end, hole; bool text, right };
+window win[3];
+byte windows;
+byte src[2], dst[2], mover[2];	/* of B and C; the window that moves it */
+bool grows[2];
+
+/* The state file: two sectors, two texts, two sets of entries. */
+mtype = { VOID, GROW, MOVE, BACKGROW, BACK };
+typedef record {
+	mtype at;
+	byte seq, since;
+	byte next;		/* the window that is due, or CUT */
+	byte texts, text0, text1; /* the windows of the texts, plus one */
+	bool absorbed;
+	byte start, mask	/* of mail that is put back: where, and what */
+};
+record r, sector[2], sector_disk[2];
+byte area[2], area_disk[2];	/* the window of the text there, plus one */
+bool entries, entries_disk;
+byte back, back_disk;		/* entries of mail that is put back */
+
+byte crashes = CRASHES;
+bool lost_power;		/* since the last recovery */
+bool delivered, rewritten, answered, stale;
+bool other_size;		/* a message was left out: in cells, mail may
+				   make up for it, in bytes that is taken for
+				   impossible */
+byte gone;			/* what the other program removed: 1 B, 2 C, 4 */
+
+/* Whether a message may end before a cell. */
+#define ENDS(i)	((i) >= size || now[i] == HOLE || BEGINS(now[i]) || \
+		    (now[i] == S && ((i) + 1 >= size || now[(i) + 1] == S || \
+		    now[(i) + 1] == HOLE || BEGINS(now[(i) + 1]))))
+
+/* found: what stands in the spool as a message of its own. */
+inline look()
+{
+	found = 0;
+	i = 0;
+	do
+	:: i < size ->
+		if
+		:: now[i] == B1 && i + 1 < size && now[i + 1] == B2 &&
+		    ENDS(i + 2) -> found = found | 1
+		:: now[i] == C && ENDS(i + 1) -> found = found | 2
+		:: now[i] == MAIL -> found = found | 4
+		:: else
+		fi;
+		i++
+	:: else -> break
+	od;
+	i = 0
 }
-journal j, j_disk;
-#define OLD_SIZE	(j.first + j.count + 1)
-#define NEW_SIZE	(j.first + j.count)
-#define STEPS		(j.text + j.count)
 
-#ifdef NO_WITNESS		/* jrn_witness() */
-#define UNCUT	(size >= OLD_SIZE)
-#else
-#define UNCUT	(size >= OLD_SIZE && now[NEW_SIZE] == j.witness)
-#endif
+/* kept: what stands in the valid texts of the record q. */
+#define HAS(w)	((mover[0] == (w) - 1 -> 1 : 0) | (mover[1] == (w) - 1 -> 2 : 0))
+#define TEXTS(q) ((q.text0 != 0 && area[0] == q.text0 -> HAS(q.text0) : 0) | \
+		  (q.text1 != 0 && area[1] == q.text1 -> HAS(q.text1) : 0))
 
-bool session;			/* lock_session() */
-byte dotlock, kernel;		/* name.lock; the lock of fcntl(2) */
-byte crashes = CRASHES, delivered;
-bool no_room = FULL;		/* a journal may find no room, once */
-bool answered;			/* QUIT was answered with +OK */
+inline copy_record(to, q)
+{
+	to.at = q.at; to.seq = q.seq; to.since = q.since; to.next = q.next;
+	to.texts = q.texts; to.text0 = q.text0; to.text1 = q.text1;
+	to.absorbed = q.absorbed; to.start = q.start; to.mask = q.mask
+}
+
+#define SECOND	(sector[1].at != VOID && sector[1].seq == sector[0].seq + 1)
+
+/* For every program, at every moment. */
+inline check_kept()
+{
+	d_step {
+		look();
+		if
+		:: sector[0].at == VOID
+		:: sector[0].at != VOID && SECOND ->
+			found = found | TEXTS(sector[1])
+		:: else -> found = found | TEXTS(sector[0])
+		fi;
+		assert(lost_power || ((found | gone) & 3) == 3);
+		found = 0
+	}
+}
 
 /* Before a step a session may die. */
-#define STEP	if :: crashes > 0 -> goto dead :: true fi
+#define STEP	check_kept(); if :: crashes > 0 -> goto dead :: true fi
 
 inline sync_spool()		/* file_sync(), fsync(2) */
 {
@@ -87,361 +149,618 @@ inline sync_spool()		/* file_sync(), fsync(2) */
 	}
 }
 
-inline copy_journal(to, from)
+inline sync_state()
 {
-	to.there = from.there;
-	to.text = from.text;
-	to.first = from.first;
-	to.count = from.count;
-	to.witness = from.witness;
-	to.done = from.done
-}
-
-inline sync_work()
-{
-	d_step { copy_journal(j_disk, j) }
+	d_step {
+		copy_record(sector_disk[0], sector[0]);
+		copy_record(sector_disk[1], sector[1]);
+		area_disk[0] = area[0];
+		area_disk[1] = area[1];
+		entries_disk = entries;
+		back_disk = back
+	}
 }
 
 /* What is not synced: the old, the new, or something between. */
 inline power_cut()
 {
+	w = size;
 	if
-	:: size != disk_size ->		/* was it cut? */
-		if
-		:: size = disk_size
-		:: disk_size = size
-		fi
-	:: else
+	:: size = disk_size
+	:: size != disk_size -> disk_size = size
 	fi;
 	i = 0;
 	do
 	:: i < CELLS ->
 		if
 		:: i >= size -> now[i] = HOLE
-		:: i < size && now[i] == HOLE -> now[i] = disk[i]
-		:: i < size && now[i] != HOLE && now[i] != disk[i] ->
+		:: i < size && i >= w -> now[i] = disk[i] /* was not cut */
+		:: i < size && i < w && now[i] == disk[i]
+		:: i < size && i < w && now[i] != disk[i] ->
 			if
 			:: now[i] = disk[i]
 			:: now[i] = TORN
 			:: true
 			fi
-		:: else
 		fi;
 		disk[i] = now[i];
 		i++
 	:: else -> break
 	od;
+	i = 0;
+	do
+	:: i < 2 ->
+		if
+		:: copy_record(sector[i], sector_disk[i])
+		:: sector[i].seq != sector_disk[i].seq ||
+		    sector[i].at != sector_disk[i].at
+		fi;
+		if
+		:: area[i] = area_disk[i]
+		:: area[i] != area_disk[i]
+		:: area[i] != area_disk[i] -> area[i] = 0
+		fi;
+		i++
+	:: else -> break
+	od;
 	if
-	:: copy_journal(j, j_disk)
-	:: copy_journal(j_disk, j)
+	:: entries = entries_disk
+	:: entries != entries_disk
 	fi;
+	if
+	:: back = back_disk
+	:: back != back_disk
+	fi;
+	i = 0;
+	w = 0;
+	sync_state()
+}
+
+/* With text that moves directly (D), by way of the journal (T), holes (-). */
+inline choose_plan()
+{
+	byte n;
+
+	mover[0] = 0; mover[1] = 1;
+	if
+	:: n = 0	/* A B B C	T T		B B
+					    D		B B C */
+	:: n = 1	/* A A B B C	D D		B B
+					    D		B B C */
+	:: n = 2	/* A B B C	T T -		B B - C
+					    T T T	B B C S S */
+	:: n = 3	/* B B C	    T T T	B B - C S
+				T T T			B B S C S */
+	fi;
+	d_step {
+	old[0] = A;
+	if
+	:: n == 1 -> old[1] = A; old[2] = B1; old[3] = B2; old[4] = C;
+		old_size = 5; src[0] = 2; src[1] = 4
+	:: n == 3 -> old[0] = B1; old[1] = B2; old[2] = C;
+		old_size = 3; src[0] = 0; src[1] = 2
+	:: else -> old[1] = B1; old[2] = B2; old[3] = C;
+		old_size = 4; src[0] = 1; src[1] = 3
+	fi;
+	goal[0] = B1; goal[1] = B2; goal[2] = C;
+	from[0] = src[0]; from[1] = src[0] + 1; from[2] = src[1];
+	dst[0] = 0; dst[1] = 2; new_size = 3; windows = 2;
+	win[0].end = 2; win[1].first = 2; win[1].end = 3;
+	win[0].hole = NONE; win[1].hole = NONE;
+	if
+	:: n == 0 -> win[0].text = true
+	:: n == 2 ->
+		goal[3] = S; goal[4] = S; from[3] = NONE; from[4] = NONE;
+		new_size = 5; grows[1] = true;
+		win[0].text = true; win[0].end = 3; win[0].hole = 2;
+		win[1].text = true; win[1].right = true; win[1].end = 5
+	:: n == 3 ->
+		goal[2] = S; from[2] = NONE; goal[3] = C; from[3] = src[1];
+		goal[4] = S; from[4] = NONE; dst[1] = 3;
+		new_size = 5; grows[0] = true; grows[1] = true;
+		mover[0] = 1; mover[1] = 0;
+		win[0].first = 2; win[0].end = 5; win[0].hole = 2;
+		win[0].text = true; win[0].right = true;
+		win[1].first = 0; win[1].end = 3;
+		win[1].text = true; win[1].right = true
+	:: else
+	fi;
+	i = 0;
+	do
+	:: i < old_size -> now[i] = old[i]; disk[i] = old[i]; i++
+	:: else -> break
+	od;
+	size = old_size;
+	disk_size = size;
+	sector[0].at = VOID; sector[1].at = VOID;
+	sector_disk[0].at = VOID; sector_disk[1].at = VOID;
+	i = 0;
+	n = 0
+	}
+}
+
+/* Mail after the old text is one entry more, and a direct window. */
+inline absorb()
+{
+	old[old_size] = MAIL;
+	goal[new_size] = MAIL;
+	from[new_size] = old_size;
+	win[2].first = new_size;
+	win[2].end = new_size + 1;
+	win[2].hole = NONE;
+	windows = 3;
+	old_size++;
+	new_size++
+}
+
+/* Whether the spool is a text, line ends and the mail. */
+inline check_text(cell, n, good)
+{
+	good = 1;
+	i = 0;
+	do
+	:: i < n -> good = good && i < size && now[i] == cell; i++
+	:: i >= n && i < size && now[i] == HOLE -> i++
+	:: else -> break
+	od;
+	good = good && size == i + delivered && (!delivered || now[i] == MAIL);
 	i = 0
 }
 
-/* A whole spool: kept mail in its order, then what came, each once. */
-inline check_spool()
-{
-	d_step {
-		i = (now[0] == A -> 1 : 0);
-		assert(now[i] == B1 && now[i + 1] == B2 && now[i + 2] == C);
-		assert(size == i + 3 + delivered);
-		i = i + 3;
-		do
-		:: i < size ->
-			assert(now[i] == NEW || now[i] == NEW + 1);
-			assert(i + 1 >= size || now[i] != now[i + 1]);
-			i++
-		:: else -> break
-		od;
-		i = 0
-	}
-}
-
-/* At every crash: kept mail stands whole in the spool or in the journal. */
-inline check_kept()
-{
-	d_step {
-		b = j.there && j.text;
-		c = false;
-		i = 0;
-		do
-		:: i < CELLS ->
-			c = c || now[i] == C;
-			b = b || (i > 0 && now[i] == B2 && now[i - 1] == B1);
-			i++
-		:: else -> break
-		od;
-		assert(b && c);
-		i = 0
-	}
-}
-
-/* lock_once(): both without waiting, or none; a dead popper's goes. */
-inline lock_spool()
-{
-#if defined(BLOCKING)
-	atomic { kernel == FREE -> kernel = POPPER };
-	atomic { dotlock != AGENT -> dotlock = POPPER }
-#elif defined(NO_DOTLOCK)
-	atomic { kernel == FREE -> kernel = POPPER }
+#define TEXT_NOW	(r.texts % 2 == 0 -> r.text0 : r.text1)
+#define READY		(win[r.next].text && TEXT_NOW == r.next + 1 && \
+			    area[AREA] == r.next + 1)
+#ifdef NO_TURNS
+#define AREA	0
 #else
-	do
-	:: atomic { dotlock != AGENT && (kernel == FREE || dotlock == POPPER) ->
-	    dotlock = POPPER };
-		if
-		:: atomic { kernel == FREE -> kernel = POPPER; break }
-		:: atomic { kernel != FREE -> dotlock = FREE }
-		fi
-	od
+#define AREA	(r.texts % 2)
 #endif
-}
 
-inline unlock_spool()
+proctype Main()
 {
-	kernel = FREE;
-#ifndef NO_DOTLOCK
-	STEP;
-	dotlock = FREE
-#endif
-}
+	byte i, found, w, p;
+	bool stands;
 
-proctype Session(bool update)
-{
-	byte i, to;
-	bool quitting = false, refused = false, b, c;
-
-	if					/* drop_open() */
-	:: atomic { !session -> session = true }
-	:: session -> goto out			/* [IN-USE] */
-	fi;
+	choose_plan();
+	/* ---- UPDATE ---- */
+	r.at = (new_size > old_size -> GROW : MOVE);
+	r.seq = 2;
+	r.since = 2;
+	entries = true;				/* jrn_put_entries() */
 	STEP;
-	if					/* updt_recover() */
-	:: !j.there -> goto ready
-	:: else
-	fi;
-	lock_spool();
-	STEP;
-#ifndef NO_REDO_SYNC
-	/* what a killed session has written may still not be on the disk */
-	sync_work();				/* journal_redo() */
-	STEP;
-#endif
-	if					/* judge_shrinking() */
-	:: UNCUT -> goto steps
-	:: else ->
-		assert(j.done == STEPS)		/* finished, or foreign */
-	fi;
-#ifndef NO_FINISHED_SYNC
-	sync_spool();				/* recover_locked() */
-	STEP;
-#endif
-	goto done;
-
-ready:
-	if
-	:: update
-	:: !update -> session = false; goto out
-	fi;
-	lock_spool();				/* updt_maildrop() */
-	STEP;
-	check_spool();
-	quitting = true;
-	if
-	:: now[0] != A -> goto unlock		/* gone already */
-	:: else
-	fi;
-	if					/* plan_for_room() */
-	:: no_room -> atomic { no_room = false; refused = true; goto unlock }
-	:: true
-	fi;
-	atomic {				/* begin(), all but its sync */
-		j.there = true;
-		j.text = true;
-		j.first = 2;
-		j.count = size - 3;
-		j.witness = now[size - 1];
-		j.done = 0
-	};
+	copy_record(sector[0], r);		/* jrn_put_record() */
 	STEP;
 #ifndef NO_JOURNAL_SYNC
-	sync_work();				/* begin() */
+	sync_state();
+	STEP;
+#endif
+	if
+	:: r.at == GROW -> goto grow
+	:: else -> goto windows_due
+	fi;
+
+grow:						/* grow() */
+	do
+	:: size < new_size ->
+#ifdef NO_LINE_ENDS
+		now[size] = TORN;		/* any other text */
+#endif
+		size++;
+		STEP
+	:: else -> break
+	od;
+	r.at = MOVE;
+	stale = true;
+#ifndef NO_GROW_SYNC
+	sync_spool();
 	STEP;
 #endif
 
-steps:						/* jrn_run() */
+windows_due:					/* jrn_run() */
 	do
-	:: j.done < STEPS ->
-		if				/* one_step() */
-		:: j.text && j.done == 0 ->
-			now[0] = TORN;
+	:: r.next < windows ->
+		w = r.next;
+		if				/* prepare_text() */
+		:: win[w].text && !READY ->
+			p = win[w].first;
+			do			/* of whole sources */
+			:: p < win[w].end ->
+				assert(p == win[w].hole || from[p] == NONE ||
+				    now[from[p]] == goal[p]);
+				p++
+			:: else -> break
+			od;
+			area[AREA] = 0;
 			STEP;
-			now[0] = B1;
-			now[1] = TORN;
+			area[AREA] = w + 1;
 			STEP;
-			now[1] = B2
-		:: else ->
-			to = j.first + j.done - j.text;
-			i = now[to + 1];
-			now[to] = TORN;
+			if
+			:: r.texts % 2 == 0 -> r.text0 = w + 1
+			:: else -> r.text1 = w + 1
+			fi;
+			r.seq++;
+			copy_record(sector[r.seq % 2], r);
+			stale = false;
 			STEP;
-			now[to] = i;
-			i = 0
+#ifndef NO_JOURNAL_SYNC
+			sync_state();
+			STEP
+#endif
+		:: !win[w].text && stale ->	/* move_window() */
+#ifndef NO_PROGRESS
+			r.seq++;
+			copy_record(sector[r.seq % 2], r);
+			STEP;
+			sync_state();
+			STEP;
+#endif
+			stale = false
+		:: else
 		fi;
-		STEP;
-#ifndef NO_STEP_SYNC
-		sync_spool();			/* one_step() */
+		p = win[w].first;
+		do				/* put_window() */
+		:: p < win[w].end ->
+			if
+			:: p == win[w].hole -> now[p] = HOLE
+			:: p != win[w].hole && (win[w].text ||
+			    from[p] == NONE) -> now[p] = goal[p]
+			:: else -> now[p] = now[from[p]]
+			fi;
+			p++;
+			STEP
+		:: else -> break
+		od;
+		p = 0;
+#ifndef NO_WINDOW_SYNC
+		sync_spool();
 		STEP;
 #endif
-		j.done++;			/* step_done() */
-		STEP;
-#ifndef NO_MARK_SYNC
-		sync_work();			/* step_done() */
-		STEP
-#endif
+		r.texts = r.texts + win[w].text;
+		r.next++;
+		stale = true
 	:: else -> break
 	od;
-#ifndef NO_GAP
-	if
-	:: size > OLD_SIZE ->			/* jrn_close_gap() */
-		if				/* plan_for_room() */
-		:: no_room -> atomic { no_room = false; refused = true; goto unlock }
-		:: true
-		fi;
-		atomic {
-			i = NEW_SIZE;
-			j.count = size - OLD_SIZE;
-			j.first = i;
-			j.text = false;
-			j.witness = now[size - 1];
-			j.done = 0;
+	w = 0;
+	if					/* end_left_pass() */
+	:: r.next == CUT || new_size > old_size
+	:: r.next != CUT && new_size < old_size && size == old_size ->
+		d_step {
+			size = new_size;
+			i = size;
+			do
+			:: i < CELLS -> now[i] = HOLE; i++
+			:: else -> break
+			od;
 			i = 0
 		};
 		STEP;
-		sync_work();			/* begin() */
-		STEP;
-		goto steps
-	:: else
-	fi;
-#endif
-	skip;
-	d_step {				/* jrn_run(): ftruncate */
-		size = NEW_SIZE;
-		i = size;
-		do
-		:: i < CELLS -> now[i] = HOLE; i++
-		:: else -> break
-		od;
-		i = 0
-	};
-	STEP;
 #ifndef NO_SIZE_SYNC
-	sync_spool();				/* jrn_run(): fsync */
-	STEP;
+		sync_spool();
+		STEP
 #endif
+#ifndef NO_ABSORB
+	:: r.next != CUT && new_size < old_size && size > old_size ->
+		d_step {
+			absorb();
+			r.absorbed = true;
+			r.seq++;
+			copy_record(sector[r.seq % 2], r);
+			stale = false
+		};
+		STEP;
+		sync_state();
+		STEP;
+		goto windows_due
+#else
+	:: r.next != CUT && new_size < old_size && size > old_size ->
+		d_step {
+			size = new_size;
+			i = size;
+			do
+			:: i < CELLS -> now[i] = HOLE; i++
+			:: else -> break
+			od;
+			i = 0
+		};
+		sync_spool();
+		STEP
+#endif
+	fi;
 
-done:
-	skip;
-	d_step {				/* jrn_void() */
-		j.there = false;
-		j.text = false;
-		j.first = 0;
-		j.count = 0;
-		j.witness = 0;
-		j.done = 0
-	};
-	STEP;
-	sync_work();				/* jrn_void() */
-	STEP;
-	check_spool();
-
-unlock:
-	unlock_spool();
-	STEP;
-	if
-	:: refused -> session = false; goto out	/* -ERR, to QUIT or PASS */
-	:: !refused && !quitting -> goto ready
+finished:
+#ifndef NO_FINISHED_SYNC
+	if					/* recover_spool() */
+	:: crashes < CRASHES -> sync_spool(); STEP
 	:: else
 	fi;
-	atomic { answered = true; session = false };	/* pop_update() */
+#endif
+	skip;
+	sector[0].at = VOID;			/* jrn_void() */
+	STEP;
+	sync_state();
+	lost_power = false;
+	answered = (crashes == CRASHES);	/* no crash so far */
+	STEP;
 	goto out;
 
+	/* ---- recovery ---- */
 dead:
 	atomic {
 		crashes--;
+		i = 0; found = 0; w = 0; p = 0;
+		stale = true;
 		if
 		:: true				/* killed */
-		:: true -> power_cut()
-		fi;
-		check_kept();
-		kernel = (kernel == POPPER -> FREE : kernel);
-		session = false			/* dies with its process */
+		:: true -> power_cut(); lost_power = true
+		fi
 	};
-out:
-	skip
-}
-
-/* A dotlock is waited for; one whose popper is dead is broken in time. */
-#define DOTLOCK	atomic { dotlock == FREE || (dotlock == POPPER && !session) -> \
-		    dotlock = AGENT }
-#define KERNEL	atomic { kernel == FREE -> kernel = AGENT }
-
-/* habit 0: name.lock, then fcntl; 1: fcntl only; 2: fcntl, then name.lock */
-proctype Deliver(byte id, habit)
-{
-	if
-	:: habit == 0 -> DOTLOCK; KERNEL
-	:: habit == 1 -> KERNEL
-	:: habit == 2 -> KERNEL; DOTLOCK
-	:: habit == 3 -> DOTLOCK
+	if					/* mail comes */
+	:: !delivered && size < CELLS - 4 ->
+		atomic {
+			now[size] = MAIL; disk[size] = MAIL;
+			size++;
+			disk_size = size;
+			delivered = true
+		}
+	:: true
 	fi;
-	byte end = size;		/* where it will write */
+	if
+	:: !rewritten && !lost_power -> goto rewriter
+	:: true -> goto login
+	fi;
+
+rewriter:	/* another program: it leaves out p, or nothing */
+	do
+	:: p < CELLS -> p++
+	:: break
+	od;
+	skip;
 	d_step {
-		now[end] = id;
-		disk[end] = id;
-		size = end + 1;
-		disk_size = size;
-		delivered++
-	};
-	atomic {
+		rewritten = true;
 		if
-		:: habit != 3 -> kernel = FREE
-		:: else
+		:: p < size && BEGINS(now[p]) ->
+			other_size = true;
+			gone = gone | (now[p] == B1 -> 1 : 0) |
+			    (now[p] == C -> 2 : 0) | (now[p] == MAIL -> 4 : 0)
+		:: else -> p = NONE
 		fi;
+		i = 0;
+		w = 0;
+		do
+		:: i < size ->
+			if
+			:: i == p
+			:: i != p && p < i && p != NONE && !BEGINS(now[i])
+			:: else ->
+				if
+				:: p < i && BEGINS(now[i]) -> p = NONE
+				:: else
+				fi;
+				now[w] = now[i];
+				w++
+			fi;
+			i++
+		:: else -> break
+		od;
+		size = w;
+		do
+		:: w < CELLS -> now[w] = HOLE; w++
+		:: else -> break
+		od;
+		i = 0;
+		do
+		:: i < CELLS -> disk[i] = now[i]; i++
+		:: else -> break
+		od;
+		disk_size = size;
+		i = 0; w = 0; p = 0
+	};
+
+login:
+	if					/* jrn_load() */
+	:: sector[0].at == VOID -> goto out
+	:: sector[0].at != VOID && SECOND -> copy_record(r, sector[1])
+	:: else -> copy_record(r, sector[0])
+	fi;
+	if
+	:: windows == 3 && !r.absorbed ->	/* its record is lost */
+		d_step { windows = 2; old_size--; new_size-- }
+	:: else
+	fi;
+	if
+	:: r.at != BACK && r.at != BACKGROW && !entries ->	/* A */
+		assert(r.seq == r.since);
+		goto finished
+	:: else
+	fi;
+	assert(!(r.at == BACK || r.at == BACKGROW) || back == r.mask);
+#ifndef NO_WRITE_AGAIN
+	sync_state();				/* write_again() */
+	STEP;
+#endif
+	if
+	:: r.at == GROW ->			/* C: has_grown() */
+		d_step {
+			i = old_size;
+			do
+			:: i < size && i < new_size && now[i] == HOLE -> i++
+			:: else -> break
+			od;
+			stands = (i >= size);	/* they are cut off */
+			p = i;
+			i = 0
+		};
 		if
-		:: habit == 1
-		:: else -> dotlock = FREE
+		:: size < old_size -> goto finished
+		:: size >= old_size && stands ->
+			size = old_size;
+			STEP;
+			sync_spool();
+			STEP;
+			goto finished
+		:: size >= old_size && !stands && p == new_size &&
+		    BEGINS(now[p]) -> p = 0; goto grow
+		:: else -> p = 0; goto finished
+		fi
+	:: r.at == BACKGROW || r.at == BACK -> goto row_h
+	:: else
+	fi;
+	d_step {
+		p = 0;
+		if				/* witness_stands() */
+		:: new_size < old_size ->
+			i = new_size;
+			do
+			:: i < old_size && i < size && now[i] == old[i] -> i++
+			:: else -> break
+			od;
+			if
+			:: i < old_size ||
+			    (size > old_size && !BEGINS(now[old_size])) ->
+				r.next = CUT;	/* E */
+				stands = (size == new_size || (size > new_size
+				    && BEGINS(now[new_size])))
+			:: else -> stands = true
+			fi
+		:: else ->			/* ends_at() */
+			stands = (size == new_size || (size > new_size &&
+			    BEGINS(now[new_size])))
+		fi;
+		i = 0;
+		do				/* messages_stand() */
+		:: i < 2 ->
+			if
+			:: r.next < windows && READY && mover[i] == r.next
+			:: else ->
+				p = (mover[i] < r.next -> dst[i] : src[i]);
+				stands = stands && p < size &&
+				    now[p] == (i == 0 -> B1 : C) &&
+				    (mover[i] < r.next || !grows[i] ||
+				    now[p + 2 - i] != S)
+			fi;
+			i++
+		:: else -> break
+		od;
+		i = 0;
+		p = 0
+	};
+#ifndef NO_VERDICT
+	if
+	:: !stands || (other_size && delivered) -> goto put_back		/* G */
+	:: else
+	fi;
+#endif
+	goto windows_due;			/* D, E, F */
+
+row_h:
+	skip;
+	d_step {
+		look();
+		p = r.start;
+		stands = true;
+		do				/* jrn_part_stands() */
+		:: p < CELLS ->
+			stands = stands && (p >= size || p >= r.start +
+			    ((r.mask & 1) == 1 -> 2 : 0) + (r.mask >> 1) ||
+			    now[p] == HOLE || now[p] == TORN ||
+			    now[p] == ((r.mask & 1) == 1 ->
+			    (p == r.start -> B1 : (p == r.start + 1 -> B2 :
+			    C)) : C));
+			p++
+		:: else -> break
+		od;
+		p = 0;
+		found = 0;
+		stands = stands && size >= r.start && (r.at == BACKGROW ->
+		    size == r.start : size >= r.start +
+		    ((r.mask & 1) == 1 -> 2 : 0) + (r.mask >> 1))
+	};
+	if
+	:: stands && r.at == BACK -> goto append
+	:: stands && r.at == BACKGROW -> goto append_grow
+	:: else
+	fi;
+
+put_back:					/* put_texts_back() */
+#ifdef NO_PUT_BACK
+	goto finished;
+#endif
+	skip;
+	d_step {
+		look();
+		r.mask = TEXTS(r) & (3 - (found & 3));
+		found = 0
+	};
+	if
+	:: r.mask == 0 -> goto finished
+	:: else
+	fi;
+	back = r.mask;				/* carry_back() */
+	STEP;
+#ifndef NO_ENTRIES_SYNC
+	sync_state();
+	STEP;
+#endif
+	r.at = BACKGROW;
+	r.start = size;
+	r.seq = r.seq + 4 + r.seq % 2;		/* even */
+	copy_record(sector[0], r);
+	STEP;
+	sync_state();
+	STEP;
+
+append_grow:
+	size = r.start + ((r.mask & 1) == 1 -> 2 : 0) + (r.mask >> 1);
+	STEP;
+	sync_spool();
+	STEP;
+	r.at = BACK;
+	r.seq++;
+	copy_record(sector[r.seq % 2], r);
+	STEP;
+	sync_state();
+	STEP;
+
+append:
+	p = r.start;
+	if
+	:: (r.mask & 1) == 1 ->
+		now[p] = B1;
+		STEP;
+		now[p + 1] = B2;
+		p = p + 2;
+		STEP
+	:: else
+	fi;
+	if
+	:: (r.mask & 2) == 2 -> now[p] = C; STEP
+	:: else
+	fi;
+	p = 0;
+	sync_spool();
+	STEP;
+	goto finished;
+
+	/* ---- in the end ---- */
+out:
+	if
+	:: sector[0].at != VOID -> crashes = 0; goto login
+	:: else
+	fi;
+	crashes = 0;
+	d_step {
+		look();
+		assert((found | gone | (delivered -> 0 : 4)) == 7);
+		found = 0;
+		if				/* no other program's work */
+		:: !rewritten ->
+			check_text(goal[i], new_size - (windows - 2), w);
+			check_text(old[i], old_size - (windows - 2), p);
+			assert(w || p);
+			assert(w || !answered)
+		:: else
 		fi
 	}
 }
 
-init
-{
-	byte i;
-
-	atomic {
-		now[0] = A; now[1] = B1; now[2] = B2; now[3] = C;
-		disk[0] = A; disk[1] = B1; disk[2] = B2; disk[3] = C;
-		size = 4;
-		disk_size = 4;
-		run Session(true);
-		run Session(true);
-		run Session(false);
-		/* agents that lock in opposite orders block each other, and
-		   ones that have no lock in common tear each other's mail */
-		if
-		:: run Deliver(NEW, 0); run Deliver(NEW + 1, 0)
-		:: run Deliver(NEW, 0); run Deliver(NEW + 1, 1)
-		:: run Deliver(NEW, 1); run Deliver(NEW + 1, 1)
-		:: run Deliver(NEW, 1); run Deliver(NEW + 1, 2)
-		:: run Deliver(NEW, 2); run Deliver(NEW + 1, 2)
-		:: run Deliver(NEW, 0); run Deliver(NEW + 1, 3)
-		:: run Deliver(NEW, 3); run Deliver(NEW + 1, 3)
-		fi
-	};
-	_nr_pr == 1;
-	atomic { crashes = 0; no_room = false; run Session(false) };
-	_nr_pr == 1;
-	check_spool();
-	assert(delivered == 2);
-	assert(!answered || now[0] != A)
-}
+init { run Main() }
