@@ -152,9 +152,9 @@ log_in(struct session *s, int fd)
 		start_cards();
 		snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
 		    p->host);
-		prompt(&s->screen, what, true, line, sizeof(line));
 		why = "there was none, or one that is too long";
-		if (line[0] != '\0' && strlen(line) <= POP_ARG) {
+		if (prompt(&s->screen, what, true, line, sizeof(line)) &&
+		    strlen(line) <= POP_ARG) {
 			memcpy(p->pass, line, strlen(line) + 1);
 			why = NULL;
 		}

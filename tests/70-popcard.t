@@ -64,6 +64,14 @@ case 'a wrong password: the server\'s words, status 77' => sub {
 	shows(qr/\[AUTH\].*^status=77$/ms, 'refused');
 };
 
+case 'Escape at the question for the password: none is sent' => sub {
+	run("-u alice -p $port 127.0.0.1");
+	shows(qr/^Password/m, 'a question');
+	keys_in('-l', 's3cret');
+	keys_in('Escape');
+	shows(qr/^popcard: the password: there was none.*^status=77$/ms, 'the end');
+};
+
 case 'a password that is too long: never half of it' => sub {
 	run("-u alice -p $port 127.0.0.1");
 	shows(qr/^Password/m, 'a question');
