@@ -1,7 +1,7 @@
 /*
- * A message fetched: progress, and Escape, which cancels it. In POP3 only the end
- * of the session ends a long reply early; so there is a new session then, in
- * which the flags follow their messages.
+ * A message fetched: progress, and Escape, which cancels it. In POP3 only the
+ * end of the session ends a long reply early; so there is a new session then,
+ * in which the flags follow their messages.
  */
 #define _XOPEN_SOURCE 700
 

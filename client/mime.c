@@ -16,8 +16,8 @@ enum {
 	BOUNDARY = 200		/* octets; RFC 2046 allows 70 */
 };
 
-/* A part with parts in it, as long as it is open: its boundary, or for a message
- * none, of 0 octets. */
+/* A part with parts in it, as long as it is open: its boundary, or for a
+ * message none, of 0 octets. */
 struct level {
 	size_t n;
 	char boundary[BOUNDARY];
@@ -220,7 +220,8 @@ read_part(struct walk *w, size_t off, const char *type)
 	p = &m->part[i];
 	p->next = m->parts;
 	p->end = off;
-	if (off < m->n && off > p->body)	/* its line end is the boundary's */
+	/* The line end above a boundary is the boundary's. */
+	if (off < m->n && off > p->body)
 		p->end -= off > p->body + 1 && m->s[off - 2] == '\r' ? 2 : 1;
 	return off;
 }

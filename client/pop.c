@@ -54,8 +54,8 @@ lost(struct pop *p, int code, const char *why)
 }
 
 /*
- * Wait until the connection is ready, for p->wait seconds; false with errno if it
- * is not, or if the user cancels what is under way.
+ * Wait until the connection is ready, for p->wait seconds; false with errno if
+ * it is not, or if the user cancels what is under way.
  */
 static bool
 ready(struct pop *p, short events)

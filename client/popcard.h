@@ -102,6 +102,7 @@ struct view {
 	/* The first row shown, of a text its offset; and the same before the
 	 * terminal was resized. */
 	size_t shown, top;
+	int cols;			/* in which a row of a text is at top */
 };
 
 /*

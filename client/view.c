@@ -12,8 +12,6 @@
 #include "popcard.h"
 
 enum {
-	LONG_LINE = 65536,	/* octets of a line that a row above is looked
-				   for in */
 	MARGIN = 3,		/* rows of a card that are not its list */
 	PERCENT = 6		/* columns that tell how far one has read */
 };
@@ -172,32 +170,42 @@ next_row(const struct view *v, size_t off)
 	return off + fold_row(v->text + off, v->len - off, term_cols());
 }
 
-/* The row of a text before an offset. What is far behind it in a line without
- * an end does not count, so that no key takes long. */
+/* The row of a text that is so many rows before an offset, or the first one. */
 static size_t
-previous_row(const struct view *v, size_t off)
+rows_before(const struct view *v, size_t off, size_t rows)
 {
-	size_t next, row;
+	size_t count, end, line, row;
 
-	for (row = off; row > 0 && off - row < LONG_LINE &&
-	    (row == off || v->text[row - 1] != '\n'); row--)
-		;
-	for (; row < off && (v->text[row] & 0xc0) == 0x80; row++)
-		;
-	while (row < off && (next = next_row(v, row)) < off)
-		row = next;
-	return row;
+	for (end = off; end > 0; end = line) {
+		for (line = end - 1; line > 0 && v->text[line - 1] != '\n';
+		    line--)
+			;
+		for (count = 0, row = line; row < end; count++)
+			row = next_row(v, row);
+		if (count >= rows) {
+			for (row = line; count > rows; count--)
+				row = next_row(v, row);
+			return row;
+		}
+		rows -= count;
+	}
+	return 0;
 }
 
-/* Fit a text into so many rows: the last one that can be the first. */
+/* Fit a text into so many rows. The last one that can be the first, or the end
+ * if that is not in sight. */
 static size_t
 fit_text(struct view *v, size_t rows)
 {
-	size_t end;
+	size_t end, i;
 
-	for (end = v->len; rows > 0; rows--)
-		end = previous_row(v, end);
-	v->shown = v->top < v->len ? previous_row(v, v->top + 1) : end;
+	v->shown = v->cols == term_cols() || v->top >= v->len ? v->top :
+	    rows_before(v, v->top + 1, 1);
+	for (i = 0, end = v->shown; i < rows && end < v->len; i++)
+		end = next_row(v, end);
+	if (end < v->len)
+		return v->len;
+	end = rows_before(v, v->len, rows);
 	if (v->shown > end)
 		v->shown = end;
 	return end;
@@ -265,10 +273,11 @@ move(struct view *v, long by)
 
 	if (v->row != NULL)
 		v->cur = by >= 0 ? v->cur + n : v->cur < n ? 0 : v->cur - n;
+	else if (by < 0)
+		v->top = rows_before(v, v->top, n);
 	else
-		for (; n > 0 && (by < 0 ? v->top > 0 : v->top < v->len); n--)
-			v->top = by < 0 ? previous_row(v, v->top) :
-			    next_row(v, v->top);
+		for (; n > 0 && v->top < v->len; n--)
+			v->top = next_row(v, v->top);
 }
 
 int
@@ -287,8 +296,10 @@ card(struct screen *s, struct view *v, const char *keys)
 			end = fit_text(v, (size_t)rows);
 		draw(s, v, keys, (size_t)rows);
 		/* A terminal that gets its size back shows the same again. */
-		if (c != KEY_RESIZE)
+		if (c != KEY_RESIZE) {
 			v->top = v->shown;
+			v->cols = term_cols();
+		}
 		status(s);
 		c = term_key(s->tick, s->arg);
 		if (c != KEY_RESIZE && c != KEY_NONE)
@@ -322,7 +333,7 @@ card(struct screen *s, struct view *v, const char *keys)
 			break;
 		case KEY_END:
 			v->cur = v->n;
-			v->top = v->row != NULL ? v->top : end;
+			v->top = v->row != NULL ? v->top : v->len;
 			break;
 		case '\n':
 		case KEY_RIGHT:

@@ -75,6 +75,26 @@ case 'a long message: a row tells how far it has come' => sub {
 	$pop->fill(join '', @mail);
 };
 
+case 'a line without an end: by rows, and back' => sub {
+	my $line = join '', map { sprintf '%09d ', $_ } 1 .. 30_000;
+	$pop->fill(message("Subject: long\n", "$line\n"));
+	started();
+	keys_in('Enter');
+	shows(qr/^Subject: long\n\n0{8}1 /m, 'its beginning');
+	keys_in('End');
+	shows(qr/ 000030000\n space/m, 'its end');
+	shows(qr/ 100%$/m, 'all of it');
+	keys_in('k', 'j');
+	shows(qr/ 000030000\n space/m, 'up and down');
+	keys_in('Home', 'PageDown', 'PageDown', 'j');
+	shows(qr/\n000000345 /, 'down from the beginning');
+	keys_in('PageUp', 'PageUp', 'k');
+	shows(qr/^Subject: long\n\n0{8}1 /m, 'and up again');
+	keys_in('q', 'x');
+	ended(0);
+	$pop->fill(join '', @mail);
+};
+
 my ($german, $japanese, $russian) = ("Gr\x{fc}\x{df}e aus K\x{f6}ln",
     "\x{4f1a}\x{8b70}\x{306e}\x{304a}\x{77e5}\x{3089}\x{305b}",
     "\x{41e}\x{442}\x{447}\x{451}\x{442}");
