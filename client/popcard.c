@@ -16,7 +16,7 @@
 
 #include "popcard.h"
 
-#define POPCARD_VERSION	"2.0"
+#define POPCARD_VERSION	"2.1"	/* as popper.h has it */
 
 static const char usage[] =
     "usage: popcard [-hV] [-e command] [-P fd] [-p port] [-u user]\n"

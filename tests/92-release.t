@@ -27,6 +27,7 @@ case 'one version' => sub {
 
 	is(scalar @defined, 1, 'it is set in one place');
 	like(qx($Popper::binary -V), qr/\Apopper \Q$version\E\n/, 'popper -V');
+	is(qx(client/popcard -V), "popcard $version\n", 'popcard -V');
 	is($package, $version, 'debian/changelog');
 	is($changes, $version, 'the first of CHANGES');
 	is(join(' ', grep { $_ ne "v$version" } @tags), '', 'a tag of this commit');
