@@ -174,19 +174,23 @@ update(void)
 		return errno;
 	}
 	jrn_begin(&j, FD + STATE, &pl, &sp);
-	r = plan_fit(&j.pl, w.room, &most);
+	if (plan_fit(&j.pl, w.room, &most) == -1) {
+		jrn_end(&j);
+		return ENOSPC;
+	}
 	j.r.room = j.pl.room;
 	j.r.entries_at = RECORD_ROOM;
 	j.r.text_at[0] = jrn_aligned(RECORD_ROOM + j.r.entries *
 	    sizeof(struct entry), SECTOR);
 	j.r.text_at[1] = jrn_aligned(j.r.text_at[0] + w.room, SECTOR);
 	j.end = j.r.text_at[1] + w.room;
-	if (r == 0)
-		r = jrn_witness(sp.fd, &j.r, &j.r.witness);
+	r = jrn_witness(sp.fd, &j.r, &j.r.witness);
 	if (r == 0)
 		r = jrn_put_entries(&j);
 	if (r == 0)
 		r = jrn_run(&box, &sp, &j);
+	if (r == -1 && errno == ENOSPC)
+		errno = ERANGE;		/* what fits in the plan fits on disk */
 	if (r == 0)
 		r = jrn_void(FD + STATE, true);
 	jrn_end(&j);
