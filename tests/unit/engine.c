@@ -69,10 +69,11 @@ keep_one(const struct entry *e, const char *text, size_t id)
 	const struct str add = plan_splice(e->add);
 
 	k->old.n = k->new.n = 0;
-	buf_add(&k->old, text, e->len);
+	buf_add(&k->old, text, (size_t)e->len);
 	buf_add(&k->new, text, e->at);
 	buf_add(&k->new, add.p, add.n);
-	buf_add(&k->new, text + e->at + e->drop, e->len - e->at - e->drop);
+	buf_add(&k->new, text + e->at + e->drop,
+	    (size_t)e->len - e->at - e->drop);
 	buf_fill(&k->new, '\n', e->ends);
 	k->id = id;
 	k->cut = k->new.n + 2 * GROWTH_MOST > w.room;
