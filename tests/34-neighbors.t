@@ -11,16 +11,8 @@ use File::Temp qw(tempdir);
 use Test::More;
 use Popper;
 
-plan skip_all => 'needs ptrace(2) of Linux' if $^O ne 'linux';
 my $dir = tempdir('popper-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $killat = "$dir/killat";
-(my $source = __FILE__) =~ s/[^\/]*\z/killat.c/;
-my $cc = $ENV{CC} || 'cc';
-plan skip_all => "cannot compile $source"
-    if system("$cc -std=c11 -D_DEFAULT_SOURCE -o $killat $source "
-    . ">$dir/cc 2>&1") != 0;
-system($killat, 0, "$dir/calls", '/bin/true') == 0
-    or plan skip_all => 'ptrace(2) is forbidden here';
+my $killat = Popper::killat($dir);
 my ($nail) = grep { -x } map { "$_/s-nail" } qw(/usr/bin /usr/local/bin);
 
 # The Status fields of the messages that are read; each becomes "Status: RO", so

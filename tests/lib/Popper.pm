@@ -133,6 +133,23 @@ sub can_trace {
 	return $can_trace;
 }
 
+# Compiles killat.c into a directory, for a test that is skipped where that cannot
+# run.  "killat N FILE PROGRAM...": runs a program and kills it before its N-th
+# system call (0: never); the numbers of the calls that it made go to FILE.
+sub killat {
+	my ($dir) = @_;
+	(my $source = __FILE__) =~ s/lib\/[^\/]*\z/killat.c/;
+	my $cc = $ENV{CC} || 'cc';
+
+	plan skip_all => 'needs ptrace(2) of Linux' if $^O ne 'linux';
+	plan skip_all => "cannot compile $source"
+	    if system("$cc -std=c11 -D_DEFAULT_SOURCE -o $dir/killat $source "
+	    . ">$dir/cc 2>&1") != 0;
+	plan skip_all => 'ptrace(2) is forbidden here'
+	    if system("$dir/killat", 0, "$dir/calls", '/bin/true') != 0;
+	return "$dir/killat";
+}
+
 # The words that start a program under strace as the very process that the
 # test forked (-D), with the trace in FILE.  Processes that it starts are not
 # traced, the one that looks up the account among them.
