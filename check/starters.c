@@ -73,7 +73,8 @@ value_of(const char *line, const char *keyword)
 static void
 read_form(const char *path, const struct form *form, struct starter *s)
 {
-	FILE *f = fopen(path, "r");
+	struct stat sb;
+	FILE *f = file_text(path, &sb);
 	const char *value;
 	char *line = NULL;
 	size_t room = 0;
@@ -143,7 +144,8 @@ judge_starter(struct check *c, const struct starter *s)
 static bool
 check_inetd(struct check *c)
 {
-	FILE *f = fopen("/etc/inetd.conf", "r");
+	struct stat sb;
+	FILE *f = file_text("/etc/inetd.conf", &sb);
 	struct starter s = { .file = "/etc/inetd.conf" };
 	struct str rest, word;
 	char *line = NULL;
