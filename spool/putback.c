@@ -45,10 +45,14 @@ trim_all(int fd, const struct msgs *t, struct msgs *trimmed)
 
 	for (i = 0; i < t->n && r == 0; i++) {
 		m = &t->v[i];
-		if ((r = trimmed_end(fd, m, &end)) == 0)
-			r = scan_part(fd, m->offset, end, &one, NULL, NULL,
-			    NULL);
-		if (r == -1)
+		if (trimmed_end(fd, m, &end) == -1)
+			return -1;
+		if (end == m->offset + m->length) {
+			r = msgs_add(trimmed, m);
+			continue;
+		}
+		if (scan_part(fd, m->offset, end, &one, NULL, NULL, NULL) ==
+		    -1)
 			return -1;
 		r = msgs_add(trimmed, one.n == 1 ? &one.v[0] : m);
 		msgs_free(&one);
@@ -230,8 +234,8 @@ is_mail_end(const struct mail_end *l, uint64_t at, const struct stat *sb)
 }
 
 /*
- * Finds the end of left-over mail: *end, and whether a sector *said so.  A power
- * cut may leave NULs at the end of a file.  0, or -1 with errno.
+ * Finds the end of left-over mail: *end, and whether a sector *said so.  A
+ * power cut may leave NULs at the end of a file.  0, or -1 with errno.
  */
 static int
 find_mail_end(int state, uint64_t *end, bool *said)

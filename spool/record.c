@@ -148,7 +148,8 @@ record_sound(const struct record *r)
 	return r->entry_size == sizeof(struct entry) &&
 	    r->entries <= UINT32_MAX && r->entries_at <= INT64_MAX &&
 	    r->old_size <= INT64_MAX && r->new_size <= INT64_MAX &&
-	    r->first <= INT64_MAX && r->pass <= PASS_RIGHT && r->from_state <= 1 &&
+	    r->first <= INT64_MAX && r->pass <= PASS_RIGHT &&
+	    r->from_state <= 1 &&
 	    r->room <= INT64_MAX && r->text_at[0] <= INT64_MAX &&
 	    r->text_at[1] <= INT64_MAX && r->text[0].len <= r->room &&
 	    r->text[1].len <= r->room;
@@ -245,12 +246,14 @@ jrn_used(const struct journal *j, bool rooms)
 	const struct record *r = &j->r;
 	const struct entry *e = j->pl.v;
 	uint64_t ends[4] = { numbers_end(&j->numbers),
-	    rooms ? r->entries_at + r->entries * sizeof(*e) : 0,
-	    r->text_at[0] + (rooms ? r->room : r->text[0].len),
-	    r->text_at[1] + (rooms ? r->room : r->text[1].len) };
-	uint64_t end = RECORD_ROOM;
+	    rooms ? r->entries_at + r->entries * sizeof(*e) : 0 };
+	uint64_t end = RECORD_ROOM, n;
 	size_t i;
 
+	for (i = 0; i < 2; i++) {
+		n = rooms ? r->room : r->text[i].len;
+		ends[2 + i] = n > 0 ? r->text_at[i] + n : 0;
+	}
 	for (i = 0; i < 4; i++)
 		end = ends[i] > end ? ends[i] : end;
 	for (i = 0; i < j->pl.n && r->from_state; i++)

@@ -169,7 +169,8 @@ witness_stands(const struct spool *sp, const struct record *r)
 /*
  * Row G: whether each message begins where the record has it: one that has been
  * moved at its new place, the others at the old one.  Those of a text that is
- * being moved may stand anyhow.  What is before the next window ends as it must.
+ * being moved may stand anyhow.  What is before the next window ends as it
+ * must.
  */
 static int
 messages_stand(int fd, const struct journal *j)
@@ -254,14 +255,16 @@ fill_end(int fd, uint64_t at, uint64_t limit, uint64_t *end)
  * again first.
  */
 static int
-write_again(int state)
+write_again(const struct journal *j)
 {
-	struct stat sb;
+	uint64_t end = j->r.entries_at + j->r.entries * sizeof(*j->pl.v);
+	uint64_t used = jrn_used(j, false);
 
-	if (fstat(state, &sb) == -1 ||
-	    file_copy(state, 0, state, 0, (uint64_t)sb.st_size) == -1)
+	end = end > used ? end : used;
+	if (file_copy(j->state, 0, j->state, 0, end < j->end ? end : j->end)
+	    == -1)
 		return -1;
-	return file_sync(state);
+	return file_sync(j->state);
 }
 
 /*
@@ -388,7 +391,7 @@ finish_journal(struct maildrop *box, struct spool *sp, bool *done)
 
 	if (jrn_load(&j, box->state) == -1)
 		return errno == ENOENT ? 0 : -1;
-	if ((r = write_again(box->state)) == 0)
+	if ((r = write_again(&j)) == 0)
 		r = finish_update(box, sp, &j, done);
 	jrn_end(&j);
 	return r;
