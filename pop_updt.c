@@ -223,7 +223,7 @@ set_times(int fd, const struct summary *sum)
 	struct timespec ts[2];
 	struct stat sb;
 
-	if (fstat(fd, &sb) == -1)
+	if (file_now(fd, &sb) == -1)
 		return;
 	ts[0] = ts[1] = sb.st_mtim;
 	if (sum->unread > 0)
@@ -274,7 +274,7 @@ finish_update(struct pop *p, struct spool *sp, const struct change *c,
 	set_times(sp->fd, sum);
 	p->removed = c->removed;
 	p->left = (unsigned long)sum->count;
-	if (fstat(sp->fd, &sb) == -1)
+	if (file_now(sp->fd, &sb) == -1)
 		memset(&sb, 0, sizeof(sb));
 	index_stamp(st, &sb);
 	st->size = c->size;
@@ -360,7 +360,7 @@ change_anew(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 
 	c->now = &c->fresh;
 	msgs_free(c->now);
-	if (fstat(sp->fd, &sp->st) == -1 ||
+	if (file_now(sp->fd, &sp->st) == -1 ||
 	    index_rest(d->box.state, &d->all, &d->index) == -1 ||
 	    scan_file(sp->fd, (uint64_t)sp->st.st_size, c->now, &d->all) ==
 	    -1 || carry_flags(d, c) == -1 ||

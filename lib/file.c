@@ -23,6 +23,7 @@
 #ifdef POPPER_LINUX
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #ifndef FICLONE
 #define FICLONE	_IOW(0x94, 9, int)	/* <linux/fs.h>, if there is one */
 #endif
@@ -77,6 +78,37 @@ file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 	}
 	file_close(fd);
 	return -1;
+}
+
+/*
+ * fstat(2) answers with what this host last knew; on a network file system only
+ * statx(2) can ask the server.
+ */
+int
+file_now(int fd, struct stat *sb)
+{
+#if defined(POPPER_LINUX) && defined(STATX_BASIC_STATS)
+	struct statx now;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC,
+	    STATX_BASIC_STATS, &now) == 0) {
+		memset(sb, 0, sizeof(*sb));
+		sb->st_dev = makedev(now.stx_dev_major, now.stx_dev_minor);
+		sb->st_ino = (ino_t)now.stx_ino;
+		sb->st_mode = now.stx_mode;
+		sb->st_nlink = (nlink_t)now.stx_nlink;
+		sb->st_uid = now.stx_uid;
+		sb->st_size = (off_t)now.stx_size;
+		sb->st_mtim.tv_sec = now.stx_mtime.tv_sec;
+		sb->st_mtim.tv_nsec = now.stx_mtime.tv_nsec;
+		sb->st_ctim.tv_sec = now.stx_ctime.tv_sec;
+		sb->st_ctim.tv_nsec = now.stx_ctime.tv_nsec;
+		return 0;
+	}
+	if (errno != ENOSYS && errno != EPERM)	/* old kernels and jails */
+		return -1;
+#endif
+	return fstat(fd, sb);
 }
 
 bool

@@ -264,6 +264,13 @@ int file_open(int dir, const char *name, int flags, uid_t owner,
     struct stat *sb);
 
 /*
+ * What the file is now, also if another host has changed it: its type, owner,
+ * links, identity, size and times.  Under a lock that is the truth as long as
+ * the lock is held.  0, or -1 with errno.
+ */
+int file_now(int fd, struct stat *sb);
+
+/*
  * Opens a text file by its path, through links as well.  NULL with errno: EPERM
  * if it is no regular file, which is not waited for.
  */

@@ -14,7 +14,7 @@
 
 #include "spool/spool.h"
 
-static const char index_magic[32] = "popper index 4\n";
+static const char index_magic[32] = "popper index 5\n";
 
 /* At the start of the first sector; numbers.c has the second half of that. */
 struct index_head {
@@ -32,7 +32,7 @@ struct index_entry {
 	uint64_t sum;
 };
 
-_Static_assert(sizeof(struct index_head) == 152 &&
+_Static_assert(sizeof(struct index_head) == 144 &&
     sizeof(struct index_entry) == 72, "another layout needs another magic");
 
 enum {
@@ -78,7 +78,6 @@ void
 index_stamp(struct stamp *st, const struct stat *sb)
 {
 	memset(st, 0, sizeof(*st));
-	st->dev = (uint64_t)sb->st_dev;
 	st->ino = (uint64_t)sb->st_ino;
 	st->size = (uint64_t)sb->st_size;
 	st->mtime = nanoseconds(sb->st_mtim);
@@ -101,7 +100,7 @@ index_settled(int state, const struct stamp *st)
 {
 	struct stat sb;
 
-	return fstat(state, &sb) == 0 && nanoseconds(sb.st_mtim) > st->ctime &&
+	return file_now(state, &sb) == 0 && nanoseconds(sb.st_mtim) > st->ctime &&
 	    (st->ctime % SECOND != 0 ||
 	    nanoseconds(sb.st_mtim) > st->ctime + 2 * SECOND);
 }

@@ -206,7 +206,7 @@ has_size(struct spool *sp, uint64_t wanted, uint64_t *size)
 {
 	struct stat sb;
 
-	if (fstat(sp->fd, &sb) == -1)
+	if (file_now(sp->fd, &sb) == -1)
 		return -1;
 	*size = (uint64_t)sb.st_size;
 	return *size == wanted;

@@ -291,13 +291,17 @@ same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Whether the file that we opened still has the name. */
+/*
+ * Whether the file that we opened still has the name.  Where another host has
+ * given it to a new file, a look at the name may be answered from what this
+ * host remembers; the links of the old file are asked for.
+ */
 static bool
 spool_has_name(struct maildrop *box, const struct spool *sp)
 {
 	struct stat sb;
 
-	return fstatat(box->dir, box->name, &sb,
+	return sp->st.st_nlink > 0 && fstatat(box->dir, box->name, &sb,
 	    AT_SYMLINK_NOFOLLOW) == 0 && same_file(&sb, &sp->st);
 }
 
@@ -324,12 +328,14 @@ lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 		return 0;		/* no spool is an empty one */
 	}
 	if (sp->fd != -1 && kernel_lock(sp->fd, how == SPOOL_WRITE ? F_WRLCK :
-	    F_RDLCK) == 0 && fstat(sp->fd, &sp->st) == 0) {
+	    F_RDLCK) == 0 && file_now(sp->fd, &sp->st) == 0) {
 		if (spool_has_name(box, sp) && (sp->lockfd != -1 ||
 		    dotlock_clear(&d) == 0))
 			return 0;
 		errno = EAGAIN;
 	}
+	if (errno == ESTALE)		/* NFS: another host has removed it */
+		errno = EAGAIN;
 	unlock_spool(box, sp);
 	return -1;
 }
@@ -398,7 +404,7 @@ lock_undisturbed(const struct spool *sp, int r)
 	int saved = errno;
 	bool same = sp->fd == -1;
 
-	if (!same && fstat(sp->fd, &sb) == 0) {
+	if (!same && file_now(sp->fd, &sb) == 0) {
 		index_stamp(&before, &sp->st);
 		index_stamp(&after, &sb);
 		same = index_same(&before, &after);
@@ -416,7 +422,7 @@ dotlock_release(struct maildrop *box, struct spool *sp)
 	bool same;
 
 	dotlock_init(&d, box);
-	same = fstat(sp->lockfd, &mine) == 0 && dotlock_stat(&d, &sb) == 0 &&
+	same = file_now(sp->lockfd, &mine) == 0 && dotlock_stat(&d, &sb) == 0 &&
 	    same_file(&sb, &mine);
 	(void)close(sp->lockfd);
 	sp->lockfd = -1;

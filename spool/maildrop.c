@@ -26,14 +26,21 @@ open_state(struct maildrop *box, int create)
 	return errno == EPERM ? FAULT_STATE_ALIEN : FAULT_STATE_SHUT;
 }
 
+/*
+ * Another host may have written the state file since it was opened: asking for
+ * its size now has this host forget what it has read of it.
+ */
 enum fault
 maildrop_open(struct maildrop *box)
 {
 	enum fault f = open_state(box, O_CREAT);
+	struct stat sb;
 
-	if (f != FAULT_NONE || lock_session(box->state) == 0)
+	if (f != FAULT_NONE)
 		return f;
-	return errno == EAGAIN ? FAULT_SESSION : FAULT_NO_LOCKS;
+	if (lock_session(box->state) == -1)
+		return errno == EAGAIN ? FAULT_SESSION : FAULT_NO_LOCKS;
+	return file_now(box->state, &sb) == -1 ? FAULT_STATE_SHUT : FAULT_NONE;
 }
 
 /* What a login would find in the state file, if it found or made one. */

@@ -51,7 +51,7 @@ numbers_locate(int state, struct numbers *l)
 	struct stat sb;
 	uint64_t size;
 
-	if (n == -1 || fstat(state, &sb) == -1)
+	if (n == -1 || file_now(state, &sb) == -1)
 		return -1;
 	if (n != sizeof(*l) ||
 	    memcmp(l->magic, numbers_magic, sizeof(l->magic)) != 0 ||
@@ -231,7 +231,7 @@ numbers_wipe(int state, const struct numbers *l, uint64_t from, uint64_t room)
 	uint64_t size, keep = from + room;
 	struct stat sb;
 
-	if (fstat(state, &sb) == -1)
+	if (file_now(state, &sb) == -1)
 		return -1;
 	if (keep < numbers_end(l))
 		keep = numbers_end(l);

@@ -196,7 +196,7 @@ put_back(struct maildrop *box, struct spool *sp, struct msgs *left,
 	struct journal j;
 	int r;
 
-	if (fstat(sp->fd, &sp->st) == -1)
+	if (file_now(sp->fd, &sp->st) == -1)
 		return -1;
 	kept = jrn_aligned(kept, SECTOR);
 	r = plan_back(box->state, left, sp, &kept, &pl);
@@ -246,7 +246,7 @@ find_mail_end(int state, uint64_t *end, bool *said)
 	char c = '\0';
 	uint64_t at;
 
-	if (fstat(state, &sb) == -1)
+	if (file_now(state, &sb) == -1)
 		return -1;
 	for (*said = false, at = 0; (n = file_some(state, &l, sizeof(l), at)) ==
 	    sizeof(l) && !*said; at += SECTOR)
@@ -269,7 +269,7 @@ say_mail_end(int state, uint64_t end)
 	struct mail_end l = { .end = end };
 	struct stat sb;
 
-	if (fstat(state, &sb) == -1)
+	if (file_now(state, &sb) == -1)
 		return -1;
 	memcpy(l.magic, mail_end_magic, sizeof(l.magic));
 	l.ino = (uint64_t)sb.st_ino;

@@ -228,7 +228,7 @@ jrn_load(struct journal *j, int state)
 	j->stale = true;
 	if ((found = find_record(state, &j->r)) == 0)
 		errno = ENOENT;		/* never synced: never begun */
-	if (found != 1 || fstat(state, &sb) == -1 ||
+	if (found != 1 || file_now(state, &sb) == -1 ||
 	    numbers_locate(state, &j->numbers) == -1)
 		return -1;
 	j->end = (uint64_t)sb.st_size;

@@ -22,9 +22,12 @@ struct maildrop {
 	bool stalelock;		/* a stale one cannot be removed: logged once */
 };
 
-/* The spool as fstat(2) saw it: equal stamps mean an unchanged file. */
+/*
+ * The spool as file_now() saw it: equal stamps mean an unchanged file, on every
+ * host that has it.  So the device is not in it, whose number each host gives.
+ */
 struct stamp {
-	uint64_t dev, ino, size;
+	uint64_t ino, size;
 	int64_t mtime, ctime;	/* nanoseconds since the epoch */
 };
 

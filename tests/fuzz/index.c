@@ -92,7 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(&h, data, sizeof(h));
 	if (file_write(fd, data + sizeof(h), rest, SECTOR) == -1)
 		abort();
-	if (h.stamp.dev & 1)
+	if (h.stamp.ino & 1)
 		forge(fd, &h, rest);
 	if (file_write(fd, &h, sizeof(h), 0) == -1)
 		abort();

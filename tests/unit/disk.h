@@ -138,6 +138,18 @@ fstat(int fd, struct stat *sb)
 	return 0;
 }
 
+/* Then fstat(2) is asked. */
+#ifdef STATX_BASIC_STATS
+int
+statx(int dir, const char *restrict path, int flags, unsigned mask,
+    struct statx *restrict sb)
+{
+	(void)dir, (void)path, (void)flags, (void)mask, (void)sb;
+	errno = ENOSYS;
+	return -1;
+}
+#endif
+
 /* What could not be synced is forgotten: no later sync writes it. */
 int
 fdatasync(int fd)
