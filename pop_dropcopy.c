@@ -131,6 +131,7 @@ drop_init(struct pop *p, struct drop *d)
 	d->box.env = &p->env;
 	d->box.ids = &p->ids;
 	d->box.wait = p->opt.wait;
+	d->box.hosts = p->opt.hosts;
 	d->box.dir = d->box.state = d->copy = -1;
 }
 
@@ -141,7 +142,12 @@ drop_open(struct pop *p)
 	enum fault f;
 
 	if ((f = maildrop_open(&p->drop.box)) != FAULT_NONE) {
-		if (f != FAULT_SESSION)
+		if (f == FAULT_NETWORK)
+			log_notice(&p->env, "login user=%s: the spool is on "
+			    "%s: run popper -n -S on two hosts at once, then "
+			    "serve with -S", p->env.who,
+			    file_network(p->drop.box.dir));
+		else if (f != FAULT_SESSION)
 			log_error(&p->env, "login: %s",
 			    state_clean(&p->drop.box, clean));
 		return drop_refuse(p, f);

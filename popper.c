@@ -342,6 +342,7 @@ set_option(struct options *o, int c, const char *arg)
 	case 's': o->nostatus = true; return true;
 	case 'x': o->noxmit = true; return true;
 	case 'U': o->xuidl = true; return true;
+	case 'S': o->hosts = true; return true;
 	case 'T': o->tls = true; return true;
 	case 'A': o->accounts.allow = arg; return true;
 	case 'N': o->accounts.deny = arg; return true;
@@ -379,7 +380,7 @@ options(struct pop *p, int argc, char **argv)
 	o->fail = 3;
 	opterr = 0;
 	while ((c = getopt(argc, argv,
-	    "A:a:b:c:df:H:i:l:M:m:nN:P:p:rsTt:Uu:Vw:xz:")) != -1)
+	    "A:a:b:c:df:H:i:l:M:m:nN:P:p:rSsTt:Uu:Vw:xz:")) != -1)
 		if (c == 'd')
 			p->env.debug = true;
 		else if (!set_option(o, c, optarg))
@@ -469,7 +470,7 @@ main(int argc, char **argv)
 	bool served;
 
 	if (!options(p, argc, argv)) {
-		fprintf(stderr, "usage: popper [-dnrsTUVx] [-A file] [-a file] "
+		fprintf(stderr, "usage: popper [-dnrSsTUVx] [-A file] [-a file] "
 		    "[-b file] [-c program]\n\t[-f seconds] [-H on|tls] "
 		    "[-i seconds] [-l seconds] [-M program]\n\t[-m dir] "
 		    "[-N file] [-P never|tls|local|always] [-p file]\n\t"

@@ -77,6 +77,7 @@ struct options {
 	bool noresolve, nostatus, noxmit, xuidl;
 	bool check, version;	/* no session: -n, -V */
 	bool tls;		/* our parent speaks TLS for us already */
+	bool hosts;		/* the spool may be on a network */
 	enum clear clear;
 	enum proxy proxy;
 	struct accounts accounts;

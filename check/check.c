@@ -1,7 +1,7 @@
 /*
  * popper -n: is this installation fit to serve?  One line for each thing that
  * a session would need, with what to do if it would fail.  No client, no login;
- * nothing is changed.
+ * nothing is changed, and only check_hosts() makes files, and removes them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -231,6 +231,20 @@ check_locks(struct check *c, const char *path)
 		(void)close(fd);
 }
 
+/* Whether mail is safe there if several hosts have the directory. */
+static void
+check_network(struct check *c, const char *path)
+{
+	const char *name = file_network(c->p->drop.box.dir);
+
+	if (c->p->opt.hosts)
+		check_hosts(c);
+	else if (name != NULL)
+		check_say(c, CHECK_FAIL, "spool directory %s: it is on %s, "
+		    "where a host may see old mail; run popper -n -S on two "
+		    "hosts at once, then serve with -S", path, name);
+}
+
 static void
 check_directory(struct check *c)
 {
@@ -251,6 +265,7 @@ check_directory(struct check *c)
 	}
 	check_mode(c, path, &sb);
 	check_locks(c, path);
+	check_network(c, path);
 	check_maildrops(c);
 	(void)close(box->dir);
 }

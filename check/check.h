@@ -52,6 +52,14 @@ bool check_account_line(char *line, char name[NAME_LEN + 1],
 /* Tries each maildrop of the spool directory and of -p. */
 void check_maildrops(struct check *c);
 
+/* ---- hosts.c ------------------------------------------------------------- */
+
+/*
+ * Compares with another host that does the same at this moment, whether each
+ * sees at once what the other changes in the spool directory.
+ */
+void check_hosts(struct check *c);
+
 /* ---- starters.c ---------------------------------------------------------- */
 
 /*

@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #ifndef FICLONE
 #define FICLONE	_IOW(0x94, 9, int)	/* <linux/fs.h>, if there is one */
 #endif
@@ -100,15 +101,42 @@ file_now(int fd, struct stat *sb)
 		sb->st_uid = now.stx_uid;
 		sb->st_size = (off_t)now.stx_size;
 		sb->st_mtim.tv_sec = now.stx_mtime.tv_sec;
-		sb->st_mtim.tv_nsec = now.stx_mtime.tv_nsec;
+		sb->st_mtim.tv_nsec = (long)now.stx_mtime.tv_nsec;
 		sb->st_ctim.tv_sec = now.stx_ctime.tv_sec;
-		sb->st_ctim.tv_nsec = now.stx_ctime.tv_nsec;
+		sb->st_ctim.tv_nsec = (long)now.stx_ctime.tv_nsec;
 		return 0;
 	}
 	if (errno != ENOSYS && errno != EPERM)	/* old kernels and jails */
 		return -1;
 #endif
 	return fstat(fd, sb);
+}
+
+/* The numbers are those of <linux/magic.h> and of the file systems themselves. */
+const char *
+file_network(int fd)
+{
+#ifdef POPPER_LINUX
+	static const struct {
+		uint32_t type;
+		const char *name;
+	} all[] = {
+		{ 0x00006969, "NFS" }, { 0x65735546, "FUSE" },
+		{ 0xff534d42, "CIFS" }, { 0xfe534d42, "SMB" },
+		{ 0x00c36400, "Ceph" }, { 0x0bd00bd0, "Lustre" },
+		{ 0x5346414f, "AFS" }, { 0x01021997, "9P" }
+	};
+	struct statfs sf;
+	size_t i;
+
+	if (fstatfs(fd, &sf) == 0)
+		for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+			if ((uint32_t)sf.f_type == all[i].type)
+				return all[i].name;
+#else
+	(void)fd;
+#endif
+	return NULL;
 }
 
 bool

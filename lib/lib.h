@@ -271,6 +271,12 @@ int file_open(int dir, const char *name, int flags, uid_t owner,
 int file_now(int fd, struct stat *sb);
 
 /*
+ * The name of the file system of an open file, if it is of a kind that several
+ * hosts can have mounted; NULL: it is local, or the kernel cannot tell.
+ */
+const char *file_network(int fd);
+
+/*
  * Opens a text file by its path, through links as well.  NULL with errno: EPERM
  * if it is no regular file, which is not waited for.
  */

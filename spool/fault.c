@@ -20,6 +20,8 @@ static const struct {
 } faults[] = {
 	[FAULT_DIR] = { "[SYS/PERM]", NO_FILE,
 	    "The spool directory cannot be used", TELL },
+	[FAULT_NETWORK] = { "[SYS/PERM]", NO_FILE,
+	    "The spool is on a network file system not yet checked", TELL },
 	[FAULT_ACCOUNT] = { "[SYS/PERM]", NO_FILE,
 	    "The server may not serve this account", TELL },
 	[FAULT_STATE_ALIEN] = { "[SYS/PERM]", STATE_FILE,

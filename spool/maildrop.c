@@ -33,7 +33,8 @@ open_state(struct maildrop *box, int create)
 enum fault
 maildrop_open(struct maildrop *box)
 {
-	enum fault f = open_state(box, O_CREAT);
+	enum fault f = !box->hosts && file_network(box->dir) != NULL ?
+	    FAULT_NETWORK : open_state(box, O_CREAT);
 	struct stat sb;
 
 	if (f != FAULT_NONE)

@@ -18,6 +18,7 @@ struct maildrop {
 	int state;		/* .name.pop: session lock, index, journal */
 	unsigned wait;		/* seconds for the locks of others */
 	bool board;		/* of all users, and only read */
+	bool hosts;		/* it may be on a network file system */
 	bool nodotlock;		/* the directory forbids it: logged once */
 	bool stalelock;		/* a stale one cannot be removed: logged once */
 };
@@ -118,6 +119,7 @@ void unlock_spool(struct maildrop *box, struct spool *sp);
 enum fault {
 	FAULT_NONE,
 	FAULT_DIR,		/* its directory */
+	FAULT_NETWORK,		/* other hosts may have that, and see old mail */
 	FAULT_ACCOUNT,		/* becoming the user */
 	FAULT_STATE_ALIEN,	/* .user.pop: a link, or another owner's */
 	FAULT_STATE_SHUT,	/* cannot be opened or made */

@@ -531,6 +531,73 @@ case 'a spool of another user: whose it should be' => sub {
 	    'the line');
 };
 
+# What two say that compare a spool directory, as two hosts of it would; the
+# second with these words in front of it.
+sub hosts {
+	my ($box, @under) = @_;
+	my @command = ($Popper::binary, qw(-n -S -w 5 -m), $box->mail, '-p', $box->passwd,
+	    qw(-M /bin/true));
+	open my $one, '-|', @command or die $!;
+	eventually { -e $box->mail . "/.popper.baton" };
+	open my $two, '-|', @under, @command or die $!;
+	return map { my $out = $_; join '', grep { /  hosts: / } <$out> } $one, $two;
+}
+
+case '-S: two hosts that see the same' => sub {
+	my $box = box();
+	my $ok = qr/\Aok    hosts: each has seen at once what the other changed, here and on \S+\n\z/;
+
+	like($_, $ok, 'each') for hosts($box);
+	is_deeply([ glob $box->mail . '/.??*' ], [], 'nothing is left');
+};
+
+case '-S: no other host' => sub {
+	my $box = box();
+
+	is((grep { / hosts: / } split /^/, check($box, qw(-S -w 1)))[0],
+	    "warn  hosts: no other one to compare with by kernel locks; run popper -n -S on two "
+	    . "at once\n", 'the line');
+	is_deeply([ glob $box->mail . '/.??*' ], [], 'nothing is left');
+};
+
+# A change of the second host that does not reach the first one.
+for my $lost ([ 'text of a file', 'pwrite64:retval=96:when=3' ],
+    [ 'size of a file', 'ftruncate:retval=0:when=1' ], [ 'names', 'unlinkat:retval=0:when=2' ]) {
+	my ($what, $inject) = @$lost;
+
+	case "-S: a host that sees the old $what" => sub {
+		needs('strace', 'plain');
+		my $box = box();
+		my ($one, $two) = hosts($box, strace($box->dir . '/strace', '-e',
+		    'trace=' . $inject =~ s/:.*//r, '-e', "inject=$inject"));
+
+		is($one, "FAIL  hosts: after a change by another, this one still sees the old "
+		    . "$what: the file system keeps it without asking, and would lose mail\n",
+		    'the first');
+		is($two, "FAIL  hosts: the other one has stopped; it says why\n", 'the second');
+	};
+}
+
+# The kernel says of the directory that it is on FUSE.
+case 'a network file system: no login without -S' => sub {
+	needs('strace', 'plain');
+	my $box = box(spool => letter(1));
+	my @fuse = strace($box->dir . '/strace', '-e', 'trace=fstatfs', '-e',
+	    'inject=fstatfs:poke_exit=@arg2=4655736500000000');
+	my $s = $box->session(under => \@fuse);
+
+	$s->dialog(<<'END');
+		C: USER alice
+		S: +OK *
+		C: PASS s3cret
+		S: -ERR [SYS/PERM] The spool is on a network file system not yet checked; tell the administrator.
+END
+	$s->wait;
+	like($box->log, qr/ login user=alice: the spool is on FUSE: run popper -n -S /, 'the log');
+	is($box->login(under => \@fuse, args => ['-S'])->command('STAT'), '+OK 1 ' .
+	    length(text_of(letter(1))), 'with -S');
+};
+
 case '-V: version and build settings' => sub {
 	my $said = qx($Popper::binary -V);
 
