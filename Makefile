@@ -43,8 +43,8 @@ LIBCRYPT = -lcrypt
 # Each folder has one header, and knows those of the folders in its line.
 TOP	= popper.c pop_auth.c pop_dropcopy.c pop_log.c pop_send.c pop_updt.c \
 	  pop_xmit.c
-LIB	= lib/array.c lib/base64.c lib/child.c lib/file.c lib/log.c lib/md5.c lib/text.c \
-	  lib/wait.c
+LIB	= lib/array.c lib/base64.c lib/child.c lib/file.c lib/lines.c lib/log.c \
+	  lib/md5.c lib/text.c lib/wait.c
 LOGIN	= login/account.c login/dir.c login/password.c login/user.c
 NET	= net/conn.c net/host.c net/line.c net/peer.c net/proxy.c net/reply.c \
 	  net/tls.c net/wire.c

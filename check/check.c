@@ -55,31 +55,28 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
     line_fn *good)
 {
 	unsigned long lines = 0, bad = 0, first = 0;
-	char *line = NULL;
-	size_t room = 0;
-	FILE *f;
+	struct lines l;
+	int r;
 
 	if (path == NULL)
 		return;
-	if ((f = file_trusted(path, secret)) == NULL && errno == EPERM)
+	if ((r = lines_open(&l, path, secret)) == -1 && errno == EPERM)
 		check_say(c, CHECK_FAIL, "%s %s: must be a regular file of "
 		    "root or of the user who starts popper, and no one else's "
 		    "to %s", what, path, secret ? "read: chmod 600" :
 		    "write: chmod go-w");
-	else if (f == NULL)
+	else if (r == -1)
 		say_errno(c, what, path);
-	if (f == NULL)
+	if (r == -1)
 		return;
-	while (getline(&line, &room, f) != -1) {
+	while (lines_next(&l) != NULL) {
 		lines++;
-		if (!good(line) && bad++ == 0)
+		if (!good(l.line) && bad++ == 0)
 			first = lines;
 	}
-	if (line != NULL)
-		text_wipe(line, room);
-	free(line);
-	(void)fclose(f);
-	if (bad > 0)
+	if (lines_close(&l) == -1)
+		say_errno(c, what, path);
+	else if (bad > 0)
 		check_say(c, CHECK_FAIL, "%s %s: %lu of %lu %s cannot be "
 		    "understood, the first is line %lu", what, path, bad,
 		    COUNTED(lines, "line"), first);

@@ -300,14 +300,13 @@ check_account_line(char *line, char name[NAME_LEN + 1], struct account *a)
  * with a file in the spool directory.  How many of them are not listed.
  */
 static unsigned long
-check_listed(struct check *c, FILE *f, unsigned long unclaimed)
+check_listed(struct check *c, struct lines *l, unsigned long unclaimed)
 {
-	char *line = NULL, name[NAME_LEN + 1];
+	char name[NAME_LEN + 1];
 	struct account a;
-	size_t room = 0;
 
-	while (!c->blind && getline(&line, &room, f) != -1) {
-		if (!check_account_line(line, name, &a))
+	while (!c->blind && lines_next(l) != NULL) {
+		if (!check_account_line(l->line, name, &a))
 			continue;
 		if (account_judge(&c->p->opt.accounts, name, &a) == -1)
 			c->blind = true;
@@ -319,9 +318,6 @@ check_listed(struct check *c, FILE *f, unsigned long unclaimed)
 			unclaimed--;
 	}
 	text_wipe(&a, sizeof(a));
-	if (line != NULL)
-		text_wipe(line, room);
-	free(line);
 	return unclaimed;
 }
 
@@ -329,17 +325,18 @@ check_listed(struct check *c, FILE *f, unsigned long unclaimed)
 static void
 check_all(struct check *c)
 {
-	FILE *f;
+	struct lines l;
 
 	if (c->p->opt.accounts.passwd == NULL) {
 		(void)each_user(c, find_user);
 		return;
 	}
-	if ((f = file_trusted(c->p->opt.accounts.passwd, false)) == NULL)
-		return;			/* check_accounts() has said so */
-	if (check_listed(c, f, each_user(c, NULL)) > 0)
+	/* check_accounts() has said what is wrong with it */
+	if (lines_open(&l, c->p->opt.accounts.passwd, false) == -1)
+		return;
+	if (check_listed(c, &l, each_user(c, NULL)) > 0)
 		(void)each_user(c, find_user);
-	(void)fclose(f);
+	(void)lines_close(&l);
 }
 
 void

@@ -198,23 +198,6 @@ file_text(const char *path, struct stat *sb)
 	return f;
 }
 
-FILE *
-file_trusted(const char *path, bool secret)
-{
-	mode_t others = secret ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH;
-	struct stat sb;
-	FILE *f;
-
-	if ((f = file_text(path, &sb)) == NULL)
-		return NULL;
-	if ((sb.st_uid == 0 || sb.st_uid == geteuid()) &&
-	    !(sb.st_mode & others))
-		return f;
-	(void)fclose(f);
-	errno = EPERM;
-	return NULL;
-}
-
 ssize_t
 file_some(int fd, void *p, size_t n, uint64_t at)
 {

@@ -150,6 +150,32 @@ void text_wipe(void *p, size_t n);
  */
 void *array_room(void *v, size_t n, size_t *room, size_t size);
 
+/* ---- lines.c ------------------------------------------------------------- */
+
+/* A text file that is read line by line. */
+struct lines {
+	FILE *f;
+	struct stat sb;
+	char *line;
+	size_t room;
+	int error;		/* errno of reading, or 0 */
+};
+
+/*
+ * Opens a text file of root or of the user of the process that others may not
+ * write to, nor read if it is secret.  0, or -1 with errno: EPERM.
+ */
+int lines_open(struct lines *l, const char *path, bool secret);
+
+/*
+ * The next line, with its line end, in memory that the caller may change until
+ * the next call.  NULL: there is no more, or it cannot be read.
+ */
+char *lines_next(struct lines *l);
+
+/* Closes the file.  0, or -1 with errno: not all of it could be read. */
+int lines_close(struct lines *l);
+
 /* ---- log.c --------------------------------------------------------------- */
 
 /*
@@ -281,12 +307,6 @@ const char *file_network(int fd);
  * if it is no regular file, which is not waited for.
  */
 FILE *file_text(const char *path, struct stat *sb);
-
-/*
- * Opens a text file of root or of the user of the process that others may not
- * write to, nor read if it is secret.  NULL with errno: EPERM.
- */
-FILE *file_trusted(const char *path, bool secret);
 
 /*
  * Whether an errno of opening or running a file lasts until the administrator

@@ -135,35 +135,31 @@ account_parse(char *line, const char *name, struct account *a)
 static int
 look_up_file(const struct accounts *ac, const char *name, struct account *a)
 {
-	FILE *f;
-	char *line = NULL;
-	size_t room = 0;
+	struct lines l;
 	bool found = false;
 
-	if ((f = file_trusted(ac->passwd, false)) == NULL)
+	if (lines_open(&l, ac->passwd, false) == -1)
 		return -1;
-	while (!found && getline(&line, &room, f) != -1) {
+	while (!found && lines_next(&l) != NULL) {
 		a->reason = NULL;
-		found = account_parse(line, name, a);
+		found = account_parse(l.line, name, a);
 	}
 	if (!found)
 		a->reason = "unknown";
-	free(line);
-	return fclose(f) == EOF ? -1 : 0;
+	return lines_close(&l);
 }
 
 int
 account_line(const char *path, bool secret, const char *name, char *value,
     size_t room)
 {
-	FILE *f;
-	char *line = NULL, *v;
-	size_t size = 0;
+	struct lines l;
+	char *line, *v;
 	int r = 0, n;
 
-	if ((f = file_trusted(path, secret)) == NULL)
+	if (lines_open(&l, path, secret) == -1)
 		return -1;
-	while (r == 0 && getline(&line, &size, f) != -1) {
+	while (r == 0 && (line = lines_next(&l)) != NULL) {
 		line[strcspn(line, "\r\n")] = '\0';
 		v = line + strcspn(line, ":");
 		if (*v != '\0')
@@ -174,11 +170,7 @@ account_line(const char *path, bool secret, const char *name, char *value,
 		/* an empty value never counts, nor one that is cut */
 		r = n > 0 && (value == NULL || (size_t)n < room);
 	}
-	if (ferror(f))
-		r = -1;
-	free(line);
-	(void)fclose(f);
-	return r;
+	return lines_close(&l) == -1 ? -1 : r;
 }
 
 /* Whether a list has the name: 1, 0, or -1 with errno; otherwise if none. */

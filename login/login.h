@@ -69,7 +69,7 @@ bool account_parse(char *line, const char *name, struct account *a);
 /*
  * Looks for a line "name", or "name:value" if value is not NULL: the value goes
  * there, as a string of at most room bytes.  An empty value or one that is too
- * long is none.  secret: see file_trusted().  1 if found, 0 if not, -1 with
+ * long is none.  secret: see lines_open().  1 if found, 0 if not, -1 with
  * errno.
  */
 int account_line(const char *path, bool secret, const char *name, char *value,

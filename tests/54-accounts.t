@@ -127,6 +127,44 @@ case 'a file of an option that is no file is not waited for' => sub {
 	}
 };
 
+# A file of accounts, of root's.
+sub root_file {
+	my ($box, $name, $text) = @_;
+	my $path = $box->dir . "/$name";
+
+	$box->put_file($path, $text);
+	chmod 0600, $path;
+	chown 0, 0, $path if $> == 0;
+	return $path;
+}
+
+case 'a file that cannot be read to its end: a temporary failure' => sub {
+	needs('strace');
+	my $box = box();
+	my %text = (-p => slurp($box->passwd), -A => "alice\n", -N => "bob\n",
+	    -a => "alice:tanstaaf\n");
+	my %before = (-p => "bob:x:1:1:::\n", -A => "carol\n", -N => "carol\n",
+	    -a => "carol:secret\n");
+
+	for my $option (qw(-p -A -N -a)) {
+		for my $read (1, 2) {
+			my $path = root_file($box, "file$option", $before{$option} x 1000 .
+			    $text{$option});
+			my $s = $box->session(args => [ $option, $path ],
+			    $option eq '-p' ? (passwd => undef) : (),
+			    under => [ strace($box->dir . '/strace', '-f', '-P', $path,
+			    '-e', 'trace=read,readv', '-e', "inject=read,readv:error=EIO:when=$read") ]);
+
+			$s->command('USER alice');
+			is($s->command('PASS s3cret'), '-ERR [SYS/TEMP] Accounts cannot be '
+			    . 'looked up now.', "$option, read $read");
+			$s->wait;
+			like($box->log, qr/ login: cannot check accounts: \Q$path\E user=alice: Input\/output error\n(?:.*\n){2}\z/,
+			    'the log');
+		}
+	}
+};
+
 # ---- a name service with several names for one account ----------------------
 
 # A box and what a session of it needs to ask tests/nss.c.
