@@ -68,7 +68,7 @@ SRC	= $(TOP) $(XTND) $(CHECK) $(LOGIN) $(NET) $(SPOOL) $(MBOX) $(LIB)
 OBJ	= $(SRC:.c=.o)
 # all but main(), for the unit tests
 MODULES	= $(OBJ:popper.o=)
-UNITS	= text password scan engine recovery md5 duplicate base64 child wire
+UNITS	= text lines password scan engine recovery md5 duplicate base64 child wire
 CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
 	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
 	  client/submit.c client/account.c client/pop.c client/dial.c \

@@ -49,12 +49,36 @@ is_name_line(char *line)
 	return line[0] == '#' || (n > 0 && strcspn(line, " \t:") >= n);
 }
 
+/* What has been read of a file of lines. */
+struct reading {
+	unsigned long lines, bad, first;	/* all; wrong; the first of them */
+	unsigned long unsorted;	/* the first out of order, or 0 */
+	bool sorted;		/* the file says that it is */
+	char key[NAME_LEN + 2];	/* of the last line; longer ones are no names */
+};
+
+/* Notes whether a line is as it should be, and where. */
+static void
+check_line(struct reading *r, char *line, line_fn *good)
+{
+	bool mark = ++r->lines == 1 && strcmp(line, LINES_SORTED) == 0;
+
+	if (r->sorted && r->unsorted == 0 && lines_order(line, r->key) < 0)
+		r->unsorted = r->lines;
+	if (!mark)
+		(void)snprintf(r->key, sizeof(r->key), "%.*s",
+		    (int)strcspn(line, ":\r\n"), line);
+	r->sorted = r->sorted || mark;
+	if (!mark && !good(line) && r->bad++ == 0)
+		r->first = r->lines;
+}
+
 /* A file of lines that an option names, or NULL. */
 static void
 check_lines(struct check *c, const char *what, const char *path, bool secret,
     line_fn *good)
 {
-	unsigned long lines = 0, bad = 0, first = 0;
+	struct reading read = { 0 };
 	struct lines l;
 	int r;
 
@@ -69,20 +93,21 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
 		say_errno(c, what, path);
 	if (r == -1)
 		return;
-	while (lines_next(&l) != NULL) {
-		lines++;
-		if (!good(l.line) && bad++ == 0)
-			first = lines;
-	}
+	while (lines_next(&l) != NULL)
+		check_line(&read, l.line, good);
 	if (lines_close(&l) == -1)
 		say_errno(c, what, path);
-	else if (bad > 0)
+	else if (read.bad > 0)
 		check_say(c, CHECK_FAIL, "%s %s: %lu of %lu %s cannot be "
-		    "understood, the first is line %lu", what, path, bad,
-		    COUNTED(lines, "line"), first);
+		    "understood, the first is line %lu", what, path, read.bad,
+		    COUNTED(read.lines, "line"), read.first);
+	else if (read.unsorted > 0)
+		check_say(c, CHECK_FAIL, "%s %s: line %lu is out of order, and "
+		    "\"# sorted\" says that none is: see popper-passwd(5)",
+		    what, path, read.unsorted);
 	else
-		check_say(c, CHECK_OK, "%s %s: %lu %s", what, path,
-		    COUNTED(lines, "line"));
+		check_say(c, CHECK_OK, "%s %s: %lu %s%s", what, path,
+		    COUNTED(read.lines, "line"), read.sorted ? ", sorted" : "");
 }
 
 /* A program that popper runs; by_user: as the user whom it serves. */

@@ -152,14 +152,25 @@ void *array_room(void *v, size_t n, size_t *room, size_t size);
 
 /* ---- lines.c ------------------------------------------------------------- */
 
+/* The first line of a file that is sorted by the keys of the other lines. */
+#define LINES_SORTED	"# sorted\n"
+
 /* A text file that is read line by line. */
 struct lines {
 	FILE *f;
-	struct stat sb;
+	struct stat sb;		/* when it was opened */
 	char *line;
 	size_t room;
+	const char *key;	/* of which lines are wanted in a sorted file */
+	bool after;		/* a line after those has been read */
 	int error;		/* errno of reading, or 0 */
 };
+
+/*
+ * Compares the key of a line, which ends at the first ":" or with the line, to
+ * another one, byte by byte as LC_ALL=C sort -t: -k1,1 does: below, above or 0.
+ */
+int lines_order(const char *line, const char *key);
 
 /*
  * Opens a text file of root or of the user of the process that others may not
@@ -168,12 +179,24 @@ struct lines {
 int lines_open(struct lines *l, const char *path, bool secret);
 
 /*
+ * After lines_open(): only the lines with a key of up to NAME_LEN bytes are
+ * wanted.  In a file that begins with LINES_SORTED they are found by bisection;
+ * lines_next() then returns these, and as far as there are any, a few lines before
+ * and one after them.  Any other file is read as a whole, and so is one in which
+ * a line of 4,000 bytes or more is in the way.
+ */
+void lines_find(struct lines *l, const char *key);
+
+/*
  * The next line, with its line end, in memory that the caller may change until
  * the next call.  NULL: there is no more, or it cannot be read.
  */
 char *lines_next(struct lines *l);
 
-/* Closes the file.  0, or -1 with errno: not all of it could be read. */
+/*
+ * Closes the file.  0; or -1 with errno: not all of it could be read, or (EAGAIN)
+ * it was changed while lines_find() and lines_next() searched it.
+ */
 int lines_close(struct lines *l);
 
 /* ---- log.c --------------------------------------------------------------- */

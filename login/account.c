@@ -140,6 +140,7 @@ look_up_file(const struct accounts *ac, const char *name, struct account *a)
 
 	if (lines_open(&l, ac->passwd, false) == -1)
 		return -1;
+	lines_find(&l, name);
 	while (!found && lines_next(&l) != NULL) {
 		a->reason = NULL;
 		found = account_parse(l.line, name, a);
@@ -150,15 +151,17 @@ look_up_file(const struct accounts *ac, const char *name, struct account *a)
 }
 
 int
-account_line(const char *path, bool secret, const char *name, char *value,
+account_line(const char *path, bool whole, const char *name, char *value,
     size_t room)
 {
 	struct lines l;
 	char *line, *v;
 	int r = 0, n;
 
-	if (lines_open(&l, path, secret) == -1)
+	if (lines_open(&l, path, value != NULL) == -1)
 		return -1;
+	if (!whole)
+		lines_find(&l, name);
 	while (r == 0 && (line = lines_next(&l)) != NULL) {
 		line[strcspn(line, "\r\n")] = '\0';
 		v = line + strcspn(line, ":");
@@ -173,7 +176,11 @@ account_line(const char *path, bool secret, const char *name, char *value,
 	return lines_close(&l) == -1 ? -1 : r;
 }
 
-/* Whether a list has the name: 1, 0, or -1 with errno; otherwise if none. */
+/*
+ * Whether a list has the name: 1, 0, or -1 with errno; otherwise if none.  The
+ * list of those who may not log in is always read as a whole: a bisection could
+ * miss a name in it if it were out of order, and would let that user in.
+ */
 static int
 name_is_listed(const char *path, const char *name, struct account *a,
     int otherwise)
@@ -181,7 +188,7 @@ name_is_listed(const char *path, const char *name, struct account *a,
 	if (path == NULL)
 		return otherwise;
 	a->asked = path;
-	return account_line(path, false, name, NULL, 0);
+	return account_line(path, otherwise == 0, name, NULL, 0);
 }
 
 /*

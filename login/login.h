@@ -67,12 +67,12 @@ const char *account_source(const struct accounts *ac);
 bool account_parse(char *line, const char *name, struct account *a);
 
 /*
- * Looks for a line "name", or "name:value" if value is not NULL: the value goes
- * there, as a string of at most room bytes.  An empty value or one that is too
- * long is none.  secret: see lines_open().  1 if found, 0 if not, -1 with
- * errno.
+ * Looks for a line "name"; or for "name:value", in a secret file, if value is not
+ * NULL: the value goes there, as a string of at most room bytes.  An empty value
+ * or one that is too long is none.  whole: without lines_find().  1 if found, 0
+ * if not, -1 with errno.
  */
-int account_line(const char *path, bool secret, const char *name, char *value,
+int account_line(const char *path, bool whole, const char *name, char *value,
     size_t room);
 
 /* Whether a name is that of a lock file, so of no account or maildrop. */

@@ -175,7 +175,7 @@ check_secret(const struct accounts *ac, const struct login *l,
 		return 0;
 	if (ac->secrets != NULL) {
 		a->asked = ac->secrets;
-		r = account_line(ac->secrets, true, l->name, secret,
+		r = account_line(ac->secrets, false, l->name, secret,
 		    sizeof(secret));
 	}
 	if (r == -1)
