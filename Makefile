@@ -53,7 +53,8 @@ SPOOL	= spool/fault.c spool/index.c spool/journal.c spool/lock.c \
 	  spool/maildrop.c spool/number.c spool/plan.c spool/putback.c \
 	  spool/record.c spool/recover.c spool/table.c spool/xuidl.c
 XTND	= xtnd/board.c xtnd/boards.c xtnd/file.c xtnd/xlst.c
-CHECK	= check/check.c check/hosts.c check/maildrops.c check/say.c check/starters.c
+CHECK	= check/check.c check/directories.c check/hosts.c check/maildrops.c \
+	  check/say.c check/starters.c
 
 LIB_H	= lib/lib.h
 LOGIN_H	= login/login.h $(LIB_H)

@@ -12,12 +12,6 @@
 
 #include "check/check.h"
 
-static void
-say_errno(struct check *c, const char *what, const char *path)
-{
-	check_say(c, CHECK_FAIL, "%s %s: %s", what, path, strerror(errno));
-}
-
 /* ---- files that options name --------------------------------------------- */
 
 /* One line of a file: true if it is as it should be. */
@@ -90,13 +84,13 @@ check_lines(struct check *c, const char *what, const char *path, bool secret,
 		    "to %s", what, path, secret ? "read: chmod 600" :
 		    "write: chmod go-w");
 	else if (r == -1)
-		say_errno(c, what, path);
+		check_say_errno(c, what, path);
 	if (r == -1)
 		return;
 	while (lines_next(&l) != NULL)
 		check_line(&read, l.line, good);
 	if (lines_close(&l) == -1)
-		say_errno(c, what, path);
+		check_say_errno(c, what, path);
 	else if (read.bad > 0)
 		check_say(c, CHECK_FAIL, "%s %s: %lu of %lu %s cannot be "
 		    "understood, the first is line %lu", what, path, read.bad,
@@ -123,7 +117,7 @@ check_program(struct check *c, const char *what, const char *path,
 		check_say(c, CHECK_FAIL, "%s %s: must begin with a slash",
 		    what, path);
 	else if (!there)
-		say_errno(c, what, path);
+		check_say_errno(c, what, path);
 	else if (!S_ISREG(sb.st_mode))
 		check_say(c, CHECK_FAIL, "%s %s: it is not a file", what, path);
 	else if (access(path, X_OK) == -1 ||
@@ -186,7 +180,7 @@ check_boards(struct check *c)
 	if (path == NULL)
 		return;
 	if (stat(path, &sb) == -1)
-		say_errno(c, "boards", path);
+		check_say_errno(c, "boards", path);
 	else if (board_each(c->p, check_board, c, &line) == -1)
 		check_say(c, CHECK_FAIL, line > 0 ? "boards %s: line %u is not "
 		    "understood: see popper-boards(5)" :
@@ -197,99 +191,6 @@ check_boards(struct check *c)
 	else if (c->failures == before)
 		check_say(c, CHECK_OK, "boards %s: %lu %s", path,
 		    COUNTED(c->boards, "board"));
-}
-
-/* ---- the spool directory; check/maildrops.c has what is in it ------------ */
-
-/*
- * Who may make lock files there: see user_become() and dotlock_take().  And
- * whether root can make .user.pop, since over NFS root may be another user.
- */
-static void
-check_mode(struct check *c, const char *path, const struct stat *sb)
-{
-	unsigned mode = (unsigned)sb->st_mode & 07777;
-
-	if (mode & S_IWOTH && !(mode & S_ISVTX))
-		check_say(c, CHECK_FAIL, "spool directory %s: mode %04o lets "
-		    "any user remove the mail of others: chmod 2775 or 1777",
-		    path, mode);
-	else if (sb->st_uid != 0 && sb->st_uid != geteuid())
-		check_say(c, CHECK_FAIL, "spool directory %s: belongs to uid "
-		    "%lu, who can remove the mail of others: chown root", path,
-		    (unsigned long)sb->st_uid);
-	else if (mode & S_IWOTH || (mode & S_IWGRP && sb->st_gid != 0))
-		check_say(c, CHECK_OK, "spool directory %s: mode %04o, lock "
-		    "files can be made", path, mode);
-	else if (geteuid() != 0 && sb->st_uid == geteuid())
-		check_say(c, CHECK_OK, "spool directory %s: mode %04o, it is "
-		    "yours", path, mode);
-	else
-		check_say(c, CHECK_WARN, "spool directory %s: mode %04o, no "
-		    "lock files can be made; if delivery agents do not use "
-		    "fcntl(2): chgrp mail, chmod 2775", path, mode);
-	if (geteuid() == 0 && !(mode & S_IWOTH) && faccessat(c->p->drop.box.dir,
-	    ".", W_OK, 0) == -1)
-		check_say(c, CHECK_FAIL, "spool directory %s: root cannot make "
-		    "files there: %s", path, strerror(errno));
-}
-
-/* The session lock needs a file system that has such locks. */
-static void
-check_locks(struct check *c, const char *path)
-{
-	int fd = file_unnamed(c->p->drop.box.dir, 0, 0);
-
-	if (fd == -1)
-		check_say(c, CHECK_FAIL, "temporary copy: it cannot be made: "
-		    "%s", strerror(errno));
-	else if (lock_session(fd) == 0)
-		check_say(c, CHECK_OK, "kernel locks work");
-	else
-		check_say(c, CHECK_FAIL, "kernel locks: fcntl(2) fails in %s: "
-		    "%s; two sessions could have one maildrop open", path,
-		    strerror(errno));
-	if (fd != -1)
-		(void)close(fd);
-}
-
-/* Whether mail is safe there if several hosts have the directory. */
-static void
-check_network(struct check *c, const char *path)
-{
-	const char *name = file_network(c->p->drop.box.dir);
-
-	if (c->p->opt.hosts)
-		check_hosts(c);
-	else if (name != NULL)
-		check_say(c, CHECK_FAIL, "spool directory %s: it is on %s, "
-		    "where a host may see old mail; run popper -n -S on two "
-		    "hosts at once, then serve with -S", path, name);
-}
-
-static void
-check_directory(struct check *c)
-{
-	static const struct account none;
-	struct maildrop *box = &c->p->drop.box;
-	const char *path = c->p->opt.dir;
-	struct stat sb;
-
-	box->dir = dir_open(&c->p->ids, path, "", &none, box->name);
-	if (box->dir == -1 && (box->dir = open(path, O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC)) != -1)
-		check_say(c, CHECK_FAIL, "spool directory %s: others can put "
-		    "another in its place: chown root and chmod go-w each "
-		    "directory and link on the way to it", path);
-	if (box->dir == -1 || fstat(box->dir, &sb) == -1) {
-		say_errno(c, "spool directory", path);
-		return;
-	}
-	check_mode(c, path, &sb);
-	check_locks(c, path);
-	check_network(c, path);
-	check_maildrops(c);
-	(void)close(box->dir);
 }
 
 /* ---- who, passwords, the log --------------------------------------------- */
@@ -381,7 +282,8 @@ check_installation(struct pop *p)
 	struct check c = { .p = p };
 
 	check_accounts(&c);
-	check_directory(&c);
+	if (check_directories(&c))
+		check_maildrops(&c);
 	check_starters(&c);
 	check_tls(&c);
 	check_xmit(&c);

@@ -11,8 +11,9 @@ enum finding { CHECK_OK, CHECK_WARN, CHECK_FAIL };
 
 /* What has been found so far. */
 struct check {
-	struct pop *p;		/* its drop.box.dir is the spool directory */
+	struct pop *p;		/* its drop.box.dir is a spool directory */
 	unsigned failures;	/* lines with CHECK_FAIL */
+	bool quiet;		/* lines with CHECK_OK are left out */
 	unsigned long boards;	/* of the file of -b */
 	unsigned long spools;		/* maildrops that are there */
 	unsigned long refused;		/* that a login is refused */
@@ -40,6 +41,31 @@ int check_installation(struct pop *p);
 void check_say(struct check *c, enum finding word, const char *fmt, ...)
     PRINTF(3, 4);
 
+/* The same with the path of a file, as a failure, and the text of errno. */
+void check_say_errno(struct check *c, const char *what, const char *path);
+
+/* ---- directories.c ------------------------------------------------------- */
+
+/*
+ * Opens the spool directory of a user; trusted: whether root would in a login.
+ * -1 with errno.
+ */
+int check_open_dir(struct check *c, const char *user, bool *trusted);
+
+/*
+ * Calls fn for each spool directory, with its path.  It is c->p->drop.box.dir
+ * meanwhile; -1 with errno, if it cannot be opened.  How many there are: one
+ * unless -m has a "%".
+ */
+typedef void dir_fn(struct check *c, const char *path, bool trusted, void *arg);
+unsigned long check_each_dir(struct check *c, dir_fn *fn, void *arg);
+
+/*
+ * Says whether the spool directories are as they should be.  True if at least one
+ * can be opened.
+ */
+bool check_directories(struct check *c);
+
 /* ---- maildrops.c --------------------------------------------------------- */
 
 /*
@@ -49,7 +75,7 @@ void check_say(struct check *c, enum finding word, const char *fmt, ...)
 bool check_account_line(char *line, char name[NAME_LEN + 1],
     struct account *a);
 
-/* Tries each maildrop of the spool directory and of -p. */
+/* Tries each maildrop of the spool directories and of -p. */
 void check_maildrops(struct check *c);
 
 /* ---- hosts.c ------------------------------------------------------------- */

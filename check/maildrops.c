@@ -218,43 +218,79 @@ user_of(struct check *c, const char *file, char *user, size_t room)
 	return !is_there(c->p, user);
 }
 
-/* Whether user_of() finds this one. */
+/* Whether user_of() finds this one, in the directory where it should be. */
 static bool
 has_files(struct check *c, const char *user)
 {
+	struct maildrop *box = &c->p->drop.box;
 	char state[STATE_NAME];
+	bool found, trusted;
 
 	state_name(user, state);
-	return is_there(c->p, user) || is_there(c->p, state);
+	box->dir = check_open_dir(c, user, &trusted);
+	found = is_there(c->p, user) || is_there(c->p, state);
+	file_close(box->dir);
+	box->dir = -1;
+	return found;
 }
 
 typedef void user_fn(struct check *c, const char *user);
 
-/* Counts the users who have a file in the spool directory; fn is for each. */
-static unsigned long
-each_user(struct check *c, user_fn *fn)
+/* What each_user() is doing. */
+struct users {
+	user_fn *fn;
+	unsigned long n;	/* so far */
+};
+
+/* Whether a login of that user would look into this directory. */
+static bool
+belongs_here(struct check *c, const char *path, const char *user)
 {
+	char dir[DIR_LEN], clean[CLEAN_LEN];
+
+	if (dir_of(dir, c->p->opt.dir, user) == 0 && strcmp(dir, path) == 0)
+		return true;
+	check_say(c, CHECK_WARN, "maildrop %s: no login finds it in %s",
+	    cleaned(user, clean), path);
+	return false;
+}
+
+static void
+each_user_in(struct check *c, const char *path, bool trusted, void *arg)
+{
+	struct users *u = arg;
 	int fd = dup(c->p->drop.box.dir);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *e;
-	unsigned long n = 0;
 	char user[256];
 
+	(void)trusted;
+	if (c->p->drop.box.dir == -1)
+		return;			/* check_directories() has said so */
 	if (d == NULL) {
 		check_say(c, CHECK_FAIL, "maildrops: %s", strerror(errno));
 		c->refused++;
-		return 0;
+		return;
 	}
 	rewinddir(d);
 	while ((e = readdir(d)) != NULL) {
 		if (!user_of(c, e->d_name, user, sizeof(user)))
 			continue;
-		n++;
-		if (fn != NULL)
-			fn(c, user);
+		u->n++;
+		if (u->fn != NULL && belongs_here(c, path, user))
+			u->fn(c, user);
 	}
 	(void)closedir(d);
-	return n;
+}
+
+/* Counts the users who have a file in a spool directory; fn is for each. */
+static unsigned long
+each_user(struct check *c, user_fn *fn)
+{
+	struct users u = { fn, 0 };
+
+	(void)check_each_dir(c, each_user_in, &u);
+	return u.n;
 }
 
 /* Checks the account that a login finds under this name. */

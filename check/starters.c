@@ -226,6 +226,16 @@ check_stunnel(struct check *c)
 		(void)closedir(d);
 }
 
+/* Whether a directory of -m is the system's, maybe with levels below it. */
+static bool
+is_system_spool(const char *dir)
+{
+	const char *levels = strstr(dir, "/%");
+	size_t n = levels != NULL ? (size_t)(levels - dir) : strlen(dir);
+
+	return n == strlen(POPPER_SPOOL) && memcmp(dir, POPPER_SPOOL, n) == 0;
+}
+
 void
 check_starters(struct check *c)
 {
@@ -234,7 +244,7 @@ check_starters(struct check *c)
 	    .command = "popper" };
 	bool inetd, systemd;
 
-	if (geteuid() != 0 || strcmp(c->p->opt.dir, POPPER_SPOOL) != 0)
+	if (geteuid() != 0 || !is_system_spool(c->p->opt.dir))
 		return;
 	systemd = check_systemd(c);
 	inetd = check_inetd(c);

@@ -11,7 +11,7 @@
 
 #include "login/login.h"
 
-enum { LINKS_MOST = 8, TARGET_LEN = 1024 };
+enum { LINKS_MOST = 8 };
 
 static int walk(int from, const char *path, int links);
 
@@ -22,7 +22,7 @@ static int walk(int from, const char *path, int links);
 static int
 walk_name(int dir, const char *name, int links)
 {
-	char target[TARGET_LEN];
+	char target[DIR_LEN];
 	struct stat sb;
 	ssize_t n;
 	int fd;
@@ -95,17 +95,39 @@ open_own_dir(const char *dir)
 }
 
 int
-dir_open(const struct ids *ids, const char *spooldir, const char *user,
+dir_of(char dir[DIR_LEN], const char *pattern, const char *user)
+{
+	size_t i;
+
+	for (i = 0; pattern[i] != '\0'; i++) {
+		if (i == DIR_LEN - 1) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		dir[i] = pattern[i];
+		if (pattern[i] != '%')
+			continue;
+		dir[i] = *user == '\0' || *user == '.' ? '_' : *user;
+		user += *user != '\0';
+	}
+	dir[i] = '\0';
+	return 0;
+}
+
+int
+dir_open(const struct ids *ids, const char *pattern, const char *user,
     const struct account *a, char name[SPOOL_NAME])
 {
 	const char *path = a->maildrop, *slash = strrchr(path, '/');
-	char dir[sizeof(a->maildrop)];
+	char dir[DIR_LEN];
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
 	if (path[0] == '\0') {
 		(void)snprintf(name, SPOOL_NAME, "%s", user);
-		return ids->uid == 0 ? walk(AT_FDCWD, spooldir, LINKS_MOST) :
-		    open(spooldir, flags);
+		if (dir_of(dir, pattern, user) == -1)
+			return -1;
+		return ids->uid == 0 ? walk(AT_FDCWD, dir, LINKS_MOST) :
+		    open(dir, flags);
 	}
 	if (path[0] != '/' || slash[1] == '\0' || slash[1] == '.' ||
 	    account_is_lock_name(slash + 1) ||

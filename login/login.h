@@ -9,7 +9,8 @@
 
 enum {
 	PASSWORD_LEN = 769,	/* of an AUTH PLAIN response: RFC 4616, 2 */
-	SPOOL_NAME = 256
+	SPOOL_NAME = 256,
+	DIR_LEN = 1024		/* the path of a directory, with its NUL */
 };
 
 /* Who may log in, and where that is known: paths, or NULL. */
@@ -94,13 +95,21 @@ bool password_trouble_lasts(const struct account *a);
 /* ---- dir.c --------------------------------------------------------------- */
 
 /*
- * Opens the directory of a user's spool: spooldir, or that of the account's own
+ * The spool directory of a user by the pattern of -m: each "%" stands for the
+ * next byte of the name, or for "_" if that is a dot or the name has ended, so
+ * each directory is as many levels deep.  0, or -1 with errno: the path is too
+ * long.
+ */
+int dir_of(char dir[DIR_LEN], const char *pattern, const char *user);
+
+/*
+ * Opens the directory of a user's spool: dir_of(), or that of the account's own
  * maildrop.  name gets the spool's name in it.  As root, only a directory that
  * nobody else can have put there is opened, see walk(); with EPERM the caller
  * becomes the user and asks again.  -1 with errno: EINVAL if the path of mbox=
  * is none.
  */
-int dir_open(const struct ids *ids, const char *spooldir,
+int dir_open(const struct ids *ids, const char *pattern,
     const char *user, const struct account *a, char name[SPOOL_NAME]);
 
 /*

@@ -324,9 +324,9 @@ my $accounts = slurp('doc/ACCOUNTS');
 
 # The indented lines after the paragraph with these words, without the indent.
 sub lines_after {
-	my ($words) = @_;
-	my ($lines) = $accounts =~ /\Q$words\E(?:.+\n)*\n((?:    .*\n|\n)+)/
-	    or die "doc/ACCOUNTS has nothing after \"$words\"\n";
+	my ($words, $page) = @_;
+	my ($lines) = ($page // $accounts) =~ /\Q$words\E(?:.+\n)*\n((?:    .*\n|\n)+)/
+	    or die "no page has anything after \"$words\"\n";
 	return $lines =~ s/^    //mgr =~ s/\n+\z/\n/r;
 }
 
@@ -410,6 +410,106 @@ for my $name (sort keys %virtual) {
 		ok(!-e "$spool.lock", 'no lock file is left');
 	};
 	end_all();
+}
+
+# Spool directories in levels: doc/SCALING as it stands here, for users of the
+# system.  The names try what a second letter can be.
+my $scaling = slurp('doc/SCALING');
+my @few = qw(a a.b a-b al);
+
+my @levels = (
+	{ pattern => '/var/mail/%', directories => 'name, /var/mail/a/alice:',
+	    'exim4-daemon-light' => 'in the transport that delivers', postfix => 'and in /etc/maildroprc:',
+	    alice => 'a/alice' },
+	{ pattern => '/var/mail/%/%', directories => 'one, -m /var/mail/%/% finds alice',
+	    'exim4-daemon-light' => 'For Exim,', postfix => 'for maildrop, in /etc/maildroprc:',
+	    alice => 'a/l/alice' },
+);
+
+my %leveled = (
+	postfix => sub {
+		my ($prepare, $filter) = @_;
+		my $main = lines_after('In /etc/postfix/main.cf:', $scaling);
+		# maildrop wants homes
+		return $prepare =~ s{^/usr/sbin/postfix start}{
+sed -i 's,^\\([^:]*\\)\\(:.*\\):/nonexistent:/bin/sh,\\1\\2:/run/home/\\1:/bin/sh,' /etc/passwd
+for user in alice @few; do install -d -o "\$user" "/run/home/\$user"; done
+cat >>/etc/postfix/main.cf <<'X'
+${main}X
+cat >/etc/maildroprc <<'X'
+${filter}X
+/usr/sbin/postfix start}mr;
+	},
+	'exim4-daemon-light' => sub {
+		my ($prepare, $line) = @_;
+		return $prepare =~ s{^  file = .*}{$line =~ s/^/  /mgr}mer;
+	},
+);
+
+# Adds them to the system, with the password of alice.
+sub more_users {
+	return join '', map {
+		my $uid = 54411 + $_;
+		"echo '$few[$_]:x:$uid:$uid\::/nonexistent:/bin/sh' >>/etc/passwd\n" .
+		"sed -n 's/^alice:/$few[$_]:/p' /etc/shadow >/etc/one\n" .
+		"cat /etc/one >>/etc/shadow\n";
+	} 0 .. $#few;
+}
+
+for my $name (sort keys %leveled) {
+	for my $level (@levels) {
+		case "$name: delivery to $level->{pattern}, as doc/SCALING has it" => sub {
+			needs('root', 'proc');
+			my $is = $mta{$name};
+			plan skip_all => "$name is not unpacked (tests/install-mtas)"
+			    unless have($name);
+			plan skip_all => 'maildrop is not installed'
+			    if $name eq 'postfix' && !-x '/usr/bin/maildrop';
+			my $recipe = lines_after($level->{$name}, $scaling);
+			my ($box, $init, $said) = world($name, %$is,
+			    prepare => more_users() . lines_after($level->{directories}, $scaling) .
+			    $leveled{$name}->($is->{prepare}, $recipe));
+			plan skip_all => 'no namespace can be made here: '
+			    . show($said =~ s/\n/; /gr)
+			    if !defined $init && $said =~ /unshare:|mount:/;
+			ok(defined $init, 'it is set up') or do {
+				diag($said);
+				return;
+			};
+			deliver_in_levels($box, $init, $is->{sendmail}, $level);
+		};
+		end_all();
+	}
+}
+
+sub deliver_in_levels {
+	my ($box, $init, $sendmail, $level) = @_;
+	my @m = (-m => $level->{pattern});
+	my ($alice) = $box->mail . "/$level->{alice}";
+	my $said = sub {
+		return join '', grep { /^\S+ +(?:maildrop|spool)/ } split /^/m,
+		    qx(@{[ inside($init) ]} $Popper::binary -n -x @m);
+	};
+
+	is(login_inside($box, $init, @m)->command('STAT'), '+OK 0 0', 'an empty maildrop');
+	for my $user ('alice', @few) {
+		open my $to, '|-', inside($init), $sendmail, '-i', "$user\@popper.test"
+		    or die "sendmail: $!";
+		print $to "To: $user\nSubject: to $user\n\nHello.\n";
+		ok(close $to, "a message to $user is taken");
+	}
+	ok((eventually { $said->() =~ /^ok    maildrops: 5$/m }), 'each is where popper looks')
+	    or do { diag($said->()); trouble($box, $init) };
+	unlike($said->(), qr/^(?:FAIL|warn)/m, 'and as it should be');
+	my $s = login_inside($box, $init, @m);
+	like($s->text('RETR 1'), qr/^Subject: to alice\r$/m, 'popper has the message');
+	$s->command('DELE 1');
+	$s->quit;
+	is(slurp($alice), '', 'and deletes it');
+	my ($dir, $file) = $alice =~ m{(.*)/(.*)};
+	is(join(' ', map { s{.*/}{}r } grep { /alice/ } glob "$dir/.??* $dir/*"),
+	    ".$file.pop $file", 'the state file is there, and no lock file');
+	is(join(' ', grep { -f } glob $box->mail . '/{.,}*'), '', 'no file outside the levels');
 }
 
 # A letter to a board, which is read as one.
