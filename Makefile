@@ -215,7 +215,7 @@ lint:
 
 SCRIPTS	= checkpassword-pam keep-uidl popstat
 RECIPES	= contrib/boards contrib/haproxy.cfg contrib/logs/* \
-	  contrib/stunnel/* contrib/superservers/* contrib/systemd/*
+	  contrib/nginx/* contrib/stunnel/* contrib/superservers/* contrib/systemd/*
 MANUALS	= man1/popcard.1 man5/popper-boards.5 man5/popper-passwd.5 \
 	  man7/popper-messages.7 man8/popper.8
 
