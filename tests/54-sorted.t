@@ -80,7 +80,7 @@ sub cost {
 	my ($calls, $bytes) = (0, 0);
 	for (straced($trace)) {
 		$calls++ if /^1 \d+ +\w+\(/;
-		$bytes += $1 if /^1 \d+ p?read\w*\(\d+<\Q$path\E>.* = (\d+)$/;
+		$bytes += $1 if /^1 \d+ +p?read\w*\(\d+<\Q$path\E>.* = (\d+)$/;
 	}
 	return ($calls, $bytes);
 }
