@@ -311,6 +311,9 @@ sub new {
 	push @Popper::boxes, $self;
 	weaken $Popper::boxes[-1];
 	chmod 0755, $self->{dir} or die "chmod: $!";
+	$self->{top} = defined $ENV{POPPER_SPOOLS} ? tempdir('popper-XXXXXXXX',
+	    DIR => $ENV{POPPER_SPOOLS}) : $self->{dir};
+	chmod 0755, $self->{top} or die "chmod: $!";
 	mkdir $self->mail or die 'mkdir: ' . $self->mail . ": $!";
 	$self->give($self->mail, 0755);
 
@@ -347,7 +350,7 @@ sub hash {
 }
 
 sub dir { return $_[0]{dir} }
-sub mail { return "$_[0]{dir}/mail" }
+sub mail { return "$_[0]{top}/mail" }
 sub passwd { return "$_[0]{dir}/passwd" }
 sub trace { return "$_[0]{dir}/trace" }
 sub path { return $_[0]->mail . '/' . ($_[1] // 'alice') }
@@ -480,9 +483,9 @@ sub remove {
 	system('umount', $_) for splice @{ $self->{mounts} };
 	# a session of a super-server may still write its last line meanwhile
 	Popper::eventually {
-		remove_tree($self->{dir}, { safe => 0, error => \my $errors });
-		!-e $self->{dir}
-	} or warn "left behind: $self->{dir}\n";
+		remove_tree(@$self{qw(top dir)}, { safe => 0, error => \my $errors });
+		!-e $self->{top} && !-e $self->{dir}
+	} or warn "left behind: $self->{dir} $self->{top}\n";
 	$self->{dir} = undef;
 }
 
@@ -838,7 +841,8 @@ Popper - write tests of popper as dialogs
 
 Run by C<prove -I tests/lib tests/*.t>.  POPPER names the daemon (./popper),
 POPPER_EMULATOR the emulator that runs it, if one does, POPPER_PATIENCE how many
-seconds a test waits for an answer (30).
+seconds a test waits for an answer (30), POPPER_SPOOLS a directory for the mail
+of the boxes, if that should not be next to their other files.
 
 =head1 FUNCTIONS
 
