@@ -146,14 +146,27 @@ lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir)
 }
 
 /*
+ * Whether popper made name.lock for this user.  Some file systems show the same
+ * mode for all files, which says nothing: then the state file has it too.
+ */
+static bool
+lock_is_own(const struct maildrop *box, const struct stat *sb)
+{
+	struct stat state;
+
+	return S_ISREG(sb->st_mode) && sb->st_uid == box->ids->uid &&
+	    sb->st_mode & OWN_LOCK && fstat(box->state, &state) == 0 &&
+	    !(state.st_mode & OWN_LOCK);
+}
+
+/*
  * Whether the process that made name.lock, of which sb is the stat, has ended.
- * If popper made it for this user it has, since we hold the session lock.
+ * An own one's has, since we hold the session lock.
  */
 static bool
 dotlock_stale(const struct dotlock *d, const struct stat *sb)
 {
-	return lock_is_old(sb) || (S_ISREG(sb->st_mode) &&
-	    sb->st_uid == d->box->ids->uid && sb->st_mode & OWN_LOCK);
+	return lock_is_old(sb) || lock_is_own(d->box, sb);
 }
 
 /* Removes what a popper left that was killed in dotlock_take_away(). */

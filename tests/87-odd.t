@@ -75,4 +75,25 @@ for my $oddities ([], (map { [ $_ ] } @harmless), \@harmless) {
 	odd_case 'a day with mail', $oddities, \&day;
 }
 
+# How a login ends that waits a second for locks.
+sub login_within {
+	my ($box) = @_;
+	my $s = $box->session(args => ['-w', 1]);
+
+	$s->command('USER alice');
+	return $s->command('PASS s3cret');
+}
+
+odd_case 'the lock file of another program is not taken for our own', ['modes'], sub {
+	my $box = box();
+
+	$box->put_file($box->dotlock, "1\n");
+	like(login_within($box), qr/^-ERR \[IN-USE\] /, 'login');
+	is(slurp($box->dotlock), "1\n", 'the lock file');
+	utime time - 301, time - 301, $box->dotlock or die "utime: $!";
+	is(login_within($box), '+OK alice has 2 messages (48 octets).',
+	    'login when it is old');
+	ok(!-e $box->dotlock, 'it is gone');
+};
+
 done_testing;

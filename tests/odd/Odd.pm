@@ -80,6 +80,8 @@ sub mount {
 	my $before = (stat $path)[0];
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0) {
+		# it would say that it is unmounted already
+		open STDERR, '>', '/dev/null';
 		exec 'setpriv', '--pdeathsig', 'TERM', program(),
 		    $self->below, $path, @options or POSIX::_exit(127);
 	}
@@ -89,13 +91,20 @@ sub mount {
 	return $path;
 }
 
+# So many kilobytes are all that there is room for.
+sub limit {
+	my ($self, $kilobytes) = @_;
+	system('mount', '-o', "remount,size=${kilobytes}k", $self->below) == 0
+	    or die "no limit\n";
+}
+
 # Mounts it anew, in the same place.
 sub again {
 	my ($self, @oddities) = @_;
 	my $old = pop @{ $self->{mounts} };
 
 	$self->unmount($old);
-	return $self->mount(@oddities);
+	return $self->{path} = $self->mount(@oddities);
 }
 
 # Another mount namespace may have the mount as well: so oddfs is told to end.
