@@ -300,9 +300,33 @@ has_blocks(int fd, uint64_t end)
 }
 
 /*
- * posix_fallocate() is slow, but right, if libc emulates it by writing.  With
- * EOPNOTSUPP and EINVAL a file system says that it cannot promise room: then
- * writing will tell.
+ * 0, or an error.  posix_fallocate() is slow, but right, if libc emulates it by
+ * writing; whether there was room for that, a file server may say to a sync
+ * alone.
+ */
+static int
+allocate(int fd, off_t at, off_t n)
+{
+	int e;
+
+#ifdef POPPER_LINUX
+	while ((e = fallocate(fd, 0, at, n) == -1 ? errno : 0) == EINTR)
+		continue;
+	if (e != EOPNOTSUPP)
+		return e;
+#endif
+	while ((e = posix_fallocate(fd, at, n)) == EINTR)
+		continue;
+#ifdef POPPER_LINUX
+	if (e == 0 && file_sync(fd) == -1)
+		e = errno;
+#endif
+	return e;
+}
+
+/*
+ * With EOPNOTSUPP and EINVAL a file system says that it cannot promise room:
+ * then writing will tell.
  * XFS asks for free blocks even if the whole range is allocated already.
  */
 int
@@ -312,8 +336,7 @@ file_reserve(int fd, uint64_t at, uint64_t n)
 
 	if (n == 0)
 		return 0;
-	while ((e = posix_fallocate(fd, (off_t)at, (off_t)n)) == EINTR)
-		continue;
+	e = allocate(fd, (off_t)at, (off_t)n);
 	if (e == 0 || e == EOPNOTSUPP || e == EINVAL ||
 	    ((e == ENOSPC || e == EDQUOT) && has_blocks(fd, at + n)))
 		return 0;

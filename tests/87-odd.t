@@ -96,4 +96,22 @@ odd_case 'the lock file of another program is not taken for our own', ['modes'],
 	ok(!-e $box->dotlock, 'it is gone');
 };
 
+for my $room (0, 1000) {
+	odd_case "a full disk with room for $room kilobytes: mail can be deleted",
+	    ['late', 'noreserve'], sub {
+		my ($odd) = @_;
+		my $box = box(spool => join '', @large);
+		my $s = $box->login;
+
+		$s->text("RETR $_") for 1 .. 5;
+		$s->command('DELE 2');
+		$odd->limit($room + (split ' ', qx(du -sk @{[ $odd->below ]}))[0]);
+		like($s->quit, qr/^\+OK /, 'QUIT');
+		ok($box->spool =~ s/^Status: RO\n//gmr eq join('', @large[0, 2 .. 4]),
+		    'the spool');
+		is($box->login->command('STAT') =~ s/ \d+\z//r, '+OK 4',
+		    'the next session');
+	};
+}
+
 done_testing;

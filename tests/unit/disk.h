@@ -7,6 +7,8 @@
 #ifndef DISK_H
 #define DISK_H
 
+#define _GNU_SOURCE	1	/* fallocate(2) */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -194,6 +196,16 @@ posix_fallocate(int fd, off_t at, off_t n)
 		return 0;
 	return ftruncate(fd, at + n) == -1 ? errno : 0;
 }
+
+#ifdef POPPER_LINUX
+int
+fallocate(int fd, int mode, off_t at, off_t n)
+{
+	(void)mode;
+	errno = posix_fallocate(fd, at, n);
+	return errno == 0 ? 0 : -1;
+}
+#endif
 
 void syslog(int, const char *, ...) PRINTF(2, 3);
 void

@@ -12,9 +12,9 @@
  *
  * usage: engine [SEED [SECONDS]]
  */
-#include <time.h>
-
 #include "disk.h"
+
+#include <time.h>
 
 /* ---- a case -------------------------------------------------------------- */
 
