@@ -38,7 +38,7 @@ sub odd_case {
 # The lines of the log that no session on another file system has.
 sub complaints {
 	my ($box) = @_;
-	return join '', grep { !/\]: (?:start|login|end|scan|copy|command)\b/ }
+	return join '', grep { !/\]: (?:start|login|end|scan|copy|command) / }
 	    split /^/, $box->log;
 }
 
@@ -75,6 +75,12 @@ for my $oddities ([], (map { [ $_ ] } @harmless), \@harmless) {
 	odd_case 'a day with mail', $oddities, \&day;
 }
 
+# The same maildrop as another host has it, which sees at once what happens.
+sub other_host {
+	my ($odd, $box) = @_;
+	return bless { top => $odd->below($box->{top}) }, 'Popper::Box';
+}
+
 # How a login ends that waits a second for locks.
 sub login_within {
 	my ($box) = @_;
@@ -94,6 +100,84 @@ odd_case 'the lock file of another program is not taken for our own', ['modes'],
 	is(login_within($box), '+OK alice has 2 messages (48 octets).',
 	    'login when it is old');
 	ok(!-e $box->dotlock, 'it is gone');
+};
+
+odd_case 'where nothing can be locked nothing is done', ['nolock'], sub {
+	my $box = box();
+
+	is(login_within($box), '-ERR [SYS/TEMP] The maildrop cannot be locked now.',
+	    'login');
+	like(complaints($box), qr/: login: \.alice\.pop user=alice: No locks available\n/,
+	    'the log');
+	is($box->spool, FX1, 'the spool');
+};
+
+# The clock of the test is that of the file system.
+odd_case 'a spool that has not changed for two seconds is scanned once', ['seconds'],
+    sub {
+	my $box = box();
+
+	sleep 4;
+	$box->login->quit for 1 .. 3;
+	is(scalar(() = $box->log =~ /: scan /g), 1, 'scans');
+};
+
+odd_case 'a spool that was rewritten, and looks as before', ['noctime'], sub {
+	my @is = map { letter($_) } 1 .. 3;
+	my $box = box(spool => join '', @is);
+	my $times = $box->dir . '/times';
+	my $other = $is[0] =~ s/letter 1/letter 7/gr;
+
+	sleep 1;
+	$box->login->quit;
+	system('touch', '-r', $box->path, $times) == 0 or die;
+	$box->put(join '', $other, @is[1, 2]);
+	system('touch', '-r', $times, $box->path) == 0 or die;
+	my $s = $box->login;
+	$s->command("DELE $_") for 1, 2;
+	$s->quit;
+	is($box->spool, $other . $is[2], 'what the client never saw stays');
+	is(scalar(() = $box->log =~ /: scan /g), 1, 'the index was used');
+};
+
+# The spool has another number when recovery looks at it, as if it were another.
+odd_case 'a cut off update, and other inode numbers', ['inodes'], sub {
+	my ($odd) = @_;
+	my (%ends, $said);
+
+	needs('strace');
+	for (my $n = 1; ($said // '') !~ /signing off/; $n++) {
+		my $box = box(spool => join '', @large);
+		my $s = $box->login(under => [ strace($box->dir . '/strace', '-e',
+		    'trace=fdatasync', '-e', "inject=fdatasync:signal=KILL:when=$n") ]);
+		$s->text('RETR 3');
+		$s->command('DELE 2');
+		$s->send('QUIT');
+		$said = $s->slurp;
+		$s->wait;
+		unlink $box->dotlock;
+		$odd->again('inodes');
+		$box->login->quit;
+		my $spool = $box->spool =~ s/^Status: RO\n//mr;
+		$ends{join ' ', map { index($spool, $large[$_]) >= 0 ? 1 : 0 } 0 .. 4}++;
+	}
+	is(join(', ', sort keys %ends), '1 0 1 1 1, 1 1 1 1 1', 'no message is lost');
+};
+
+# That there is no lock file is what this host remembers.
+odd_case 'the lock file of another host', ['delay=600', 'names=600'], sub {
+	my ($odd) = @_;
+	my $box = box();
+	my $there = other_host($odd, $box);
+	my $s = $box->login(args => ['-w', 1]);
+
+	$there->put_file($there->dotlock, "1\n");
+	$s->command('DELE 1');
+	is($s->command('QUIT'), '-ERR [IN-USE] The maildrop is locked by another '
+	    . 'program; nothing was removed.', 'QUIT');
+	$s->wait;
+	is($there->spool, FX1, 'the spool');
+	is(slurp($there->dotlock), "1\n", 'the lock file');
 };
 
 for my $room (0, 1000) {
