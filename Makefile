@@ -12,6 +12,8 @@
 #				check-vanished: clients that vanish; 4 minutes;
 #				check-random: kills, faults and other programs
 #				at random; 10 minutes
+#				check-odd: some, with the mail on file systems
+#				with oddities; 5 minutes
 #	make lint		what static analysis has to say
 #	make model, fuzz	proofs of safety: minutes
 #	make bench		speed, beside other servers; bench-quick: 2 minutes
@@ -193,6 +195,11 @@ check-random: all
 	RANDOM_SECONDS=600 RANDOM_SEED=$$(date +%s) POPPER=./popper prove -v \
 	    -I tests/lib tests/83-random.t
 
+# What finds other calls, modes or scans there than elsewhere is not among these.
+ODD_TESTS = tests/30*.t tests/33*.t
+check-odd: all
+	POPPER=./popper tests/odd/run $(ODD_TESTS)
+
 demo: all
 	tests/demo ./popper
 
@@ -277,5 +284,5 @@ clean:
 	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build popper-*.tar.gz
 
 .PHONY: all static sources units check check-san check-portable check-foreign \
-	check-valgrind check-vanished check-random demo lint install uninstall model fuzz bench \
+	check-valgrind check-vanished check-random check-odd demo lint install uninstall model fuzz bench \
 	bench-quick deb check-deb dist clean

@@ -111,7 +111,8 @@ sub again {
 sub unmount {
 	my ($self, $mount) = @_;
 
-	system('umount', '-l', $mount->{path});
+	# where a signal has ended oddfs as well, it is not mounted any more
+	system("umount -l $mount->{path} 2>/dev/null");
 	kill 'TERM', $mount->{pid};
 	waitpid $mount->{pid}, 0;
 	rmdir $mount->{path} or warn "$mount->{path}: $!\n";
