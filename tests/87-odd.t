@@ -180,6 +180,22 @@ odd_case 'the lock file of another host', ['delay=600', 'names=600'], sub {
 	is(slurp($there->dotlock), "1\n", 'the lock file');
 };
 
+# The size and times of the spool are those that this host remembers.
+odd_case 'mail from another host', ['delay=600', 'names=600'], sub {
+	my ($odd) = @_;
+	my $box = box(spool => join '', @large[0 .. 2]);
+	my $there = other_host($odd, $box);
+
+	$box->login->quit;
+	ok($there->deliver($large[3]), 'mail comes there');
+	my $s = $box->login;
+	is($s->command('STAT') =~ s/ \d+\z//r, '+OK 4', 'the next login shows it');
+	ok($there->deliver($large[4]), 'and more');
+	$s->command("DELE $_") for 1, 4;
+	like($s->quit, qr/^\+OK /, 'QUIT');
+	ok($there->spool eq join('', @large[1, 2, 4]), 'the spool');
+};
+
 for my $room (0, 1000) {
 	odd_case "a full disk with room for $room kilobytes: mail can be deleted",
 	    ['late', 'noreserve'], sub {
