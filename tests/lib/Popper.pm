@@ -518,6 +518,8 @@ sub new {
 	my $passwd = exists $arg{passwd} ? $arg{passwd} : $box->passwd;
 	my @command = (@{ $arg{under} || [] }, $Popper::binary,
 	    '-r', '-f', 0, '-m', $box->mail,
+	    # such a directory is not on a local disk
+	    (defined $ENV{POPPER_SPOOLS} ? '-S' : ()),
 	    (defined $passwd ? ('-p', $passwd) : ()),
 	    ($arg{trace} // 1 ? ('-t', $box->trace) : ()),
 	    @{ $box->{args} }, @{ $arg{args} || [] });
@@ -842,7 +844,8 @@ Popper - write tests of popper as dialogs
 Run by C<prove -I tests/lib tests/*.t>.  POPPER names the daemon (./popper),
 POPPER_EMULATOR the emulator that runs it, if one does, POPPER_PATIENCE how many
 seconds a test waits for an answer (30), POPPER_SPOOLS a directory for the mail
-of the boxes, if that should not be next to their other files.
+of the boxes, on a network file system perhaps, if that should not be next to
+their other files.
 
 =head1 FUNCTIONS
 
