@@ -61,15 +61,21 @@ sub wrong_calls {
 	return join "\n", @wrong;
 }
 
+# The functions that each object has and needs; nm names an object before those.
 sub symbols {
-	my ($object) = @_;
-	my %of = (defined => [], undefined => []);
-	for my $line (split /\n/, qx{nm -P $object}) {
+	my (@objects) = @_;
+	my (%of, $object);
+	for my $line (split /\n/, qx{nm -P @objects}) {
+		if ($line =~ /^(\S+):\z/) {
+			$object = $1;
+			$of{$object} = { defined => [], undefined => [] };
+			next;
+		}
 		my ($name, $type) = split ' ', $line;
-		push @{ $of{undefined} }, $name if $type eq 'U';
-		push @{ $of{defined} }, $name if $type =~ /^[A-TV-Z]\z/;
+		push @{ $of{$object}{undefined} }, $name if $type eq 'U';
+		push @{ $of{$object}{defined} }, $name if $type =~ /^[A-TV-Z]\z/;
 	}
-	return \%of;
+	return %of;
 }
 
 my $may = table();
@@ -94,7 +100,9 @@ is(join(' ', grep { $_ ne 'popper.c' && folder_of($_) eq 'top' &&
     $text_of{$_} =~ m{"(?:xtnd|check)/} } sort keys %text_of), '',
     'only popper.c knows what is above the top');
 
-my %symbols_of = map { s/c\z/o/r => symbols(s/c\z/o/r) } @files;
+my @objects = map { s/c\z/o/r } @files;
+my %symbols_of = symbols(@objects);
+is(join(' ', sort keys %symbols_of), join(' ', sort @objects), 'nm reads each object');
 cmp_ok(scalar(map { @{ $_->{defined} } } values %symbols_of), '>', 100,
     'the objects are there');
 is(wrong_calls($may, \%symbols_of), '', 'calls go down');
@@ -135,11 +143,9 @@ is(join(' ', grep { !m{^login/} && grep { /^(?:set\w*[ug]id|(?:set|init)groups)\
 
 # Nothing but a signal's flag changes at file scope.
 my %changes;
-for my $object (keys %symbols_of) {
-	for my $line (split /\n/, qx{objdump -t $object}) {
-		$changes{ $1 =~ s/\.\d+\z//r } = 1
-		    if $line =~ /\bO\s+\.(?:bss|data)\s+\w+\s+(\S+)/;
-	}
+for my $line (split /\n/, qx{objdump -t @objects}) {
+	$changes{ $1 =~ s/\.\d+\z//r } = 1
+	    if $line =~ /\bO\s+\.(?:bss|data)\s+\w+\s+(\S+)/;
 }
 is(join(' ', sort keys %changes), 'session stop', 'one session, one signal flag');
 

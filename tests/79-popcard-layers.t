@@ -41,20 +41,21 @@ my @formats = qw(text charset date body field address html mime
 my %level = map { my $n = $_; map { $_ => $n } @{ $layers[$n] } } 0 .. $#layers;
 
 my $dir = tempdir('popcard-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my @cc = (split(' ', $ENV{CC} // 'cc'), '-std=c11', '-I', "$Bin/../client");
+my @cc = (split(' ', $ENV{CC} // 'cc'), '-std=c11');
 
-sub object {
-	my ($name, $source) = @_;
-	system(@cc, '-c', '-o', "$dir/$name.o", $source) == 0
-	    or BAIL_OUT("$source does not compile");
-	return { name => $name, map { $_->[0] => $_->[1] }
-	    map { [$_, [symbols($name, $_)]] } qw(U T t) };
-}
-
-# The symbols of a kind: undefined, of a function, of a static function.
-sub symbols {
-	my ($name, $kind) = @_;
-	return map { / \Q$kind\E (\w+)$/ ? $1 : () } `nm $dir/$name.o`;
+# The objects as make builds them: each by its name, with the functions that it
+# has (T) and needs (U).
+sub objects {
+	my (@path) = @_;
+	my ($o, @objects);
+	for my $line (split /\n/, qx{nm -P @path}) {
+		if ($line =~ m{([^/]+)\.o:\z}) {
+			push @objects, $o = { name => $1, T => [], U => [] };
+		} elsif ($line =~ /^(\w+) ([TU])\b/) {
+			push @{ $o->{$2} }, $1;
+		}
+	}
+	return @objects;
 }
 
 # The calls that do not go down, as "caller calls callee in object".
@@ -76,22 +77,27 @@ sub upward {
 sub included { return join ' ', $_[0] =~ /^#include "([^"]+)"/mg }
 
 my @files = map { m{([^/]+)\.c\z} } glob "$Bin/../client/*.c";
-my @objects = map { object($_, "$Bin/../client/$_.c") } @files;
+my @paths = map { "$Bin/../client/$_.o" } @files;
+system('make', '-s', '-C', "$Bin/..", 'client/popcard') == 0
+    or BAIL_OUT('popcard does not compile');
+my @objects = objects(@paths);
 
 is_deeply([sort @files], [sort keys %level], 'each file has its layer');
+is_deeply([map { $_->{name} } @objects], \@files, 'nm reads each object');
 
 is_deeply([upward(\%level, @objects)], [], 'calls go down only');
 
 subtest 'a call that goes up is found' => sub {
-	for ([low => 'high', 'void high(void); void low(void){high();}'],
-	    [low => 'side', 'void side(void); void low(void){side();}']) {
-		my ($name, $callee, $text) = @$_;
-		Service::write_file("$dir/$name.c", "$text\n");
-		Service::write_file("$dir/$callee.c",
-		    "void $callee(void); void $callee(void){}\n");
-		my @two = map { object($_, "$dir/$_.c") } $name, $callee;
+	for my $callee ('high', 'side') {
+		my %text = (low => "void $callee(void); void low(void){$callee();}",
+		    $callee => "void $callee(void); void $callee(void){}");
+		for my $name (keys %text) {
+			Service::write_file("$dir/$name.c", "$text{$name}\n");
+			system(@cc, '-c', '-o', "$dir/$name.o", "$dir/$name.c");
+		}
+		my @two = objects(map { "$dir/$_.o" } 'low', $callee);
 		is_deeply([upward({ low => 1, high => 2, side => 1 }, @two)],
-		    ["$name calls $callee in $callee"], "to $callee");
+		    ["low calls $callee in $callee"], "to $callee");
 		is_deeply([upward({ low => 3, high => 2, side => 2 }, @two)],
 		    [], 'and the same call down is not');
 	}
@@ -107,15 +113,17 @@ subtest 'the formats know no terminal' => sub {
 };
 
 subtest 'the rest is libc' => sub {
-	my $rc = system @cc, '-o', "$dir/popcard", map { "$dir/$_.o" } @files;
+	my $rc = system @cc, '-o', "$dir/popcard", @paths;
 	is($rc, 0, 'it links with libc alone');
 };
 
 subtest 'static functions have names of their own' => sub {
 	my %seen;
-	push @{ $seen{$_->[1]} }, $_->[0]
-	    for map { my $o = $_; map { [$o->{name}, $_] } @{ $o->{t} } }
-	    @objects;
+	for my $name (@files) {
+		my $text = Service::read_file("$Bin/../client/$name.c");
+		push @{ $seen{$_} }, $name for $text =~ /^static [^;={]*\n(\w+)\(/mg;
+	}
+	cmp_ok(keys %seen, '>', 100, 'they are found');
 	is_deeply([grep { @{ $seen{$_} } > 1 } sort keys %seen], [],
 	    'no name is used in two files');
 };

@@ -1,10 +1,11 @@
 /*
- * What popcard makes of a message on standard input, for tests that compare it
- * with what others make of it.
- * usage: mime text	what a person is shown
- *	  mime parts	each field and leaf decoded
- *	  mime send	the message to be sent, of a draft
+ * What popcard makes of the message in each file goes to the file's name with
+ * ".got" after it, for tests that compare it with what others make of it.
+ * usage: mime text FILE...	what a person is shown
+ *	  mime parts FILE...	each field and leaf decoded
+ *	  mime send FILE...	the message to be sent, of a draft
  */
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,28 +65,49 @@ show_parts(const struct mime *m, struct text *out)
 	}
 }
 
-int
-main(int argc, char **argv)
+/* Returns whether the file could be read and the other one written. */
+static bool
+made_of(const char *how, const char *path)
 {
 	struct text in = { 0 }, out = { 0 }, none = { 0 };
 	struct mime m;
-	char id[160];
+	char id[160], to[1000];
+	FILE *f;
+	bool ok;
+	int fd;
 
-	setlocale(LC_CTYPE, "");
-	if (argc != 2 || !read_all(STDIN_FILENO, &in))
-		return 1;
+	fd = open(path, O_RDONLY);
+	if (fd == -1 || !read_all(fd, &in))
+		return false;
+	close(fd);
 	mime_open(&m, in.s, in.n);
-	if (strcmp(argv[1], "text") == 0)
+	if (strcmp(how, "text") == 0)
 		show_text(&m, &out);
-	else if (strcmp(argv[1], "parts") == 0)
+	else if (strcmp(how, "parts") == 0)
 		show_parts(&m, &out);
 	else {
 		draft_id(id);
 		draft_finish(&in, &none, time(NULL), id, &out);
 	}
-	fwrite(out.s, 1, out.n, stdout);
+	snprintf(to, sizeof(to), "%s.got", path);
+	f = fopen(to, "w");
+	ok = f != NULL && fwrite(out.s, 1, out.n, f) == out.n;
+	if (f != NULL && fclose(f) != 0)
+		ok = false;
 	mime_close(&m);
 	text_free(&in);
 	text_free(&out);
-	return fflush(stdout) == 0 ? 0 : 1;
+	return ok;
+}
+
+int
+main(int argc, char **argv)
+{
+	int i;
+
+	setlocale(LC_CTYPE, "");
+	for (i = 2; i < argc; i++)
+		if (!made_of(argv[1], argv[i]))
+			return 1;
+	return argc > 2 ? 0 : 1;
 }
