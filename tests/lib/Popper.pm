@@ -32,6 +32,9 @@ our $gid = $> == 0 ? 54321 : (split ' ', $))[0];
 
 our (@boxes, @sessions);	# all that has to be cleared away
 
+# What the daemon would take for the words of a super-server.
+delete @ENV{ grep { /^(SSL|TCP|UCSPI)/ } keys %ENV };
+
 use constant FX1 => <<'END';
 From bob@example.org Sat Jan  3 01:05:34 1996
 Subject: one
@@ -527,25 +530,21 @@ sub new {
 
 	push @Popper::sessions, $self;
 	weaken $Popper::sessions[-1];
+	open my $err, '>', $self->{stderr} or die "$self->{stderr}: $!";
+	my %env = %{ $arg{env} || {} };
+	# The search for leaks traces the process, which it cannot where strace
+	# does or where a saved gid stays.
+	$env{ASAN_OPTIONS} = join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'detect_leaks=0'
+	    if $arg{under} || !defined $passwd;
+	local @ENV{ keys %env } = values %env;
+	my @fd = map { fileno $_ } $in, $out, $err;
+	# After fork each page that is written to is copied: the rest is done before.
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0) {
-		eval {
-			delete @ENV{ grep { /^(SSL|TCP|UCSPI)/ } keys %ENV };
-			# The search for leaks traces the process, which it
-			# cannot where strace does or where a saved gid stays.
-			$ENV{ASAN_OPTIONS} = join ':',
-			    grep { defined } $ENV{ASAN_OPTIONS}, 'detect_leaks=0'
-			    if $arg{under} || !defined $passwd;
-			%ENV = (%ENV, %{ $arg{env} || {} });
-			$SIG{PIPE} = 'DEFAULT';
-			open my $err, '>', $self->{stderr} or die $!;
-			dup2(fileno $in, 0);
-			dup2(fileno $out, 1);
-			dup2(fileno $err, 2);
-			POSIX::close($_) for 3 .. 63;
-			exec { $command[0] } @command;
-		};
-		POSIX::_exit(127);
+		dup2($fd[$_], $_) for 0 .. 2;
+		POSIX::close($_) for 3 .. 63;
+		$SIG{PIPE} = 'DEFAULT';
+		exec { $command[0] } @command or POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;
 	close $in;
