@@ -147,6 +147,22 @@ END
 	},
 );
 
+# The program in a world of its own: the box and the namespace.  The case is
+# skipped where there can be none.
+sub set_up {
+	my ($name, %more) = @_;
+
+	needs('root', 'proc');
+	plan skip_all => "$name is not unpacked (tests/install-mtas)"
+	    unless have($name);
+	my ($box, $init, $said) = world($name, %{ $mta{$name} }, %more);
+	plan skip_all => 'no namespace can be made here: '
+	    . show($said =~ s/\n/; /gr)
+	    if !defined $init && $said =~ /unshare:|mount:/;
+	ok(defined $init, 'it is set up') or die $said;
+	return ($box, $init);
+}
+
 # ---- sessions -------------------------------------------------------------
 
 sub login_inside {
@@ -238,19 +254,9 @@ sub submit {
 
 for my $name (sort keys %mta) {
 	case "a letter through $name, and back" => sub {
-		needs('root', 'proc');
 		my $is = $mta{$name};
-		plan skip_all => "$name is not unpacked (tests/install-mtas)"
-		    unless have($name);
 		my ($port, $open) = $is->{sink} ? sink() : ();
-		my ($box, $init, $said) = world($name, %$is, port => $port);
-		plan skip_all => 'no namespace can be made here: '
-		    . show($said =~ s/\n/; /gr)
-		    if !defined $init && $said =~ /unshare:|mount:/;
-		ok(defined $init, 'it is set up') or do {
-			diag($said);
-			return;
-		};
+		my ($box, $init) = set_up($name, port => $port);
 		$open->($box) if $open;
 
 		eventually { -S "/proc/$init/root$is->{socket}" } if $is->{socket};
@@ -295,18 +301,8 @@ for my $name (sort keys %mta) {
 # nothing of it.
 for my $name ('exim4-daemon-light', 'postfix') {
 	case "$name: a user whom the system does not know" => sub {
-		needs('root', 'proc');
 		my $is = $mta{$name};
-		plan skip_all => "$name is not unpacked (tests/install-mtas)"
-		    unless have($name);
-		my ($box, $init, $said) = world($name, %$is);
-		plan skip_all => 'no namespace can be made here: '
-		    . show($said =~ s/\n/; /gr)
-		    if !defined $init && $said =~ /unshare:|mount:/;
-		ok(defined $init, 'it is set up') or do {
-			diag($said);
-			return;
-		};
+		my ($box, $init) = set_up($name);
 		$box->accounts({ carl => { password => 's3cret',
 		    uid => $Popper::uid + 6, gid => $Popper::gid } });
 		my $s = $box->login(user => 'carl', args => ['-M', $is->{sendmail}],
@@ -368,19 +364,9 @@ ${table}X
 
 for my $name (sort keys %virtual) {
 	case "$name: virtual users, as doc/ACCOUNTS has them" => sub {
-		needs('root', 'proc');
 		my $is = $mta{$name};
-		plan skip_all => "$name is not unpacked (tests/install-mtas)"
-		    unless have($name);
-		my ($box, $init, $said) = world($name, %$is, prepare =>
-		    virtual_accounts() . $virtual{$name}->($is->{prepare}));
-		plan skip_all => 'no namespace can be made here: '
-		    . show($said =~ s/\n/; /gr)
-		    if !defined $init && $said =~ /unshare:|mount:/;
-		ok(defined $init, 'it is set up') or do {
-			diag($said);
-			return;
-		};
+		my ($box, $init) = set_up($name, prepare => virtual_accounts()
+		    . $virtual{$name}->($is->{prepare}));
 		my $user = 'alice@example.net';
 		my $spool = "/proc/$init/root/srv/mail/example.net/alice";
 		my $log_in = sub {
