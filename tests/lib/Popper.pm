@@ -453,10 +453,13 @@ sub fill {
 	my ($self) = @_;
 	my $filler = $self->mail . '/filler';
 
-	for my $size (16 << 20, 1 << 20, 1 << 16, 1 << 12) {
-		1 while system("fallocate -o \$(stat -c %s $filler 2>/dev/null || echo 0)"
-		    . " -l $size $filler 2>/dev/null") == 0;
-	}
+	my $large = 16 << 20;
+
+	1 while system("fallocate -o \$(stat -c %s $filler 2>/dev/null || echo 0)"
+	    . " -l $large $filler 2>/dev/null") == 0;
+	open my $fh, '>>:raw', $filler or die "$filler: $!";
+	1 while syswrite $fh, "\0" x 4096;
+	CORE::close $fh;
 }
 
 sub free { return unlink $_[0]->mail . '/filler' }
