@@ -1,5 +1,5 @@
 # popper -n looks at what starts popper on this machine: inetd, xinetd, systemd and
-# stunnel.  Each case has an /etc of its own, a copy in a mount namespace.
+# stunnel.  Each case has an /etc that is a copy, in a mount namespace.
 
 use strict;
 use warnings;
@@ -16,12 +16,15 @@ system('cp', $Popper::binary, $popper) == 0 or die 'cp';
 plan skip_all => 'no mount namespace can be made here'
     if system("unshare -m mount --bind $dir $dir 2>/dev/null") != 0;
 
+system('cp', '-a', '/etc', "$dir/etc") == 0 or die 'cp';
+
+# Each case begins without those files that any of them has.
 my $setup = <<"END";
-mkdir $dir/etc && cp -a /etc/. $dir/etc && mount --bind $dir/etc /etc
+mount --bind $dir/etc /etc
 rm -rf /etc/inetd.conf /etc/xinetd.d /etc/default/popper /etc/stunnel
 rm -rf /etc/systemd/system/popper* /etc/systemd/system/sockets.target.wants
 mkdir -p /etc/xinetd.d /etc/stunnel /etc/systemd/system/sockets.target.wants
-mkdir $dir/run && mount --bind $dir/run /run
+rm -rf $dir/run && mkdir $dir/run && mount --bind $dir/run /run
 END
 
 # What -n says of these files: the lines about starting and about TLS.
@@ -37,7 +40,6 @@ sub said {
 	    "{ $script } >&2\nexec $Popper::binary -n" or die "unshare: $!";
 	my $said = join '', grep { /^\S+ +(?:start|TLS)/ } <$out>;
 	close $out;
-	system("rm -rf $dir/etc $dir/run");
 	return $said =~ s/\Q$popper\E/OURS/gr;
 }
 
