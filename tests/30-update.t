@@ -6,6 +6,9 @@ use warnings;
 use Test::More;
 use Popper;
 
+# Of the choices of messages, tests/unit/engine.c tries all, over files; here one in
+# some goes through whole sessions.
+
 case 'QUIT: deleted messages go, the others stay as they were [RFC 1939 6]' => sub {
 	my $box = box();
 
@@ -30,7 +33,7 @@ case 'QUIT: every choice of six messages deletes just these' => sub {
 	my $box = box(spool => '');
 	my @wrong;
 
-	for my $choice (0 .. 2 ** 6 - 1) {
+	for my $choice (few(2, 0 .. 2 ** 6 - 1)) {
 		my @deleted = grep { $choice >> $_ & 1 } 0 .. 5;
 		my @kept = grep { !($choice >> $_ & 1) } 0 .. 5;
 
@@ -40,7 +43,7 @@ case 'QUIT: every choice of six messages deletes just these' => sub {
 		push @wrong, $choice if $s->slurp =~ /^-ERR/m
 		    || $box->spool ne join '', @letters[@kept];
 	}
-	is_deeply(\@wrong, [], 'all 64 of them');
+	is_deeply(\@wrong, [], 'none went wrong');
 };
 
 case 'QUIT: the same with Status lines that make the spool grow' => sub {
@@ -50,7 +53,7 @@ case 'QUIT: the same with Status lines that make the spool grow' => sub {
 	my @wrong;
 
 	# Two bits for a message: left alone, retrieved, deleted, both.
-	for my $choice (0 .. 4 ** 4 - 1) {
+	for my $choice (few(4, 0 .. 4 ** 4 - 1)) {
 		my @does = map { $choice >> 2 * $_ & 3 } 0 .. 3;
 
 		$box->put(join '', @letters);
@@ -64,7 +67,7 @@ case 'QUIT: the same with Status lines that make the spool grow' => sub {
 			$does[$_] & 1 ? $read[$_] : $letters[$_]
 		    } 0 .. 3;
 	}
-	is_deeply(\@wrong, [], 'all 256 of them');
+	is_deeply(\@wrong, [], 'none went wrong');
 };
 
 case 'QUIT: all deleted leaves an empty file, not none' => sub {

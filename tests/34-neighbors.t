@@ -98,7 +98,7 @@ for my $fields (@fields) {
 
 		$fresh->();
 		my @calls = grep { defined } session($box, 0, @commands);
-		@calls = few(2, @calls[@calls / 3 .. $#calls]);	# after login
+		@calls = few(4, @calls[@calls / 3 .. $#calls]);	# after login
 		is(lost(\@kept, messages($box->spool)), '', 'undisturbed');
 		for my $call (@calls) {
 			$fresh->();

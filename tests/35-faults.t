@@ -29,15 +29,16 @@ for my $calls (sort keys %fault) {
 		    => sub {
 			needs('strace', 'plain');
 			my $box = box(spool => '');
-			my ($n, @wrong) = 0;
+			my ($hits, @wrong) = 0;
 
-			while ($n++ < 80) {
+			for my $n (1, few(3, 2 .. 80)) {
 				my ($hit, $wrong) = spoil($box, $calls, $error, $n);
 				push @wrong, "call $n: $wrong" if defined $wrong;
 				last unless $hit;
+				$hits++;
 			}
 			is(join("\n", @wrong), '', 'what the next session finds');
-			cmp_ok($n, '>', 1, 'there are such calls');
+			cmp_ok($hits, '>', 0, "$hits such calls");
 		};
 	}
 }

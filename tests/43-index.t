@@ -66,7 +66,7 @@ case 'an index cut anywhere is not used' => sub {
 	my $index = index_of($box);
 	my @wrong;
 
-	for my $length (0 .. 20, 63, 64, map { int(length($index) * $_ / 20) } 1 .. 19) {
+	for my $length (few(2, 0 .. 20, 63, 64, map { int(length($index) * $_ / 20) } 1 .. 19)) {
 		next if $length >= length $index;
 		$box->put_file($box->work, substr $index, 0, $length);
 		my $why = wrong($box, @letters);
@@ -78,17 +78,17 @@ case 'an index cut anywhere is not used' => sub {
 case 'an index with a changed octet gives no false text' => sub {
 	my $box = indexed_box();
 	my $index = index_of($box);
-	my $step = 1 + int length($index) / 30;
+	my @changes = map { my $at = int(length($index) * $_ / 30);
+	    ([ $at, "\x01" ], [ $at, "\xff" ]) } 0 .. 29;
 	my @wrong;
 
-	for (my $at = 0; $at < length $index; $at += $step) {
-		for my $mask ("\x01", "\xff") {
-			my $changed = $index;
-			substr($changed, $at, 1) ^= $mask;
-			$box->put_file($box->work, $changed);
-			my $why = wrong($box, @letters);
-			push @wrong, "octet $at: $why" if defined $why;
-		}
+	for my $change (few(3, @changes)) {
+		my ($at, $mask) = @$change;
+		my $changed = $index;
+		substr($changed, $at, 1) ^= $mask;
+		$box->put_file($box->work, $changed);
+		my $why = wrong($box, @letters);
+		push @wrong, "octet $at: $why" if defined $why;
 	}
 	is(join("\n", @wrong), '', 'the spool is shown');
 };
@@ -120,14 +120,15 @@ case 'numbers of an index blown up' => sub {
 	my $index = index_of($box);
 	my @wrong;
 
-	for (my $at = 0; $at < length($index) && $at < 400; $at += 8) {
-		for my $blow ("\xff" x 8, "\xff" x 7 . "\x7f", "\0" x 8) {
-			my $changed = $index;
-			substr($changed, $at, 8) = $blow;
-			$box->put_file($box->work, $changed);
-			my $why = wrong($box, @letters);
-			push @wrong, "octet $at: $why" if defined $why;
-		}
+	my @blows = map { my $at = 8 * $_; map { [ $at, $_ ] }
+	    "\xff" x 8, "\xff" x 7 . "\x7f", "\0" x 8 } 0 .. 49;
+	for my $blow (few(4, @blows)) {
+		my ($at, $number) = @$blow;
+		my $changed = $index;
+		substr($changed, $at, 8) = $number;
+		$box->put_file($box->work, $changed);
+		my $why = wrong($box, @letters);
+		push @wrong, "octet $at: $why" if defined $why;
 	}
 	is(join("\n", @wrong), '', 'the spool is shown');
 };
@@ -184,7 +185,7 @@ case 'the spool changed right after a session: no stale index' => sub {
 	my $box = box(spool => $spool);
 	my @wrong;
 
-	for my $try (1 .. 40) {
+	for my $try (1 .. 20) {
 		my @now = map { s/abc/sprintf '%03d', $try/ger } @letters;
 		$box->put(join '', @now);
 		my $why = wrong($box, @now);
@@ -252,97 +253,96 @@ sub missing {
 		index($text, $_) < 0 } @letters;
 }
 
-case 'a journal that belongs to another spool overwrites nothing' => sub {
-	needs('strace');
-	my @others = map { letter($_, body => alnum(500)) } 5 .. 9;
+# Each has a box whose files are as the kill left them, and what is in the files.
+my %journal = (
+	'that belongs to another spool overwrites nothing' => sub {
+		my ($was) = @_;
+		my @others = map { letter($_, body => alnum(500)) } 5 .. 9;
 
-	for my $was (killed_updates()) {
 		# By way of the same file, too: then device and inode agree.
 		for my $box (box(spool => ''), $was->{box}) {
 			$box->put(join '', @others);
 			$box->put_file($box->work, $was->{journal});
-			my $s = $box->session(args => ['-w', 1]);
-			$s->send('USER alice', 'PASS s3cret', 'QUIT');
-			$s->slurp;
-			is($s->wait, 0, 'exit status');
+			login_and_quit($box);
 			is(missing($box->spool, @others), '', 'every message is there');
 		}
-	}
-};
-
-case 'a journal that is played a second time does no harm' => sub {
-	needs('strace');
-	my @kept = @letters[0, 2, 3];
-
-	for my $was (killed_updates()) {
+	},
+	'that is played a second time does no harm' => sub {
+		my ($was) = @_;
 		my $box = $was->{box};
+		my @kept = @letters[0, 2, 3];
 
 		$box->login->quit;
 		is(missing($box->spool, @kept), '', 'the recovery');
 		for my $more ('', letter(9)) {
 			$box->deliver($more);
 			$box->put_file($box->work, $was->{journal});
-			my $s = $box->session(args => ['-w', 1]);
-			$s->send('USER alice', 'PASS s3cret', 'QUIT');
-			$s->slurp;
-			is($s->wait, 0, 'once more: exit status');
+			login_and_quit($box);
 			is(missing($box->spool, @kept, $more), '', 'and the mail');
 		}
-	}
-};
-
-case 'a journal whose head is damaged is refused, and stays' => sub {
-	needs('strace');
-
-	for my $was (killed_updates()) {
+	},
+	'whose head is damaged is refused, and stays' => sub {
+		my ($was) = @_;
 		my $box = $was->{box};
 		my $changed = $was->{journal};
 
 		substr($changed, 40, 1) ^= "\x15";
 		$box->put_file($box->work, $changed);
-		my $s = $box->session(args => ['-w', 1]);
-		$s->send('USER alice', 'PASS s3cret', 'QUIT');
-		like($s->slurp, qr/^-ERR \[SYS\/PERM\] The file \.alice\.pop or the maildrop is damaged;/m,
+		like(login_and_quit($box),
+		    qr/^-ERR \[SYS\/PERM\] The file \.alice\.pop or the maildrop is damaged;/m,
 		    'the login');
-		is($s->wait, 0, 'exit status');
 		ok($box->spool eq $was->{spool}, 'the spool');
 		ok(slurp($box->work) eq $changed, 'the journal');
-	}
-};
-
-case 'a journal cut or changed never costs what the spool has' => sub {
-	needs('strace');
-	my @wrong;
-
-	for my $was (killed_updates()) {
+	},
+	'cut or changed never costs what the spool has' => sub {
+		my ($was) = @_;
 		my ($box, $journal) = @$was{qw(box journal)};
 		my @whole = grep { missing($was->{spool}, $_) eq '' } @letters[0, 2, 3];
-		my $step = 1 + int length($journal) / 8;
+		my @wrong;
 
-		for (my $at = 0; $at < length $journal; $at += $step) {
+		for my $at (few(2, map { int(length($journal) * $_ / 8) } 0 .. 7)) {
 			my $cut = substr $journal, 0, $at;
 			my $changed = $journal;
 			substr($changed, $at, 1) ^= "\x15";
 			for my $forged ($cut, $changed) {
-				my $how = ($forged eq $cut ? 'cut' : 'changed')
-				    . " at $at";
 				$box->put($was->{spool});
 				$box->put_file($box->work, $forged);
-				my $s = $box->session(trace => 0, greeting => 0,
-				    args => ['-w', 1]);
-				$s->send('USER alice', 'PASS s3cret', 'QUIT');
-				$s->slurp;
-				my $status = $s->wait;
-				push @wrong, "$how: wait status $status"
-				    if $status != 0;
+				login_and_quit($box);
 				my $text = $box->spool . (slurp($box->work) // '');
 				my $lost = missing($text, @whole);
-				push @wrong, "$how: lost $lost" if $lost ne '';
+				push @wrong, ($forged eq $cut ? 'cut' : 'changed')
+				    . " at $at: lost $lost" if $lost ne '';
 			}
 		}
-		$box->remove;
+		is(join("\n", @wrong), '', 'nothing is lost');
+	},
+);
+
+# What such a session said; it ends in good order.
+sub login_and_quit {
+	my ($box) = @_;
+	my $s = $box->session(trace => 0, args => ['-w', 1]);
+
+	$s->send('USER alice', 'PASS s3cret', 'QUIT');
+	my $said = $s->slurp;
+	my $status = $s->wait;
+	die "wait status $status\n" if $status != 0;
+	return $said;
+}
+
+case 'journals of updates that were killed' => sub {
+	needs('strace');
+	my @killed = killed_updates();
+
+	for my $title (sort keys %journal) {
+		subtest "a journal $title" => sub {
+			for my $was (@killed) {
+				$was->{box}->put($was->{spool});
+				$was->{box}->put_file($was->{box}->work, $was->{journal});
+				$journal{$title}->($was);
+			}
+		};
 	}
-	is(join("\n", @wrong), '', 'nothing is lost');
 };
 
 done_testing;

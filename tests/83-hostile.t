@@ -223,7 +223,8 @@ case 'the spool becomes a link to a file of bob\'s after any system call' => sub
 	my $before = points(@lines[0 .. $login]);
 	my ($swaps, @wrong) = 0;
 
-	for my $point (@points[$before .. $#points]) {
+	@points = few(3, @points[$before .. $#points]);
+	for my $point (@points) {
 		my $box = open_box();
 		my $was = state_of($box);
 		my ($call, $n) = @$point;
@@ -245,8 +246,7 @@ case 'the spool becomes a link to a file of bob\'s after any system call' => sub
 		$box->remove;
 	}
 	is(join("\n", @wrong), '', 'nothing of bob\'s is touched');
-	cmp_ok($swaps, '>', @points / 4, 'the spool was swapped at most calls');
-	note("$swaps swaps");
+	cmp_ok($swaps, '>', @points / 2, "it was swapped at most calls: $swaps");
 };
 
 # ---- who popper is after login ---------------------------------------------

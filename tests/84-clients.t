@@ -122,13 +122,13 @@ case 'after login: arguments of every length, for every command' => sub {
 
 # ---- octets that no command has ------------------------------------------------
 
-case 'a NUL at every place of every command' => sub {
+case 'a NUL at any place of any command' => sub {
 	my $box = box();
 	my @wrong;
 
 	for my $line (@login, 'QUIT', 'CAPA', 'AUTH PLAIN', 'APOP alice 0') {
 		my @before = $line =~ /^PASS/ ? 'USER alice' : ();
-		for my $at (0 .. length $line) {
+		for my $at (few(3, 0 .. length $line)) {
 			my $bad = $line;
 			substr $bad, $at, 0, "\0";
 			my $s = $box->session(trace => 0);
@@ -169,9 +169,9 @@ case 'every octet alone, and random octets' => sub {
 
 	srand 84;
 	$said .= provoke($box, join '', map { chr($_) . "\r\n" } @$_)
-	    for map { [ $_ * 4 .. $_ * 4 + 3 ] } 0 .. 63;
+	    for map { [ $_ * 8 .. $_ * 8 + 7 ] } 0 .. 31;
 	$said .= provoke($box, join '', map { chr int rand 256 } 1 .. 4000)
-	    for 1 .. 30;
+	    for 1 .. 10;
 	ok(well_formed($said), 'the replies');
 	unlike($said, qr/messages \(/, 'nobody is let in');
 };
@@ -292,7 +292,7 @@ case 'a From_ line forged at the edge of every buffer makes no message' => sub {
 	my $from = "From x\@example.org Sat Jan  3 01:05:34 1996\n";
 	my @wrong;
 
-	for my $off (-50 .. -40, -8 .. 8) {
+	for my $off (few(2, -50 .. -40, -8 .. 8)) {
 		my $one = "${from}Subject: one\n\n";
 
 		# long lines whose ends lie there: no line begins with it
@@ -340,7 +340,7 @@ case 'a From_ line behind an empty line, at the edge of every buffer: a message'
 		return $spool . 'x' x ($end - length($spool) - 2) . "\n\n";
 	};
 
-	for my $off (-48, -40, -30, -12, -6 .. 2) {
+	for my $off (few(3, -48, -40, -30, -12, -6 .. 2)) {
 		my $head = "${from}Subject: one\n\n";
 
 		for my $edge (@edges) {

@@ -214,7 +214,7 @@ sub points {
 }
 
 # One in so many of a list, others each day: what takes long comes to all of it.
-# KILL_ALL=1 takes all at once.
+# KILL_ALL=1 ("make check-all") takes all at once.
 sub few {
 	my ($n, @list) = @_;
 	my $i = int(time / 86400);
