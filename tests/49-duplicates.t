@@ -177,7 +177,7 @@ for my $case ([ 1 ], [ 3 ], [ 1, 3 ], [ 4 ]) {
 		my ($box) = $new->();
 		my @points = points($run->($box));
 		cmp_ok(scalar @points, '>', 2, scalar @points . ' calls');
-		for my $point (few(4, @points)) {
+		for my $point (few(8, @points)) {
 			my ($call, $n) = @$point;
 			my ($box, $before) = $new->();
 
