@@ -44,6 +44,7 @@ our ($locale) = grep { /^(?:C|en_US)\.utf-?8$/i }
     split /\n/, `locale -a 2>/dev/null`;
 my @tmux;
 my $terminals = 0;
+my ($seen, $written) = ('', -1);	# the screen, and how much made it so
 my $owner = $$;
 my @servers;
 
@@ -72,6 +73,7 @@ sub terminal {
 	@tmux = ($tmux, '-S', "$dir/tmux" . ++$terminals, '-f', '/dev/null',
 	    '-u');
 	unlink "$dir/raw";
+	$written = -1;
 	system 'rm', '-rf', "$dir/tmp";
 	mkdir "$dir/tmp";
 	tmux(qw(new-session -d -x 80 -y 24), 'env', '-i', "PATH=$ENV{PATH}",
@@ -108,12 +110,19 @@ sub eventually(&) {
 	return undef;
 }
 
-# The screen must come to show this.
+# The screen must come to show this.  It is looked at again when more has been
+# written to the terminal, and else once a second: each look is a process.
 sub shows {
 	my ($what, $title) = @_;
-	my $seen;
-	return pass($title)
-	    if eventually { $seen = screen(); $seen =~ $what };
+	my $tries = 0;
+	return pass($title) if eventually {
+		my $now = -s "$dir/raw" // 0;
+		if ($now != $written || ++$tries % 20 == 0) {
+			$written = $now;
+			$seen = screen();
+		}
+		$seen =~ $what
+	};
 	fail($title);
 	diag("wanted $what on this screen:\n$seen");
 	die "there is no point in going on\n";
