@@ -125,15 +125,16 @@ sources:
 
 units: $(OBJ) $(CARDOBJ)
 	mkdir -p build/unit
-	for u in $(UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) \
-	    -o build/unit/$$u tests/unit/$$u.c $(MODULES) $(LIBCRYPT) || \
-	    exit 1; done
+	printf '%s\n' $(UNITS) | xargs -P 4 -I {} $(CC) $(STD) $(WARN) \
+	    $(CFLAGS) $(CPPFLAGS) -o build/unit/{} tests/unit/{}.c $(MODULES) \
+	    $(LIBCRYPT)
 	for u in $(CARD_UNITS); do $(CC) $(STD) $(WARN) $(CFLAGS) $(CPPFLAGS) \
 	    -I. -o build/unit/$$u tests/unit/$$u.c $(CARD_UNDER:.c=.o) || \
 	    exit 1; done
 
-# Ends with a list of what was skipped.
-PROVE	= env PERL5LIB=tests/lib prove --harness Skips -j4 -I tests/lib
+# Ends with a list of what was skipped.  The long files have high numbers and
+# begin first, so that none of them is alone at the end.
+PROVE	= env PERL5LIB=tests/lib prove --harness Skips -j4 --reverse -I tests/lib
 TESTS	= tests/*.t
 check: all units
 	POPPER=./popper $(PROVE) $(UNITS:%=build/unit/%) \
@@ -147,13 +148,14 @@ SAN_TESTS = tests/[12]*.t tests/3*.t tests/4[0-24]*.t tests/5[0145]*.t \
 	  tests/6[356]*.t tests/7[1-3]*.t tests/8[34]*.t
 SAN_UNITS = text password engine recovery md5 duplicate base64 child wire
 check-san:
+	for m in $(SRC); do mkdir -p build/san/$$(dirname $$m); done
 	mkdir -p build/san/unit
-	for m in $(SRC:.c=); do mkdir -p build/san/$$(dirname $$m); $(CC) $(STD) $(WARN) $(SANITIZE) -c \
-	    -o build/san/$$m.o $$m.c || exit 1; done
+	printf '%s\n' $(SRC:.c=) | xargs -P 4 -I {} $(CC) $(STD) $(WARN) \
+	    $(SANITIZE) -c -o build/san/{}.o {}.c
 	$(CC) $(SANITIZE) -o build/san/popper $(SRC:%.c=build/san/%.o) $(LIBCRYPT)
-	for u in $(SAN_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) \
-	    -o build/san/unit/$$u tests/unit/$$u.c $(MODULES:%=build/san/%) \
-	    $(LIBCRYPT) || exit 1; done
+	printf '%s\n' $(SAN_UNITS) | xargs -P 4 -I {} $(CC) $(STD) $(WARN) \
+	    $(SANITIZE) -o build/san/unit/{} tests/unit/{}.c \
+	    $(MODULES:%=build/san/%) $(LIBCRYPT)
 	for u in $(CARD_UNITS); do $(CC) $(STD) $(WARN) $(SANITIZE) -I. \
 	    -o build/san/unit/$$u tests/unit/$$u.c $(CARD_UNDER) || exit 1; done
 	ASAN_OPTIONS=detect_leaks=0 POPPER=build/san/popper $(PROVE) \
