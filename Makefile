@@ -2,8 +2,10 @@
 #
 #	make			the server and its client
 #	make demo		a maildrop served and fetched, before your eyes
-#	make check		all tests; check-san: most of them under the address
-#				and undefined-behaviour sanitizers;
+#	make check		all tests; check-all: with each call that a session
+#				can be killed at, not one in some;
+#				check-san: most of them under the address and
+#				undefined-behaviour sanitizers;
 #				check-portable: some, without Linux's extras,
 #				with musl, and built by tcc;
 #				check-foreign: some, with 32 bits and the other
@@ -139,6 +141,11 @@ TESTS	= tests/*.t
 check: all units
 	POPPER=./popper $(PROVE) $(UNITS:%=build/unit/%) \
 	    $(CARD_UNITS:%=build/unit/%) $(TESTS)
+
+# Where a test tries calls, octets or sizes one after the other, "make check" has
+# some of them each day: see few() in tests/lib/Popper.pm.
+check-all:
+	KILL_ALL=1 $(MAKE) check
 
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 # Not those about the order of system calls, about time, other programs and the
@@ -285,6 +292,7 @@ dist:
 clean:
 	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build popper-*.tar.gz
 
-.PHONY: all static sources units check check-san check-portable check-foreign \
-	check-valgrind check-vanished check-random check-odd demo lint install uninstall model fuzz bench \
+.PHONY: all static sources units check check-all check-san check-portable \
+	check-foreign check-valgrind check-vanished check-random check-odd demo \
+	lint install uninstall model fuzz bench \
 	bench-quick deb check-deb dist clean
