@@ -341,7 +341,7 @@ sub client {
 				note_down($box, 'fetched', "$id\n");
 				$fetched++;
 			}
-			sleep rand 0.02;
+			sleep rand 0.06;
 		}
 	});
 }
