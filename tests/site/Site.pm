@@ -1,0 +1,335 @@
+# A site of six hosts on one machine: one and two, where popper serves under
+# inetd; stores a, b and c, which keep the mail on GlusterFS, replica 3; and
+# front, which has HAProxy and the clients.  A host is a set of namespaces, so
+# the addresses, ports and paths are those of the recipes, the machine's own
+# files are not touched, and when the first process of a host ends everything
+# in it does.  The manual is at the end.
+
+package Site;
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path remove_tree);
+use POSIX qw(WNOHANG);
+
+our $tests;
+BEGIN {
+	$tests = dirname(dirname(abs_path(__FILE__)));
+	$ENV{POPPER} //= dirname($tests) . '/popper';
+}
+use lib "$tests/lib";
+use Popper ();
+use Service;
+
+our %address = (front => '192.0.2.1', one => '192.0.2.11', two => '192.0.2.12',
+    a => '192.0.2.21', b => '192.0.2.22', c => '192.0.2.23');
+our @hosts = sort grep { $_ ne 'front' } keys %address;
+our @poppers = qw(one two);
+our @stores = qw(a b c);
+
+# What differs from GlusterFS's defaults.  doc/SCALING says what each protects.
+our %volume = (
+	'performance.stat-prefetch' => 'off',
+	'performance.quick-read' => 'off',
+	'performance.open-behind' => 'off',
+	'performance.io-cache' => 'off',
+	'performance.read-ahead' => 'off',
+	'performance.readdir-ahead' => 'off',
+	'performance.write-behind' => 'off',
+);
+our $mount = 'attribute-timeout=0,entry-timeout=0,negative-timeout=0';
+
+our $USERS = 8;
+
+# ---- the namespaces ----------------------------------------------------------
+
+# The site in a directory, whether it is up or not.
+sub at {
+	my ($class, $dir) = @_;
+	return bless { dir => $dir }, $class;
+}
+
+sub file { return join '/', $_[0]{dir}, @_[1 .. $#_] }
+
+# The first process of a host, as the machine numbers it.
+sub init {
+	my ($self, $host) = @_;
+	my $pid = Popper::slurp($self->file($host, 'pid'));
+
+	die "no host $host in $self->{dir}\n" unless defined $pid && $pid =~ /\d/;
+	return $pid + 0;
+}
+
+# The words that bring a command into a host.
+sub inside {
+	my ($self, $host) = @_;
+	my @which = $host eq 'front' ? qw(-n -u) : qw(-m -n -u -p);
+	return ('nsenter', '-t', $self->init($host), @which, '--');
+}
+
+# Runs a command in a host; its wait status.
+sub run {
+	my ($self, $host, @command) = @_;
+	my $status = system $self->inside($host), @command;
+	return $status;
+}
+
+# The same in the background, with its output in a file; its process id.
+sub start {
+	my ($self, $host, $output, @command) = @_;
+	return Service::spawn($output, $self->inside($host), @command);
+}
+
+# What a command says in a host; undef if it fails.
+sub ask {
+	my ($self, $host, @command) = @_;
+	open my $fh, '-|', $self->inside($host), 'sh', '-c', 'exec "$@" 2>&1',
+	    'sh', @command or die "fork: $!\n";
+	my $said = do { local $/; <$fh> } // '';
+	return close $fh ? $said : undef;
+}
+
+# The same, which must not fail.
+sub must {
+	my ($self, $host, @command) = @_;
+	my $said;
+
+	Popper::eventually {
+		defined($said = $self->ask($host, @command))
+	} or die "$host: @command fails\n";
+	return $said;
+}
+
+# The processes of a host whose command line matches, as the machine numbers
+# them.
+sub processes {
+	my ($self, $host, $pattern) = @_;
+	my $space = readlink '/proc/' . $self->init($host) . '/ns/pid';
+
+	return grep { (readlink("/proc/$_/ns/pid") // '') eq $space &&
+	    (Popper::slurp("/proc/$_/cmdline") // '') =~ tr/\0/ /r =~ $pattern }
+	    map { m{(\d+)\z} } glob '/proc/[0-9]*';
+}
+
+# In the namespaces of a new host: what it needs for a life of its own.
+sub be_host {
+	my ($self, $host) = @_;
+	my ($pid) = split ' ', Popper::slurp('/proc/self/stat');
+	my $shell = join "\n", 'set -e', 'mount -t proc proc /proc',
+	    "hostname $host", 'ip link set lo up',
+	    'mount -t tmpfs -o mode=755 popper /run',
+	    'mount -t tmpfs -o mode=755 popper /var/mail',
+	    'mount --bind "$DIR/gluster" /var/lib/glusterd',
+	    'mount --bind "$DIR/log" /var/log/glusterfs',
+	    'for f in passwd shadow group; do mount --bind "$DIR/../etc/$f" "/etc/$f"; done';
+
+	$ENV{DIR} = $self->file($host);
+	system('sh', '-c', $shell) == 0 or die "no host $host\n";
+	Service::write_file($self->file($host, 'pid'), $pid);
+	$SIG{CHLD} = 'IGNORE';		# the first process gets the orphans
+	sleep 3600 while 1;
+}
+
+# Starts the namespaces of a host, and joins it to front by its network.
+sub host {
+	my ($self, $host) = @_;
+
+	make_path(map { $self->file($host, $_) } qw(gluster log brick));
+	my $pid = Service::spawn($self->file($host, 'out'), $self->as_long,
+	    qw(unshare --net --mount --uts --pid --fork --kill-child),
+	    $^X, "$tests/site/make", 'be', $self->{dir}, $host);
+	$self->note($pid);
+	Popper::eventually {
+		-s $self->file($host, 'pid') || waitpid($pid, WNOHANG)
+	};
+	die $host, ': ', Popper::slurp($self->file($host, 'out')), "\n"
+	    unless -s $self->file($host, 'pid');
+	my $init = $self->init($host);
+	$self->must('front', qw(ip link add), "to-$host", qw(type veth peer name
+	    eth0 netns), $init);
+	$self->must('front', qw(ip link set), "to-$host", qw(master lan up));
+	$self->must($host, qw(ip addr add), "$address{$host}/24", qw(dev eth0));
+	$self->must($host, qw(ip link set eth0 up));
+}
+
+# The network itself.
+sub front {
+	my ($self) = @_;
+	make_path($self->file('front'));
+	my $pid = Service::spawn('/dev/null', $self->as_long,
+	    qw(unshare --net --uts sh -c), 'hostname front; echo $$ >"$1/pid";
+	    exec sleep 1000000', 'sh', $self->file('front'));
+
+	$self->note($pid);
+	Popper::eventually { -s $self->file('front', 'pid') };
+	$self->must('front', qw(ip link set lo up));
+	$self->must('front', qw(ip link add lan type bridge));
+	$self->must('front', qw(ip addr add), "$address{front}/24", qw(dev lan));
+	$self->must('front', qw(ip link set lan up));
+}
+
+# The words before a command that is to end with the process that starts it.
+sub as_long {
+	my ($self) = @_;
+	return $self->{keep} ? () : qw(setpriv --pdeathsig KILL);
+}
+
+# Remembers a process for down(): its number, and when it began.
+sub note {
+	my ($self, $pid) = @_;
+	open my $fh, '>>', $self->file('pids') or die "pids: $!\n";
+	printf $fh "%d %s\n", $pid, began($pid);
+	close $fh or die "pids: $!\n";
+}
+
+sub began {
+	my ($pid) = @_;
+	my $stat = Popper::slurp("/proc/$pid/stat") // return '';
+	return (split ' ', $stat =~ s/.*\)//sr)[19];
+}
+
+# ---- the store ---------------------------------------------------------------
+
+# A gluster command, on the first store.
+sub gluster {
+	my ($self, @words) = @_;
+	return $self->must('a', qw(gluster --mode=script), @words);
+}
+
+sub store {
+	my ($self, %option) = @_;
+	my @daemons = map { $self->start($_, $self->file($_, 'glusterd'),
+	    'glusterd') } @stores;
+
+	waitpid $_, 0 for @daemons;
+	$self->gluster('peer', 'probe', $address{$_}) for @stores[1 .. $#stores];
+	$self->gluster(qw(volume create mail replica 3), (map { "$address{$_}:" .
+	    $self->file($_, 'brick') } @stores), 'force');
+	$self->gluster(qw(volume set mail), %option) if %option;
+	$self->gluster(qw(volume start mail));
+}
+
+# Mounts the mail on a host, with such options.
+sub mount_mail {
+	my ($self, $host, $options) = @_;
+	$self->must($host, qw(mount -t glusterfs), ($options ne '' ?
+	    ('-o', $options) : ()), "$address{a}:/mail", '/var/mail');
+}
+
+# ---- accounts, inetd, HAProxy ------------------------------------------------
+
+# The system's accounts and user1, user2 ..., for the programs of the hosts.
+sub accounts {
+	my ($self) = @_;
+	my %more = (passwd => '', shadow => '', group => '');
+	my $hash = Popper::Box::hash('s3cret');
+
+	for my $n (1 .. $USERS) {
+		my $id = 54320 + $n;
+		$more{passwd} .= "user$n:x:$id:${id}::/nonexistent:/bin/sh\n";
+		$more{shadow} .= "user$n:$hash:19000:0:99999:7:::\n";
+		$more{group} .= "user$n:x:$id:\n";
+	}
+	make_path($self->file('etc'));
+	Service::write_file($self->file('etc', $_), Popper::slurp("/etc/$_") .
+	    $more{$_}, $_ eq 'shadow' ? 0640 : 0644) for keys %more;
+}
+
+# popper under inetd: doc/SCALING's line, and a file of the log.
+sub serve {
+	my ($self, $host) = @_;
+	my $conf = $self->file($host, 'inetd.conf');
+
+	Service::write_file($conf, 'pop3 stream tcp nowait.10000 root ' .
+	    "$Popper::binary popper -H tls -P tls -r -f 0 -t " .
+	    $self->file($host, 'trace') . "\n");
+	$self->start($host, $self->file($host, 'inetd'), Service::find('inetd')
+	    // die("inetd is not installed\n"), '-i', $conf);
+}
+
+# HAProxy with the recipe as it is, and a socket to command it by.
+sub balance {
+	my ($self) = @_;
+	my $etc = $self->file('front', 'haproxy');
+
+	make_path($etc);
+	defined $self->ask('front', qw(openssl req -x509 -newkey ec -pkeyopt
+	    ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=front -addext
+	    subjectAltName=DNS:front -keyout), "$etc/key", '-out', "$etc/crt")
+	    or die "openssl makes no certificate\n";
+	Service::write_file("$etc/mail.pem", join('', map { Popper::slurp("$etc/$_") }
+	    qw(crt key)), 0600);
+	Service::write_file("$etc/command.cfg", "global\n\tstats socket "
+	    . "$etc/socket level admin\n");
+	$self->note($self->start('front', $self->file('front', 'out'), $self->as_long,
+	    qw(unshare --mount sh -c), 'mount --bind "$1" /etc/haproxy && shift &&
+	    exec "$@"', 'sh', $etc, Service::find('haproxy') //
+	    die("haproxy is not installed\n"), '-db', '-f',
+	    dirname($tests) . '/contrib/haproxy.cfg', '-f',
+	    '/etc/haproxy/command.cfg'));
+}
+
+# ---- all of it ---------------------------------------------------------------
+
+# What the site needs and this machine has not; '' if nothing.
+sub missing {
+	return 'not root' if $> != 0;
+	return 'not Linux' if $^O ne 'linux';
+	return 'no /dev/fuse' unless -c '/dev/fuse';
+	for my $program (qw(glusterd gluster haproxy inetd ip nsenter unshare
+	    setpriv openssl)) {
+		return "$program is not installed"
+		    unless defined Service::find($program);
+	}
+	return 'network namespaces cannot be made here'
+	    if system('unshare --net true 2>/dev/null') != 0;
+	return '';
+}
+
+# volume => {OPTION => VALUE}, mount => OPTIONS: other than the recommended
+# ones; keep => 1: to outlive the process that makes it.
+sub up {
+	my ($class, $dir, %how) = @_;
+	my $self = $class->at($dir);
+
+	$self->{keep} = $how{keep};
+	mkdir $dir, 0755 or die "$dir: $!\n";
+	$self->accounts;
+	$self->front;
+	$self->host($_) for @hosts;
+	$self->store(%{ $how{volume} // \%volume });
+	$self->mount_mail($_, $how{mount} // $mount) for @poppers;
+	$self->must('one', qw(chown root:mail /var/mail));
+	$self->must('one', qw(chmod 2775 /var/mail));
+	$self->serve($_) for @poppers;
+	$self->balance;
+	return $self;
+}
+
+# Ends the first process of each host, and with it the host; then the files go.
+# A process that began at another time is not ours.
+sub down {
+	my ($self) = @_;
+	my @pids = map { [ split ' ' ] } split /\n/,
+	    Popper::slurp($self->file('pids')) // '';
+
+	for (@pids) {
+		my ($pid, $began) = @$_;
+		kill 'KILL', $pid if began($pid) eq $began;
+	}
+	for my $ours (@pids) {
+		Popper::eventually {
+			waitpid $ours->[0], WNOHANG;
+			began($ours->[0]) ne $ours->[1]
+		} or warn "process $ours->[0] does not end\n";
+	}
+	Popper::eventually {
+		remove_tree($self->{dir}, { error => \my $errors });
+		!-e $self->{dir}
+	} or warn "left behind: $self->{dir}\n";
+}
+
+1;
