@@ -13,6 +13,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
+use IO::Socket::INET;
 use POSIX qw(WNOHANG);
 
 our $tests;
@@ -40,7 +41,7 @@ our %volume = (
 	'performance.readdir-ahead' => 'off',
 	'performance.write-behind' => 'off',
 );
-our $mount = 'attribute-timeout=0,entry-timeout=0,negative-timeout=0';
+our $mount = 'attribute-timeout=0,entry-timeout=0,direct-io-mode=enable';
 
 our $USERS = 8;
 
@@ -124,7 +125,9 @@ sub be_host {
 	    'mount -t tmpfs -o mode=755 popper /var/mail',
 	    'mount --bind "$DIR/gluster" /var/lib/glusterd',
 	    'mount --bind "$DIR/log" /var/log/glusterfs',
-	    'for f in passwd shadow group; do mount --bind "$DIR/../etc/$f" "/etc/$f"; done';
+	    'cp -a /etc /run/etc',
+	    'for f in passwd shadow group; do cat "$DIR/../etc/$f" >>"/run/etc/$f"; done',
+	    'mount --bind /run/etc /etc';
 
 	$ENV{DIR} = $self->file($host);
 	system('sh', '-c', $shell) == 0 or die "no host $host\n";
@@ -212,16 +215,19 @@ sub store {
 	$self->gluster(qw(volume start mail));
 }
 
-# Mounts the mail on a host, with such options.
+# Mounts the mail on a host, with such options; instead of what it has mounted.
 sub mount_mail {
 	my ($self, $host, $options) = @_;
+
+	$self->run($host, 'sh', '-c',
+	    'while grep -q " /var/mail fuse" /proc/mounts; do umount -l /var/mail; done');
 	$self->must($host, qw(mount -t glusterfs), ($options ne '' ?
 	    ('-o', $options) : ()), "$address{a}:/mail", '/var/mail');
 }
 
 # ---- accounts, inetd, HAProxy ------------------------------------------------
 
-# The system's accounts and user1, user2 ..., for the programs of the hosts.
+# What the hosts have in /etc besides the system's accounts: user1, user2 ...
 sub accounts {
 	my ($self) = @_;
 	my %more = (passwd => '', shadow => '', group => '');
@@ -229,13 +235,28 @@ sub accounts {
 
 	for my $n (1 .. $USERS) {
 		my $id = 54320 + $n;
-		$more{passwd} .= "user$n:x:$id:${id}::/nonexistent:/bin/sh\n";
+		my $home = $self->file('home', "user$n");
+
+		$self->rules($home, "/var/mail/user$n", $id);
+		$more{passwd} .= "user$n:x:$id:${id}::$home:/bin/sh\n";
 		$more{shadow} .= "user$n:$hash:19000:0:99999:7:::\n";
 		$more{group} .= "user$n:x:$id:\n";
 	}
 	make_path($self->file('etc'));
-	Service::write_file($self->file('etc', $_), Popper::slurp("/etc/$_") .
-	    $more{$_}, $_ eq 'shadow' ? 0640 : 0644) for keys %more;
+	Service::write_file($self->file('etc', $_), $more{$_}, 0600)
+	    for keys %more;
+}
+
+# A home with the rules of agents: into the spool, by both locks.
+sub rules {
+	my ($self, $home, $spool, $id) = @_;
+
+	make_path($home);
+	Service::write_file("$home/procmailrc", "LOCKSLEEP=1\nSHELL=/bin/sh\n"
+	    . ":0:\n$spool\n", 0600);
+	Service::write_file("$home/maildroprc", "DEFAULT=\"$spool\"\n"
+	    . "LOCKSLEEP=1\n", 0600);
+	chown $id, $id, $home, glob "$home/*";
 }
 
 # popper under inetd: doc/SCALING's line, and a file of the log.
@@ -270,6 +291,90 @@ sub balance {
 	    die("haproxy is not installed\n"), '-db', '-f',
 	    dirname($tests) . '/contrib/haproxy.cfg', '-f',
 	    '/etc/haproxy/command.cfg'));
+}
+
+# ---- mail --------------------------------------------------------------------
+
+# A user's spool as a store has it, for an observer without any cache.
+sub spool {
+	my ($self, $user, $store) = @_;
+	return Popper::slurp($self->file($store // 'a', 'brick', $user));
+}
+
+# A new maildrop with this text, made on a host; what was there goes.
+sub put {
+	my ($self, $user, $text, $host) = @_;
+	my $file = $self->file("put.$user");
+
+	Service::write_file($file, $text);
+	$self->must($host // 'one', 'sh', '-c', 'cd /var/mail &&
+	    rm -f "$1" "$1.lock" ".$1.pop" && install -o "$1" -g mail -m 660 "$2" "$1"',
+	    'sh', $user, $file);
+	unlink $file;
+}
+
+# Delivers COUNT messages MAKER.1 ... on a host, with the locks of such a habit.
+# In the background: the process; its names go to a file.
+sub deliver {
+	my ($self, $host, $habit, $user, $maker, $count) = @_;
+	return $self->start($host, $self->file("delivered.$maker"), $^X,
+	    "$tests/site/agent", $habit, $user, $maker, $count);
+}
+
+# The same, and waits for it: true if all have been delivered.
+sub delivered {
+	my ($self, @how) = @_;
+	waitpid $self->deliver(@how), 0;
+	return $? == 0;
+}
+
+# A header of the PROXY protocol as HAProxy sends it for a client of TLS.
+my $PROXY = "\r\n\r\n\0\r\nQUIT\n\x21\x11" . pack 'n/a', pack 'C8 n2 C n/a',
+    192, 0, 2, 9, 192, 0, 2, 1, 1000, 995, 0x20, "\1\0\0\0\0";
+
+# A connection to popper on this host, as HAProxy makes it; greeted.
+sub connect {
+	my ($self, $host) = @_;
+	my $s = IO::Socket::INET->new(PeerAddr => $address{$host}, PeerPort => 110)
+	    or die "connect: $host: $@\n";
+
+	$s->autoflush(1);
+	print $s $PROXY;
+	my $talk = bless { socket => $s }, 'Service::Talk';
+	my $greeting = $talk->line;
+	die "greeting of $host: $greeting\n" unless $greeting =~ /^\+OK/;
+	return $talk;
+}
+
+# The reply to a login.
+sub log_in {
+	my ($talk, $user) = @_;
+	my $reply = $talk->ask("USER $user");
+	return $reply =~ /^\+OK/ ? $talk->ask('PASS s3cret') : $reply;
+}
+
+# A session of a user on this host.
+sub session {
+	my ($self, $host, $user) = @_;
+	my $talk = $self->connect($host);
+	my $reply = log_in($talk, $user);
+
+	die "login on $host: $reply\n" unless $reply =~ /^\+OK/;
+	return $talk;
+}
+
+# popper itself on a host, for a Popper::Session with the words that start it
+# (under); the box is only its files.
+sub box {
+	my ($self) = @_;
+	return bless { dir => $self->{dir}, args => [], runs => 0 }, 'Site::Box';
+}
+
+# How often popper has scanned a spool, on all hosts.
+sub scans {
+	my ($self) = @_;
+	return scalar(() = map { (Popper::slurp($self->file($_, 'trace')) // '') =~
+	    /: scan user=/g } @poppers);
 }
 
 # ---- all of it ---------------------------------------------------------------
@@ -331,5 +436,12 @@ sub down {
 		!-e $self->{dir}
 	} or warn "left behind: $self->{dir}\n";
 }
+
+package Site::Box;
+
+our @ISA = ('Popper::Box');
+
+sub mail { return '/var/mail' }
+sub remove { return }
 
 1;
