@@ -14,6 +14,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
 use IO::Socket::INET;
+use IO::Socket::SSL;
 use POSIX qw(WNOHANG);
 
 our $tests;
@@ -51,6 +52,17 @@ our $USERS = 8;
 sub at {
 	my ($class, $dir) = @_;
 	return bless { dir => $dir }, $class;
+}
+
+# The one that SITE names, in a test; which makes no sense elsewhere.
+sub here {
+	my ($class) = @_;
+	my $self = $class->at($ENV{SITE} // '/tmp/popper-site');
+
+	Test::More::BAIL_OUT('no site: see the head of tests/site/make')
+	    unless -e $self->file('front', 'pid') && readlink('/proc/self/ns/net')
+	    eq readlink('/proc/' . $self->init('front') . '/ns/net');
+	return $self;
 }
 
 sub file { return join '/', $_[0]{dir}, @_[1 .. $#_] }
@@ -362,6 +374,23 @@ sub session {
 	die "login on $host: $reply\n" unless $reply =~ /^\+OK/;
 	return $talk;
 }
+
+# A connection as a client makes it, through HAProxy and TLS; greeted.
+sub client {
+	my ($self) = @_;
+	my $s = IO::Socket::SSL->new(PeerAddr => $address{front}, PeerPort => 995,
+	    SSL_ca_file => $self->file('front', 'haproxy', 'crt'),
+	    SSL_hostname => 'front', SSL_verifycn_name => 'front')
+	    or die "HAProxy: $!, $IO::Socket::SSL::SSL_ERROR\n";
+	my $talk = bless { socket => $s }, 'Service::Talk';
+
+	$talk->{greeting} = $talk->line;
+	die "greeting: $talk->{greeting}\n" unless $talk->{greeting} =~ /^\+OK/;
+	return $talk;
+}
+
+# The host that has greeted.
+sub at_host { return $_[0]{greeting} =~ / at (\S+) / ? $1 : '' }
 
 # popper itself on a host, for a Popper::Session with the words that start it
 # (under); the box is only its files.
