@@ -3,7 +3,7 @@
 # front, which has HAProxy and the clients.  A host is a set of namespaces, so
 # the addresses, ports and paths are those of the recipes, the machine's own
 # files are not touched, and when the first process of a host ends everything
-# in it does.  The manual is at the end.
+# in it does.  See tests/site/make.
 
 package Site;
 
@@ -14,7 +14,6 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
 use IO::Socket::INET;
-use IO::Socket::SSL;
 use POSIX qw(WNOHANG);
 
 our $tests;
@@ -23,6 +22,7 @@ BEGIN {
 	$ENV{POPPER} //= dirname($tests) . '/popper';
 }
 use lib "$tests/lib";
+my $ssl = eval { require IO::Socket::SSL };
 use Popper ();
 use Service;
 
@@ -32,15 +32,18 @@ our @hosts = sort grep { $_ ne 'front' } keys %address;
 our @poppers = qw(one two);
 our @stores = qw(a b c);
 
-# What differs from GlusterFS's defaults.  doc/SCALING says what each protects.
+# What differs from GlusterFS's defaults: doc/SCALING has the same, and says what
+# each protects; tests/site/losses shows it.
 our %volume = (
 	'performance.stat-prefetch' => 'off',
 	'performance.quick-read' => 'off',
-	'performance.open-behind' => 'off',
-	'performance.io-cache' => 'off',
-	'performance.read-ahead' => 'off',
-	'performance.readdir-ahead' => 'off',
 	'performance.write-behind' => 'off',
+	'client.strict-locks' => 'on',
+	'network.ping-timeout' => 10,
+	'server.tcp-user-timeout' => 10,
+	'server.keepalive-time' => 5,
+	'server.keepalive-interval' => 1,
+	'server.keepalive-count' => 5,
 );
 our $mount = 'attribute-timeout=0,entry-timeout=0,direct-io-mode=enable';
 
@@ -228,13 +231,15 @@ sub store {
 }
 
 # Mounts the mail on a host, with such options; instead of what it has mounted.
+# Any store will do to learn of the others.
 sub mount_mail {
 	my ($self, $host, $options) = @_;
 
 	$self->run($host, 'sh', '-c',
 	    'while grep -q " /var/mail fuse" /proc/mounts; do umount -l /var/mail; done');
-	$self->must($host, qw(mount -t glusterfs), ($options ne '' ?
-	    ('-o', $options) : ()), "$address{a}:/mail", '/var/mail');
+	my $others = 'backup-volfile-servers=' . join ':', @address{qw(b c)};
+	$self->must($host, qw(mount -t glusterfs -o), join(',', $others,
+	    $options ne '' ? $options : ()), "$address{a}:/mail", '/var/mail');
 }
 
 # ---- accounts, inetd, HAProxy ------------------------------------------------
@@ -381,7 +386,7 @@ sub client {
 	my $s = IO::Socket::SSL->new(PeerAddr => $address{front}, PeerPort => 995,
 	    SSL_ca_file => $self->file('front', 'haproxy', 'crt'),
 	    SSL_hostname => 'front', SSL_verifycn_name => 'front')
-	    or die "HAProxy: $!, $IO::Socket::SSL::SSL_ERROR\n";
+	    or die "HAProxy: $!, " . IO::Socket::SSL::errstr() . "\n";
 	my $talk = bless { socket => $s }, 'Service::Talk';
 
 	$talk->{greeting} = $talk->line;
@@ -418,6 +423,7 @@ sub missing {
 		return "$program is not installed"
 		    unless defined Service::find($program);
 	}
+	return 'IO::Socket::SSL is not installed' unless $ssl;
 	return 'network namespaces cannot be made here'
 	    if system('unshare --net true 2>/dev/null') != 0;
 	return '';
