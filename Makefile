@@ -13,9 +13,11 @@
 #				check-valgrind: a session under valgrind;
 #				check-vanished: clients that vanish; 4 minutes;
 #				check-random: kills, faults and other programs
-#				at random; 10 minutes
+#				at random; 10 minutes;
 #				check-odd: some, with the mail on file systems
-#				with oddities; 5 minutes
+#				with oddities; 5 minutes, root;
+#				check-site: two hosts on GlusterFS behind HAProxy;
+#				5 minutes, root
 #	make lint		what static analysis has to say
 #	make model, fuzz	proofs of safety: minutes
 #	make bench		speed, beside other servers; bench-quick: 2 minutes
@@ -209,6 +211,10 @@ ODD_TESTS = tests/30*.t tests/33*.t
 check-odd: all
 	POPPER=./popper tests/odd/run $(ODD_TESTS)
 
+# Skips aloud where it cannot run.
+check-site: all
+	tests/site/make check
+
 demo: all
 	tests/demo ./popper
 
@@ -293,6 +299,6 @@ clean:
 	rm -rf $(OBJ) $(CARDOBJ) popper client/popcard build popper-*.tar.gz
 
 .PHONY: all static sources units check check-all check-san check-portable \
-	check-foreign check-valgrind check-vanished check-random check-odd demo \
-	lint install uninstall model fuzz bench \
+	check-foreign check-valgrind check-vanished check-random check-odd \
+	check-site demo lint install uninstall model fuzz bench \
 	bench-quick deb check-deb dist clean
