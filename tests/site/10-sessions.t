@@ -92,4 +92,35 @@ case 'a message delivered on one host is there on the other at once' => sub {
 	}
 };
 
+# What popper -n -S says on both hosts at once.
+sub compared {
+	my %said = map { $_ => $site->file($_, 'compared') } @Site::poppers;
+	my @pids = map { $site->start($_, $said{$_}, $Popper::binary, '-n', '-S') }
+	    @Site::poppers;
+
+	waitpid $_, 0 for @pids;
+	return map { join '', grep { /  hosts: / } split /^/, Popper::slurp($said{$_}) }
+	    @Site::poppers;
+}
+
+case 'popper -n -S: the hosts see the same' => sub {
+	my $same = 'ok    hosts: each has seen at once what the other changed, here and on';
+
+	is_deeply([ compared() ], [ "$same two\n", "$same one\n" ], 'both say so');
+};
+
+case 'popper -n -S: not with the defaults of GlusterFS' => sub {
+	$site->gluster(qw(volume reset mail performance.stat-prefetch));
+	my @said = compared();
+	$site->gluster(qw(volume set mail performance.stat-prefetch off));
+	like($_, qr/^FAIL  hosts: /, 'FAIL') for @said;
+	like(join('', @said), qr/still sees the old/, 'and one says what it saw');
+};
+
+case 'without -S there is no login' => sub {
+	like(scalar $site->ask('one', 'sh', '-c', "printf '%s\\r\\n' 'USER user4' 'PASS s3cret' QUIT | " .
+	    "$Popper::binary -P always"), qr/^-ERR \[SYS\/PERM\] The spool is on a network/m,
+	    'the reply');
+};
+
 done_testing;

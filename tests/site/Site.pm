@@ -282,7 +282,7 @@ sub serve {
 	my $conf = $self->file($host, 'inetd.conf');
 
 	Service::write_file($conf, 'pop3 stream tcp nowait.10000 root ' .
-	    "$Popper::binary popper -H tls -P tls -r -f 0 -t " .
+	    "$Popper::binary popper -S -H tls -P tls -r -f 0 -t " .
 	    $self->file($host, 'trace') . "\n");
 	$self->start($host, $self->file($host, 'inetd'), Service::find('inetd')
 	    // die("inetd is not installed\n"), '-i', $conf);
