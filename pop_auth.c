@@ -118,9 +118,9 @@ reach_maildrop(struct pop *p, const struct account *a, struct probe *pr)
 	(void)snprintf(p->home, sizeof(p->home), "%s", a->home);
 	if (user_become(&p->ids, a, p->user, box->dir, p->opt.boards != NULL)
 	    == -1)
-		return FAULT_ACCOUNT;
+		return file_permanent(errno) ? FAULT_ACCOUNT : FAULT_READ;
 	if (box->dir == -1 && (box->dir = open_spool_dir(p, a)) == -1)
-		return FAULT_DIR;
+		return file_permanent(errno) ? FAULT_DIR : FAULT_READ;
 	return FAULT_NONE;
 }
 
@@ -141,7 +141,7 @@ enter(struct pop *p, const struct account *a, int64_t asked)
 {
 	enum fault f = reach_maildrop(p, a, NULL);
 
-	if (f == FAULT_DIR)
+	if (f == FAULT_DIR || f == FAULT_READ)
 		log_error(&p->env, "login: dir=%s", a->maildrop[0] != '\0' ?
 		    a->maildrop : p->opt.dir);
 	else if (f == FAULT_ACCOUNT)

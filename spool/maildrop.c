@@ -23,7 +23,9 @@ open_state(struct maildrop *box, int create)
 	    &sb);
 	if (box->state != -1)
 		return FAULT_NONE;
-	return errno == EPERM ? FAULT_STATE_ALIEN : FAULT_STATE_SHUT;
+	if (errno == EPERM)
+		return FAULT_STATE_ALIEN;
+	return file_permanent(errno) ? FAULT_STATE_SHUT : fault_of(box, errno);
 }
 
 /*

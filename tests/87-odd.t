@@ -196,6 +196,20 @@ odd_case 'mail from another host', ['delay=600', 'names=600'], sub {
 	ok($there->spool eq join('', @large[1, 2, 4]), 'the spool');
 };
 
+odd_case 'the file system is gone: a failure that passes', ['short'], sub {
+	my ($odd) = @_;
+	my $box = box(spool => $large[0]);
+	my $s = $box->session;
+
+	$s->command('USER alice');
+	kill 'KILL', $odd->{mounts}[0]{pid};
+	is($s->command('PASS s3cret'), '-ERR [SYS/TEMP] The maildrop cannot be read now.',
+	    'the login');
+	$s->wait;
+	like($box->log, qr/ login: dir=\S+ user=alice: Transport endpoint is not connected/,
+	    'the log');
+};
+
 for my $room (0, 1000) {
 	odd_case "a full disk with room for $room kilobytes: mail can be deleted",
 	    ['late', 'noreserve'], sub {
