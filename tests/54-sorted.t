@@ -77,10 +77,14 @@ sub cost {
 		is($s->command('PASS s3cret'), $IN, "$option, $n lines");
 	}
 	$s->quit;
-	my ($calls, $bytes) = (0, 0);
-	for (straced($trace)) {
-		$calls++ if /^1 \d+ +\w+\(/;
-		$bytes += $1 if /^1 \d+ +p?read\w*\(\d+<\Q$path\E>.* = (\d+)$/;
+	my ($calls, $bytes, %reading) = (0, 0);
+	for (straced($trace)) {		# a call may be begun and resumed
+		my ($pid, $call, $args) = /^1 (\d+) +(?:(\w+)\((.*))?/;
+		if (defined $call) {
+			$calls++;
+			$reading{$pid} = $call =~ /^p?read/ && $args =~ /^\d+<\Q$path\E>/;
+		}
+		$bytes += $1 if $reading{$pid} && / = (\d+)$/;
 	}
 	return ($calls, $bytes);
 }
@@ -192,7 +196,7 @@ case 'popper -n: a file that says it is sorted, and is not' => sub {
 	my $box = box();
 	my ($passwd, $names, $secrets) = map { $box->dir . "/$_" } qw(lines names secrets);
 	my $check = sub {
-		return join '', map { "$_\n" } grep { /accounts|allowed|denied|secrets/ }
+		return join '', map { "$_\n" } grep { /^\S+ +(?:accounts|allowed|denied|secrets) / }
 		    split /\n/, qx($Popper::binary -n -M /bin/true -m @{[ $box->mail ]} -p $passwd -A $names -N $names -a $secrets);
 	};
 
