@@ -1,6 +1,6 @@
-# Each allocation of memory in turn fails, one in three on each day.  A session that cannot go on says so or
-# ends; what it sends is never another text than the message's, and the mail is
-# what the reply to QUIT says.
+# Each allocation of memory in turn fails, one in three on each day.  A session
+# that cannot go on says so or ends; what it sends is never another text than the
+# message's, and the mail is what the reply to QUIT says.
 
 use strict;
 use warnings;
