@@ -19,10 +19,17 @@
 #define TAP_MANY(n)	(n)
 #endif
 
+#if defined(__GNUC__)
+#define TAP_PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#else
+#define TAP_PRINTF(f, a)
+#endif
+
 static int tap_tests, tap_failed;
 static bool tap_mute;		/* no remarks */
 
 /* One result; the text says what holds. */
+TAP_PRINTF(2, 3)
 static inline bool
 ok(bool good, const char *fmt, ...)
 {
@@ -40,6 +47,7 @@ ok(bool good, const char *fmt, ...)
 }
 
 /* A remark; the first few are enough to see what is wrong. */
+TAP_PRINTF(1, 2)
 static inline void
 note(const char *fmt, ...)
 {
