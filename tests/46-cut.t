@@ -56,7 +56,7 @@ for my $what ('signal=KILL', 'error=EIO', 'error=ENOSPC') {
 		my @wrong;
 
 		is($first->spool, $cut, 'undisturbed');
-		for my $point (few(2, @points)) {
+		for my $point (few(3, @points)) {
 			my ($call, $n) = @$point;
 			my ($box, $said) = session("inject=$call:$what:when=$n");
 			my $why = eval { wrong($box, $said) } // ($@ || undef);

@@ -20,7 +20,7 @@ my $dir = tempdir('popper-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $killat = Popper::killat($dir);
 
 my $rarely = 20;
-my $pairs = $ENV{KILL_ALL} ? 20 : 4;
+my $pairs = $ENV{KILL_ALL} ? 20 : 3;
 my $mail = letter(77, body => "This came later.\n");
 my $kills;		# in this case, so far
 
@@ -176,7 +176,7 @@ for (map { prepare($_) } @scenes) {
 		my $behind = $scene->{arrives} ? $mail : '';
 		is($box->spool, $scene->{new} . $scene->{back} . $behind,
 		    'as it should be');
-		@calls = few(5, @calls);
+		@calls = few(8, @calls);
 		for my $n (@calls) {
 			my $more = $n % 3 ? $mail : '';
 
