@@ -205,19 +205,42 @@ drop_close(struct drop *d)
 }
 
 /*
- * The client knows numbers that a new table may not have, so the next session
- * makes that.
+ * The index is damaged: the spool is scanned again, and must be the same still,
+ * since the client has been told its numbers.  The table stays where it is and
+ * keeps its flags.
  */
 static int
-give_up_index(struct pop *p)
+scan_again(struct pop *p)
 {
-	if (errno == EILSEQ)
-		log_notice(&p->env, "index user=%s: damaged, the next login "
-		    "reads the spool", p->env.who);
-	else
-		log_error(&p->env, "index: cannot read it");
-	(void)numbers_settle(p->drop.box.state, false);
-	errno = EIO;
+	struct drop *d = &p->drop, was = *d;
+	size_t i;
+
+	memset(&d->all, 0, sizeof(d->all));
+	memset(&d->index, 0, sizeof(d->index));
+	memset(&d->names, 0, sizeof(d->names));
+	if (index_void(d->box.state) == 0 && load_maildrop(p) == 0) {
+		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
+		    was.sum.count == d->sum.count &&
+		    was.sum.octets == d->sum.octets &&
+		    was.sum.hidden == d->sum.hidden &&
+		    was.sum.last == d->sum.last) {
+			for (i = 0; i < was.all.n; i++) {
+				d->all.v[i].flags |= was.all.v[i].flags &
+				    MSG_SESSION;
+				was.all.v[i] = d->all.v[i];
+			}
+			if (was.all.v != NULL) {
+				msgs_free(&d->all);
+				d->all = was.all;
+			}
+			xuidl_free(&was.names);
+			return 0;
+		}
+		errno = ESTALE;
+	}
+	msgs_free(&d->all);
+	xuidl_free(&d->names);
+	*d = was;
 	return -1;
 }
 
@@ -237,7 +260,7 @@ drop_load(struct pop *p)
 
 	if (have_table(d) && index_rest(d->box.state, &d->all, &d->index) == 0)
 		return 0;
-	return give_up_index(p);
+	return scan_again(p);
 }
 
 int
@@ -248,7 +271,7 @@ drop_entry(struct pop *p, size_t i)
 	if (have_table(d) &&
 	    index_entry(d->box.state, &d->all, &d->index, i) == 0)
 		return 0;
-	return give_up_index(p);
+	return scan_again(p);
 }
 
 /* ---- the temporary copy ------------------------------------------------ */

@@ -28,6 +28,7 @@ list_number(struct pop *p, const struct msg *m)
 static enum result
 say_no_table(struct pop *p)
 {
+	log_error(&p->env, "table: cannot read the maildrop again");
 	return reply_err(&p->conn,
 	    "[SYS/TEMP] The maildrop cannot be read now.");
 }

@@ -3,8 +3,8 @@
  * the next, so that a poll of an unchanged spool reads nothing of it.  A head
  * with the totals, then an entry for each message, with its own checksum.
  *
- * It is only a cache: it is not synced, and if anything is wrong in it the next
- * login scans the spool.
+ * It is only a cache: it is not synced, and anything wrong in it is a reason to
+ * scan the spool again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -358,6 +358,12 @@ index_end(int state, uint64_t *of, uint64_t *at)
 	if (*at < numbers_end(&numbers))
 		*at = numbers_end(&numbers);
 	return 0;
+}
+
+int
+index_void(int state)
+{
+	return numbers_settle(state, false);
 }
 
 int
