@@ -143,10 +143,7 @@ drop_open(struct pop *p)
 
 	if ((f = maildrop_open(&p->drop.box)) != FAULT_NONE) {
 		if (f == FAULT_NETWORK)
-			log_notice(&p->env, "login user=%s: the spool is on "
-			    "%s: run popper -n -S on two hosts at once, then "
-			    "serve with -S", p->env.who,
-			    file_network(p->drop.box.dir));
+			log_network(p);
 		else if (f != FAULT_SESSION)
 			log_error(&p->env, "login: %s",
 			    state_clean(&p->drop.box, clean));
@@ -218,12 +215,9 @@ scan_again(struct pop *p)
 	memset(&d->all, 0, sizeof(d->all));
 	memset(&d->index, 0, sizeof(d->index));
 	memset(&d->names, 0, sizeof(d->names));
-	if (index_void(d->box.state) == 0 && load_maildrop(p) == 0) {
+	if (numbers_settle(d->box.state, false) == 0 && load_maildrop(p) == 0) {
 		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
-		    was.sum.count == d->sum.count &&
-		    was.sum.octets == d->sum.octets &&
-		    was.sum.hidden == d->sum.hidden &&
-		    was.sum.last == d->sum.last) {
+		    memcmp(&was.sum, &d->sum, sizeof(d->sum)) == 0) {
 			for (i = 0; i < was.all.n; i++) {
 				d->all.v[i].flags |= was.all.v[i].flags &
 				    MSG_SESSION;

@@ -52,6 +52,14 @@ log_left_out(struct pop *p)
 }
 
 void
+log_network(struct pop *p)
+{
+	log_notice(&p->env, "login user=%s: the spool is on %s: run popper -n "
+	    "-S on two hosts at once, then serve with -S", p->env.who,
+	    file_network(p->drop.box.dir));
+}
+
+void
 log_end(struct pop *p)
 {
 	static const char *const reasons[] = { "error", "quit", "lost",

@@ -253,6 +253,9 @@ void log_login(struct pop *p, int64_t ms);
 void log_refused_login(struct pop *p, const char *reason);
 void log_end(struct pop *p);
 
+/* What an administrator has to do before a login on a network file system. */
+void log_network(struct pop *p);
+
 /* Looks up the client's canonical name, after the session. */
 void log_check_name(struct pop *p);
 

@@ -361,12 +361,6 @@ index_end(int state, uint64_t *of, uint64_t *at)
 }
 
 int
-index_void(int state)
-{
-	return numbers_settle(state, false);
-}
-
-int
 index_wipe(int state, uint64_t from)
 {
 	struct numbers l = { .done = 0 };

@@ -43,7 +43,8 @@ maildrop_open(struct maildrop *box)
 		return f;
 	if (lock_session(box->state) == -1)
 		return errno == EAGAIN ? FAULT_SESSION : FAULT_NO_LOCKS;
-	return file_now(box->state, &sb) == -1 ? FAULT_STATE_SHUT : FAULT_NONE;
+	return box->hosts && file_now(box->state, &sb) == -1 ?
+	    FAULT_STATE_SHUT : FAULT_NONE;
 }
 
 /* What a login would find in the state file, if it found or made one. */

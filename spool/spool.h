@@ -298,9 +298,6 @@ int index_cut(int state, const struct stamp *st, const struct summary *sum);
  */
 int index_end(int state, uint64_t *of, uint64_t *at);
 
-/* Makes the state file hold nothing but the numbers of duplicates. */
-int index_void(int state);
-
 /*
  * Whether any change of the spool after the scan that st is from would show in
  * its stamp: the state file was written more than the clock's grain later.

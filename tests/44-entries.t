@@ -9,7 +9,7 @@ use Test::More;
 use Popper;
 
 # The layout of the index, as spool/index.c has it.
-my ($head, $first, $entry) = (152, 512, 72);	# octets; $first is an offset
+my ($head, $first, $entry) = (144, 512, 72);	# octets; $first is an offset
 my $block = int(32 * 1024 / $entry);	# entries that are read at once
 
 # The offset of the entry of message N.
