@@ -107,7 +107,9 @@ dir_of(char dir[DIR_LEN], const char *pattern, const char *user)
 		dir[i] = pattern[i];
 		if (pattern[i] != '%')
 			continue;
-		dir[i] = *user == '\0' || *user == '.' ? '_' : *user;
+		dir[i] = '_';
+		if (*user != '\0' && *user != '.')
+			dir[i] = *user;
 		user += *user != '\0';
 	}
 	dir[i] = '\0';

@@ -33,7 +33,7 @@ sub mbox { return join '', map { Mail::entry($_) } @_ }
 sub update {
 	my ($host, $deletions, @under) = @_;
 	my $s = $site->box->session(passwd => undef, trace => 0, greeting => 0,
-	    args => [ qw(-P always) ], under => [ $site->inside($host), @under ]);
+	    args => [ qw(-S -P always) ], under => [ $site->inside($host), @under ]);
 
 	$s->send("USER $user", 'PASS s3cret', @$deletions, 'QUIT');
 	return $s;
