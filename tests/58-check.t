@@ -580,7 +580,7 @@ for my $lost ([ 'text of a file', 'pwrite64:retval=96:when=3' ],
 
 # The kernel says of the directory that it is on FUSE.
 case 'a network file system: no login without -S' => sub {
-	needs('strace', 'plain');
+	needs('strace', 'plain', 'linux');
 	my $box = box(spool => letter(1));
 	my @fuse = strace($box->dir . '/strace', '-e', 'trace=fstatfs', '-e',
 	    'inject=fstatfs:poke_exit=@arg2=4655736500000000');

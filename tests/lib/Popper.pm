@@ -107,6 +107,8 @@ sub needs {
 		    && 'strace cannot trace here' :
 		    $what eq 'locks' ? $^O ne 'linux' && 'needs Linux file locks' :
 		    $what eq 'proc' ? !-r "/proc/$$/status" && 'no /proc' :
+		    $what eq 'linux' ? qx($binary -V) !~ /^system calls: Linux$/m
+		    && 'built without the calls of Linux' :
 		    $what eq 'plain' ? instrumented() && 'instrumented build' :
 		    $what eq 'native' ? emulated() :
 		    die "needs what? $what";
@@ -865,7 +867,7 @@ A new Popper::Box: see below.
 =item needs(WHAT, ...)
 
 Skips the case where something is missing: C<root>, C<user> (not root),
-C<strace>, C<locks>, C<proc>, C<plain> (a build without sanitizers), C<native>
+C<strace>, C<locks>, C<proc>, C<plain> (a build without sanitizers), C<linux> (one with the calls of Linux), C<native>
 (one that no emulator runs; C<strace> asks for that as well).
 
 =item eventually { TEST }
