@@ -867,8 +867,9 @@ A new Popper::Box: see below.
 =item needs(WHAT, ...)
 
 Skips the case where something is missing: C<root>, C<user> (not root),
-C<strace>, C<locks>, C<proc>, C<plain> (a build without sanitizers), C<linux> (one with the calls of Linux), C<native>
-(one that no emulator runs; C<strace> asks for that as well).
+C<strace>, C<locks>, C<proc>, C<plain> (a build without sanitizers), C<linux>
+(one with the calls of Linux), C<native> (one that no emulator runs; C<strace>
+asks for that as well).
 
 =item eventually { TEST }
 
