@@ -9,6 +9,7 @@ use warnings;
 use Fcntl qw(:DEFAULT :flock :seek);
 use POSIX ();
 use Test::More;
+use Mail;
 use Popper;
 use Time::HiRes qw(sleep);
 
@@ -41,45 +42,6 @@ sub program {
 	my ($program) = @_;
 	my ($path) = grep { -x } map { "$_/$program" } qw(/usr/bin /bin);
 	return $path;
-}
-
-# ---- letters ---------------------------------------------------------------
-
-# A letter is known by its maker and number; its text follows from both.
-sub body {
-	my ($id) = @_;
-	my ($n) = $id =~ /(\d+)\z/;
-	return "This is $id.\n" . alnum(100 + $n * 997 % 4000) . "End of $id.\n";
-}
-
-sub message {
-	my ($id) = @_;
-	return "Subject: $id\nMessage-ID: <$id\@example.org>\n\n" . body($id);
-}
-
-sub entry {
-	my ($id) = @_;
-	return "From $id\@example.org Sat Jan  3 01:05:34 1996\n" . message($id)
-	    . "\n";
-}
-
-# The name of a letter that is whole, from its text; what is wrong if not.
-sub identify {
-	my ($text) = @_;
-
-	$text =~ s/\r\n/\n/g;
-	my ($head, $body) = split /\n\n/, $text, 2;
-	my ($id) = ($head // '') =~ /^Subject: (\S+)$/m;
-	return 'no letter: ' . show($text) unless defined $id && defined $body;
-	s/\n+\z// for $body, my $want = body($id);
-	return $body eq $want ? $id : "$id, torn: " . show($body);
-}
-
-# The names of the letters in an mbox.
-sub letters_in {
-	my ($mbox) = @_;
-	return map { identify(s/\AFrom .*\n//r) }
-	    grep { /\S/ } split /^(?=From \S+ +[A-Z])/m, $mbox // '';
 }
 
 # ---- workers ---------------------------------------------------------------
@@ -232,11 +194,11 @@ my %habit = (
 my %agent = (
 	'procmail' => sub {
 		my ($box) = @_;
-		return (entry($_[1]), program('procmail'), $box->dir . '/home/procmailrc');
+		return (Mail::entry($_[1]), program('procmail'), $box->dir . '/home/procmailrc');
 	},
 	'maildrop' => sub {
 		my ($box) = @_;
-		return (message($_[1]), program('maildrop'), '-f',
+		return (Mail::text($_[1]), program('maildrop'), '-f',
 		    "$_[1]\@example.org", $box->dir . '/home/maildroprc');
 	},
 );
@@ -269,7 +231,7 @@ sub agent {
 		become_account();
 		for my $n (1 .. $count) {
 			if ($habit{$how}) {
-				$habit{$how}->($box, entry("$maker.$n"));
+				$habit{$how}->($box, Mail::entry("$maker.$n"));
 			} else {
 				my @run = $agent{$how}->($box, "$maker.$n");
 				my $status = run_with_input($box,
@@ -314,7 +276,7 @@ sub fetch {
 		$reply = $s->command("RETR $n");
 		next if $reply =~ /^-ERR (\[IN-USE\]|Another program)/;
 		die "RETR: $reply\n" unless $reply =~ /^\+OK/;
-		my $id = identify($s->rest);
+		my $id = Mail::identify($s->rest);
 		if (rand() < 0.2) {
 			sleep rand 0.02;
 			next;		# read, and kept with a Status line
@@ -397,8 +359,8 @@ sub account_for {
 	my %delivered = map { $_ => 1 } noted($box, 'delivered');
 	my %unsure = map { $_ => 1 } @unsure;
 	my (%count, %moved, @wrong);
-	$count{$_}++ for noted($box, 'fetched'), letters_in($box->spool($name));
-	$moved{$_}++ for map { letters_in(slurp($_)) }
+	$count{$_}++ for noted($box, 'fetched'), Mail::in_mbox($box->spool($name));
+	$moved{$_}++ for map { Mail::in_mbox(slurp($_)) }
 	    glob $box->dir . '/home/moved.*[0-9]';
 	my %fetched = map { $_ => 1 } noted($box, 'fetched');
 	for my $id (keys %moved) {		# two may take the same away
@@ -509,9 +471,9 @@ sub rewrite {
 # Whether the letter that was moved to a file is in the spool as well.
 sub in_both {
 	my ($box, $to) = @_;
-	my %moved = map { $_ => 1 } letters_in(slurp($to));
+	my %moved = map { $_ => 1 } Mail::in_mbox(slurp($to));
 
-	return grep { $moved{$_} } letters_in($box->spool($name));
+	return grep { $moved{$_} } Mail::in_mbox($box->spool($name));
 }
 
 case 'mail programs rewrite the spool meanwhile' => sub {
@@ -586,7 +548,7 @@ case 'a session waits in QUIT and is killed: the next one finds all' => sub {
 		my @ids = map { "a.$_" } 1 .. 3;
 		my ($lock, $s, $reply);
 
-		$box->put(join('', map { entry($_) } @ids), $name);
+		$box->put(join('', map { Mail::entry($_) } @ids), $name);
 		note_down($box, 'delivered', join '', map { "$_\n" } @ids);
 		$s = $box->login(user => $name);
 		$s->command('DELE 1');
@@ -610,7 +572,7 @@ case 'a session waits in QUIT and is killed: the next one finds all' => sub {
 		unlink $box->dotlock($name);
 		like($second->reply("PASS"), qr/^\+OK \S+ has 3 /, "$kind: in, in time");
 		$second->quit;
-		is(join(' ', letters_in($box->spool($name))), "@ids", "$kind: all");
+		is(join(' ', Mail::in_mbox($box->spool($name))), "@ids", "$kind: all");
 		ok(!-e $box->dotlock($name), "$kind: no lock stays");
 	}
 };

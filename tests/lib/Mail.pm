@@ -1,5 +1,5 @@
-# The messages of the site's tests: each has a name, from which its text
-# follows, so that a message that is found shows whether it is whole.
+# Messages for tests in which many programs deliver: each has a name, from which
+# its text follows, so that a message that is found shows whether it is whole.
 
 package Mail;
 
