@@ -347,8 +347,6 @@ lock_once(struct maildrop *box, enum lock how, bool create, struct spool *sp)
 			return 0;
 		errno = EAGAIN;
 	}
-	if (errno == ESTALE)		/* NFS: another host has removed it */
-		errno = EAGAIN;
 	unlock_spool(box, sp);
 	return -1;
 }
@@ -361,7 +359,8 @@ lock_within(struct maildrop *box, enum lock how, bool create,
 	int64_t until = wait_now() + sp->wait;
 
 	while (lock_once(box, how, create, sp) == -1) {
-		if (errno != EAGAIN)
+		/* ESTALE: another host removes a file as we look at it */
+		if (errno != EAGAIN && errno != ESTALE)
 			return -1;
 		if (wait_now() >= until) {
 			errno = EAGAIN;

@@ -537,6 +537,28 @@ case 'a lock file that a killed popper left is taken away at once' => sub {
 	ok(!-e $box->dotlock, 'it is gone');
 };
 
+# A network file system says so of a name that another host has just removed.
+case 'a file that is removed elsewhere while it is looked at: tried again' => sub {
+	needs('strace');
+	my @quit = ('DELE 1', 'QUIT');
+
+	for my $like (qr/stat\w*\(.*"alice\.lock"/, qr/openat\(.*"alice\.lock"/,
+	    qr/openat\(.*"alice",/, qr/stat\w*\(.*"alice",/) {
+		my ($call, $n) = call_number(box(), $like, @quit);
+		my $box = box();
+		my $trace = $box->dir . '/strace';
+		my $s = $box->session(greeting => 0, under => [ strace($trace,
+		    '-e', "inject=$call:error=ESTALE:when=$n") ]);
+
+		$s->send('USER alice', 'PASS s3cret', @quit);
+		like($s->slurp, qr/^\+OK alice has 2 messages.*\n\+OK .*\n\+OK .*\n\z/m,
+		    "$call $n");
+		$s->wait;
+		ok((grep { /"alice.*\(INJECTED\)/ } straced($trace)), 'it was stale');
+		is($box->spool, FX1 =~ s/\A.*?(?=^From carol)//msr, 'the deletion');
+	}
+};
+
 # A login with a stale lock file there, to which something happens at a call.
 sub stale_login {
 	my ($like, $what, $then) = @_;
