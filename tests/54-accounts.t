@@ -159,7 +159,7 @@ case 'a file that cannot be read to its end: a temporary failure' => sub {
 			is($s->command('PASS s3cret'), '-ERR [SYS/TEMP] Accounts cannot be '
 			    . 'looked up now.', "$option, read $read");
 			$s->wait;
-			like($box->log, qr/ login: cannot check accounts: \Q$path\E user=alice: Input\/output error\n(?:.*\n){2}\z/,
+			like($box->log, qr/ login: cannot check accounts: \Q$path\E user=alice: (?:Input\/output|I\/O) error\n(?:.*\n){2}\z/,
 			    'the log');
 		}
 	}
