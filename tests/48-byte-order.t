@@ -81,7 +81,7 @@ sub order {
 	my $box = box(spool => join '', @letters);
 
 	with($name, sub { $box->login(args => ['-s'])->quit });
-	my $size = unpack 'x48 a8', slurp($box->work);
+	my $size = unpack 'x40 a8', slurp($box->work);
 	return $size eq pack('Q<', -s $box->path) ? 'little' :
 	    $size eq pack('Q>', -s $box->path) ? 'big' : die 'no index';
 }
