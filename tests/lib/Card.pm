@@ -11,6 +11,7 @@ use Exporter qw(import);
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
+use IPC::Open2 qw(open2);
 use POSIX ();
 use Service;
 use Test::More;
@@ -42,7 +43,7 @@ $popcard = abs_path($popcard);
 my $tmux = Service::find('tmux');
 our ($locale) = grep { /^(?:C|en_US)\.utf-?8$/i }
     split /\n/, `locale -a 2>/dev/null`;
-my @tmux;
+my ($tmux_pid, $to_tmux, $from_tmux);
 my $terminals = 0;
 my ($seen, $written) = ('', -1);	# the screen, and how much made it so
 my $owner = $$;
@@ -53,51 +54,43 @@ sub terminal_needed {
 	plan skip_all => 'tmux is not installed' if !$tmux;
 }
 
-sub tmux { return system(@tmux, @_) == 0 }
+# A command for tmux, in its control mode: what it prints, undef if it fails.
+sub tmux {
+	my ($number, $said) = (undef, '');
+
+	print $to_tmux join(' ', map { "'" . s/'/'\\''/gr . "'" } @_), "\n";
+	while (defined(my $line = <$from_tmux>)) {
+		if (!defined $number) {
+			($number) = $line =~ /^%begin \d+ (\d+) 1$/;
+		} elsif ($line =~ /^%(end|error) \d+ $number 1$/) {
+			return $1 eq 'end' ? $said : undef;
+		} else {
+			$said .= $line;
+		}
+	}
+	return undef;
+}
+
+# Its end, and that of all in it.
+sub end_terminal {
+	return if !defined $tmux_pid;
+	tmux('kill-server');
+	1 while <$from_tmux>;		# it ends when all it said is read
+	close $_ for $to_tmux, $from_tmux;
+	waitpid $tmux_pid, 0;
+	undef $tmux_pid;
+}
 
 END {
 	if ($owner == $$) {
 		local $?;
-		tmux('kill-server') if @tmux;
+		end_terminal();
 		for (@servers) {
 			kill 'TERM', $_;
 			waitpid $_, 0;
 		}
 	}
 }
-
-# A fresh terminal, 80x24, whose raw output is kept in $dir/raw.
-sub terminal {
-	my (%env) = @_;
-	tmux('kill-server') if @tmux;
-	@tmux = ($tmux, '-S', "$dir/tmux" . ++$terminals, '-f', '/dev/null',
-	    '-u');
-	unlink "$dir/raw";
-	$written = -1;
-	system 'rm', '-rf', "$dir/tmp";
-	mkdir "$dir/tmp";
-	tmux(qw(new-session -d -x 80 -y 24), 'env', '-i', "PATH=$ENV{PATH}",
-	    'TERM=screen', 'PS1=$ ', "TMPDIR=$dir/tmp", "HOME=$dir",
-	    $locale ? "LC_ALL=$locale" : (),
-	    (map { "$_=$env{$_}" } keys %env), 'sh')
-	    or die "tmux does not start\n";
-	tmux('pipe-pane', "cat >$dir/raw");
-}
-
-sub keys_in { tmux('send-keys', @_); }
-sub typed { keys_in('-l', @_); keys_in('Enter') }
-
-# What is shown, in UTF-8; with -e its attributes as well.
-sub capture_pane { return scalar `@tmux capture-pane -p @_` }
-
-sub screen {
-	my $text = capture_pane();
-	utf8::decode($text);
-	return $text;
-}
-
-# All that was ever written to the terminal.
-sub raw { return Service::read_file("$dir/raw") // '' }
 
 # What the function returns as soon as it is true, within our patience.
 sub eventually(&) {
@@ -110,8 +103,42 @@ sub eventually(&) {
 	return undef;
 }
 
+# A fresh terminal, 80x24, whose raw output is kept in $dir/raw.
+sub terminal {
+	my (%env) = @_;
+	end_terminal();
+	unlink "$dir/raw";
+	$written = -1;
+	system 'rm', '-rf', "$dir/tmp";
+	mkdir "$dir/tmp";
+	$tmux_pid = open2($from_tmux, $to_tmux, $tmux, '-S',
+	    "$dir/tmux" . ++$terminals, '-f', '/dev/null', '-u', '-C',
+	    qw(new-session -f no-output -x 80 -y 24), 'env', '-i',
+	    "PATH=$ENV{PATH}", 'TERM=screen', 'PS1=$ ', "TMPDIR=$dir/tmp",
+	    "HOME=$dir", $locale ? "LC_ALL=$locale" : (),
+	    (map { "$_=$env{$_}" } keys %env), 'sh');
+	defined tmux('pipe-pane', "cat >$dir/raw")
+	    or die "tmux does not start\n";
+	eventually { screen() =~ /^\$/m } or die "no shell\n";
+}
+
+sub keys_in { tmux('send-keys', @_); }
+sub typed { keys_in('-l', @_); keys_in('Enter') }
+
+# What is shown, in UTF-8; with -e its attributes as well.
+sub capture_pane { return tmux('capture-pane', '-p', @_) }
+
+sub screen {
+	my $text = capture_pane();
+	utf8::decode($text);
+	return $text;
+}
+
+# All that was ever written to the terminal.
+sub raw { return Service::read_file("$dir/raw") // '' }
+
 # The screen must come to show this.  It is looked at again when more has been
-# written to the terminal, and else once a second: each look is a process.
+# written to the terminal, and else once a second.
 sub shows {
 	my ($what, $title) = @_;
 	my $tries = 0;
@@ -149,7 +176,7 @@ sub children {
 }
 
 sub popcard_pid {
-	my ($pane) = `@tmux list-panes -F '#{pane_pid}'` =~ /(\d+)/;
+	my ($pane) = tmux('list-panes', '-F', '#{pane_pid}') =~ /(\d+)/;
 	return (children($pane, 'popcard'))[0];
 }
 
