@@ -333,10 +333,11 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 {
 	struct drop *d = &p->drop;
 	struct stamp st;
+	int r;
 
 	if (d->all.v[first].offset > 0 &&
-	    !scan_ends_blank(sp->fd, d->all.v[first].offset))
-		return 1;
+	    (r = scan_ends_blank(sp->fd, d->all.v[first].offset)) != 1)
+		return r == 0 ? 1 : -1;
 	c->removed = d->all.n - first;
 	c->size = d->all.v[first].offset;
 	if (journal_cut(sp, d->stamp.size, c->size, begun) == -1)

@@ -47,7 +47,7 @@ write_trace(struct env *e, const char *text)
 		date[0] = '\0';
 	n = snprintf(line, sizeof(line), "%s popper[%ld]: %s\n", date,
 	    (long)getpid(), text);
-	if (n > 0 && write(e->trace, line, (size_t)n) == -1) {
+	if (n > 0 && write(e->trace, line, (size_t)n) != n) {
 		(void)close(e->trace);	/* a full disk: syslog has it */
 		e->trace = -1;
 	}

@@ -184,8 +184,8 @@ messages_stand(int fd, const struct journal *j)
 
 	if ((r = plan_window(&j->pl, pass, j->r.off, &w)) == 1) {
 		if (w.from > 0 && w.from == e[w.first].dst &&
-		    !scan_ends_blank(fd, w.from))
-			return 0;
+		    (r = scan_ends_blank(fd, w.from)) != 1)
+			return r;
 		r = ready = jrn_text_ready(j, &w);
 	}
 	for (k = 0; k < j->pl.n && r != -1; k++, e++) {

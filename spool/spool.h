@@ -228,8 +228,11 @@ int scan_bodies(int fd, uint64_t from, uint64_t to, struct msgs *t,
  */
 int scan_same_body(int fd, const struct msg *a, int other, const struct msg *b);
 
-/* Whether the text before an offset ends with an empty line. */
-bool scan_ends_blank(int fd, uint64_t at);
+/*
+ * Whether the text before an offset ends with an empty line.  1, 0, or -1 with
+ * errno.
+ */
+int scan_ends_blank(int fd, uint64_t at);
 
 /*
  * Numbers the messages of equal uid, as mbox_number() does, after reading the

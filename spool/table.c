@@ -162,13 +162,16 @@ scan_same(int fd, const struct msg *m)
 	return r;
 }
 
-bool
+int
 scan_ends_blank(int fd, uint64_t at)
 {
 	char s[3];
+	ssize_t n = at < sizeof(s) ? 0 :
+	    file_some(fd, s, sizeof(s), at - sizeof(s));
 
-	return at >= sizeof(s) && file_read(fd, s, sizeof(s), at - sizeof(s))
-	    == 0 && s[2] == '\n' && (s[1] == '\n' ||
+	if (n == -1)
+		return -1;
+	return n == sizeof(s) && s[2] == '\n' && (s[1] == '\n' ||
 	    (s[1] == '\r' && s[0] == '\n'));
 }
 

@@ -133,27 +133,31 @@ case 'no room in the spool, again and again' => sub {
 };
 
 # Mail came behind an update that was cut off, and moves up when that is done, by
-# a journal that follows the one in force.  From the Nth on all reads fail.
-case 'nothing can be read any more' => sub {
-	my ($box, $journal) = cut_off(1);
-	my $spool = $box->spool;
-	my ($last, @wrong) = 0;
+# a journal that follows the one in force.  The Nth read fails, alone or with all
+# after it.
+for my $all ('', '+') {
+	case $all ? 'nothing can be read any more' : 'something cannot be read once' => sub {
+		my ($box, $journal) = cut_off(1);
+		my $spool = $box->spool;
+		my ($last, @wrong) = 0;
 
-	for my $n (few(3, 1 .. 200)) {
-		$box->put($spool);
-		$box->put_file($box->work, $journal);
-		unlink $box->dotlock;
-		$box->deliver(letter(5));
-		my $hit = grep { /INJECTED/ } session($box, 'pread64',
-		    "inject=pread64:error=EIO:when=$n+");
-		unlink $box->dotlock;
-		$box->login(args => ['-s'])->quit;
-		push @wrong, $n if $box->spool ne $letters[1] . $letters[2] . letter(5);
-		last unless $hit;
-		$last = $n;
-	}
-	is("@wrong", '', "of $last reads");
-	cmp_ok($last, '>', 8, 'there are such');
-};
+		for my $n (few(3, 1 .. 200)) {
+			$box->put($spool);
+			$box->put_file($box->work, $journal);
+			unlink $box->dotlock;
+			$box->deliver(letter(5));
+			my $hit = grep { /INJECTED/ } session($box, 'pread64',
+			    "inject=pread64:error=EIO:when=$n$all");
+			unlink $box->dotlock;
+			$box->login(args => ['-s'])->quit;
+			push @wrong, $n
+			    if $box->spool ne $letters[1] . $letters[2] . letter(5);
+			last unless $hit;
+			$last = $n;
+		}
+		is("@wrong", '', "of $last reads");
+		cmp_ok($last, '>', 8, 'there are such');
+	};
+}
 
 done_testing;
