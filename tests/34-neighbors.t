@@ -34,13 +34,15 @@ sub messages {
 	    grep { /\AFrom / } split /(?:\A|(?<=\n\n))(?=From \S+ \w{3} \w{3} )/, $text;
 }
 
-# The texts in a state file, by the newer of its two records.
+# The texts in a state file, by the newer of its two records.  Its numbers have
+# the byte order of the machine: the size of an entry is a small one.
 sub texts {
 	my ($state) = @_;
-	my @record = map { [ unpack 'Z32 Q25', substr $state, $_ * 512, 512 ] }
-	    grep { length $state >= 1024 } 0, 1;
 
-	return unless @record && $record[0][0] eq "popper journal 2\n";
+	return unless $state =~ /\Apopper journal 2\n/ && length $state >= 1024;
+	my $order = unpack('x128 Q<', $state) < 1 << 32 ? '<' : '>';
+	my @record = map { [ unpack "Z32 (Q25)$order", substr $state, $_ * 512, 512 ] }
+	    0, 1;
 	my @r = @{ $record[ $record[1][0] eq $record[0][0] &&
 	    $record[1][1] == $record[0][1] + 1 ] };
 	my ($at, $len) = ([ @r[15, 16] ], [ @r[19, 22] ]);
