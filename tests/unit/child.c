@@ -80,9 +80,11 @@ hangs(const char *words, unsigned seconds)
 	(void)close(in);
 }
 
+enum what { ANSWER, DIE, SLEEP };
+
 /* What a copy of ourselves is to do, and what it says. */
 struct task {
-	enum { ANSWER, DIE, SLEEP } what;
+	enum what what;
 	pid_t pid;
 	char text[3000];
 };
@@ -101,7 +103,7 @@ carry_out(void *arg)
 }
 
 static int
-ask(struct task *t, int what, unsigned seconds)
+ask(struct task *t, enum what what, unsigned seconds)
 {
 	memset(t, 0, sizeof(*t));
 	t->what = what;
