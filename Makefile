@@ -78,7 +78,7 @@ MODULES	= $(OBJ:popper.o=)
 UNITS	= text lines password scan engine recovery md5 duplicate base64 child wire
 CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
 	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
-	  client/submit.c client/account.c client/pop.c client/dial.c \
+	  client/account.c client/pop.c client/dial.c \
 	  client/view.c client/safe.c \
 	  $(CARD_MIME) client/text.c client/term.c
 CARD_MIME = client/draft.c client/mime.c client/html.c client/address.c \

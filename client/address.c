@@ -143,19 +143,3 @@ address_sender(const char *value, struct text *out)
 	}
 	free_address(&a);
 }
-
-void
-address_bare(const char *value, struct text *out)
-{
-	struct address a = { 0 };
-	const char *s, *colon;
-
-	for (s = value; *s != '\0';) {
-		s = read_address(s, &a);
-		colon = *a.addr.s == '@' ? strrchr(a.addr.s, ':') : NULL;
-		if (a.addr.n > 0)	/* without a route: RFC 5322 4.4 */
-			text_printf(out, "%s%c", colon != NULL ? colon + 1 :
-			    a.addr.s, '\0');
-	}
-	free_address(&a);
-}

@@ -143,7 +143,6 @@ void	date_rfc5322(time_t, char buf[48]);
  *			that could pass for an address; for the wire folded,
  *			and its names encoded
  * address_sender()	append the name of the first address, or else itself
- * address_bare()	append the addresses alone, with a '\0' after each
  */
 size_t	mail_head(const char *, size_t);
 bool	mail_field(const char *, size_t, const char *name, struct text *);
@@ -156,7 +155,6 @@ bool	field_param(const char *value, const char *name, struct text *out);
 const char *field_enclosed(const char *s, struct text *out);
 void	address_list(const char *value, bool wire, struct text *out);
 void	address_sender(const char *value, struct text *out);
-void	address_bare(const char *value, struct text *out);
 
 /*
  * html.c

@@ -20,9 +20,7 @@
 
 static const char usage[] =
     "usage: popcard [-hV] [-e command] [-P fd] [-p port] [-u user]\n"
-    "               [host | pop-url]\n"
-    "       popcard -s [-P fd] [sendmail-option ...] [pop-url]\n"
-    "               [recipient ...]\n";
+    "               [host | pop-url]\n";
 
 /* End the session: DELE, QUIT. False if the user wants to stay, else *status
  * is the program's exit status. */
@@ -171,7 +169,7 @@ main(int argc, char **argv)
 	static struct session s;	/* large for a stack */
 	struct pop *p = &s.pop;
 	struct passwd *pw;
-	const char *name, *url;
+	const char *url;
 	int fd, status;
 
 	setlocale(LC_CTYPE, "");
@@ -184,11 +182,6 @@ main(int argc, char **argv)
 	snprintf(p->port, sizeof(p->port), "110");
 	if ((pw = getpwuid(getuid())) != NULL)
 		snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
-	name = strrchr(argv[0], '/');
-	name = name != NULL ? name + 1 : argv[0];
-	if (strcmp(name, "sendmail") == 0 ||
-	    (argc > 1 && strcmp(argv[1], "-s") == 0))
-		return submit_main(p, argc, argv);
 	if ((url = getenv("POPCARD_URL")) != NULL)
 		set_url(p, "POPCARD_URL", url);
 	if (!parse_options(p, argc, argv, &fd)) {

@@ -235,9 +235,6 @@ const char *account_url(struct pop *, const char *);
 const char *account_secret(struct pop *, int fd);
 void	account_helper(struct pop *, const char *cmd);
 
-/* submit.c: popcard -s, in place of sendmail; an exit status. */
-int	submit_main(struct pop *, int, char **);
-
 /*
  * maildrop.c and fetch.c: the open maildrop or board, its messages, and the
  * flags on them. These functions end the program if the connection is lost.

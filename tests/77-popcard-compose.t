@@ -123,6 +123,27 @@ case 'a connection lost under the editor keeps the message' => sub {
 	unlink $draft;
 } if -d "/proc/$$";
 
+for (['before the message', 75, 'XTND XMIT' => undef],
+    ['after the message: perhaps it was sent', 74, 'XTND XMIT' => "+OK\r\n",
+	'.' => undef, '.*' => '']) {
+	my ($title, $status, %reply) = @$_;
+
+	case "a connection lost $title" => sub {
+		my $p = server('USER .*' => "+OK\r\n", 'PASS .*' => "+OK\r\n",
+		    STAT => "+OK 0 0\r\n", %reply);
+		run("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass",
+		    EDITOR => "$dir/editor");
+		shows(qr/0 messages/, 'the list');
+		keys_in('c');
+		shows(qr/y send/, 'a message');
+		keys_in('y');
+		ended($status);
+		my ($draft) = glob "$dir/.popcard/draft.*";
+		shows(qr/a draft is kept in \Q$draft\E/, 'it is kept');
+		unlink $draft;
+	};
+}
+
 # An editor that keeps what it gets in $dir/seen and changes nothing, or writes
 # a line of text below it.
 Service::write_file("$dir/look", "#!/bin/sh\ncat \"\$1\" >$dir/seen\n" .

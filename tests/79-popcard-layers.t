@@ -27,7 +27,7 @@ my @layers = (
     [qw(draft)],
     [qw(pop)],			# the wire
     [qw(account)],		# URL and password
-    [qw(maildrop submit)],	# what the server holds; popcard -s
+    [qw(maildrop)],		# what the server holds
     [qw(fetch)],		# transfers
     [qw(compose save)],		# messages to be sent, and to files
     [qw(message)],		# the cards

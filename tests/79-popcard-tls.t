@@ -183,30 +183,4 @@ case '^C in the editor does not end the helper' => sub {
 	ended(0);
 };
 
-case 'popcard -s over TLS' => sub {
-	$pop->fill('');
-	Service::write_file("$dir/message", "To: bob\@example.org\n\nhello\n");
-	my $rc = system 'env', "POPCARD_URL=pops://alice\@localhost:$pops",
-	    "POPCARD_PASSFILE=$dir/pass", 'SSL_CERT_FILE=' . $tls->ca,
-	    'sh', '-c', "exec $popcard -s -t <$dir/message";
-	is($rc, 0, 'sent');
-	is((Service::messages($pop->spool))[0],
-	    "To: bob\@example.org\n\nhello\n", 'as it was');
-};
-
-case 'a message that popcard -s cannot send: the helper ends all the same' => sub {
-	my $command = $s_client =~ s/%h:%p/localhost:$pops/r;
-	Service::write_file("$dir/keeper", "#!/bin/sh\necho \$\$ >$dir/pid\n" .
-	    "exec $command\n", 0755);
-	Service::write_file("$pop->{dir}/fail", '69');
-	my $rc = system 'env', "POPCARD_URL=pop://alice\@localhost:$pops",
-	    "POPCARD_HELPER=$dir/keeper", "POPCARD_PASSFILE=$dir/pass", 'sh',
-	    '-c', "exec $popcard -s -t <$dir/message 2>$dir/said";
-	unlink "$pop->{dir}/fail";
-	is($rc >> 8, 69, 'it is refused');
-	like(Service::read_file("$dir/said"), qr/^popcard: not sent: /, 'it is said');
-	my ($helper) = Service::read_file("$dir/pid") =~ /(\d+)/;
-	ok(eventually { !kill 0, $helper }, 'the helper is gone');
-};
-
 done_testing;

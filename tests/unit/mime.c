@@ -105,11 +105,6 @@ addresses(void)
 	address_list("J\303\274 <a@b>, C <c@d>", true, &t);
 	is_made(&t, "=?UTF-8?B?SsO8?= <a@b>,\n C <c@d>",
 	    "encoded where needed");
-	address_bare("A <a@b>, g: (x) c@d (y, z), <@e,@f:h@i>;, \"j k\"@l", &t);
-	for (size_t i = 0; i < t.n; i++)
-		if (t.s[i] == '\0')
-			t.s[i] = '|';
-	is_made(&t, "a@b|c@d|h@i|\"j k\"@l|", "addresses alone");
 }
 
 static void
