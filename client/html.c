@@ -13,7 +13,7 @@
 #include "mime.h"
 
 enum {
-	NEST = 8,		/* deeper lists and quotes look alike */
+	NEST = 8,		/* deeper quotes look alike */
 	LINKS = 1000,		/* of a text; the others are not listed */
 	META = 1024		/* octets in which HTML names its charset */
 };
@@ -31,36 +31,28 @@ static const char latin1[] = "nbsp iexcl cent pound curren yen brvbar sect uml "
     "eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute "
     "ucirc uuml yacute thorn yuml ";
 
-static const struct {
-	const char *name;
-	unsigned short c;
-} entities[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' },
-    { "quot", '"' }, { "apos", '\'' }, { "euro", 0x20ac },
-    { "ndash", 0x2013 }, { "mdash", 0x2014 }, { "lsquo", 0x2018 },
-    { "rsquo", 0x2019 }, { "sbquo", 0x201a }, { "ldquo", 0x201c },
-    { "rdquo", 0x201d }, { "bdquo", 0x201e }, { "lsaquo", 0x2039 },
-    { "rsaquo", 0x203a }, { "hellip", 0x2026 }, { "bull", 0x2022 },
-    { "dagger", 0x2020 }, { "permil", 0x2030 }, { "trade", 0x2122 },
-    { "larr", 0x2190 }, { "uarr", 0x2191 }, { "rarr", 0x2192 },
-    { "darr", 0x2193 }, { "minus", 0x2212 }, { "ne", 0x2260 },
-    { "le", 0x2264 }, { "ge", 0x2265 }, { "check", 0x2713 },
-    { "OElig", 0x152 }, { "oelig", 0x153 }, { "Scaron", 0x160 },
-    { "scaron", 0x161 }, { "ensp", ' ' }, { "emsp", ' ' },
-    { "thinsp", ' ' }, { "zwnj", 0x200c }, { "zwj", 0x200d } };
+/* Names and characters in turn. */
+static const char entities[] = u8"amp & lt < gt > quot \" apos ' euro \u20ac "
+    "ndash \u2013 mdash \u2014 lsquo \u2018 rsquo \u2019 sbquo \u201a "
+    "ldquo \u201c rdquo \u201d bdquo \u201e lsaquo \u2039 rsaquo \u203a "
+    "hellip \u2026 bull \u2022 dagger \u2020 permil \u2030 trade \u2122 "
+    "larr \u2190 uarr \u2191 rarr \u2192 darr \u2193 minus \u2212 "
+    "ne \u2260 le \u2264 ge \u2265 check \u2713 OElig \u0152 oelig \u0153 "
+    "Scaron \u0160 scaron \u0161 ensp \u2002 emsp \u2003 thinsp \u2009 "
+    "zwnj \u200c zwj \u200d ";
 
-enum element { INLINE, LINE, PARAGRAPH, BREAK, RULE, ITEM, LIST, CELL,
-	QUOTE, PRE, LINK, IMAGE, HIDDEN };
-
+/* The line ends before and after an element; none: a blank. */
 static const struct {
-	enum element element;
+	unsigned lines;
 	const char *names;
-} elements[] = { { PARAGRAPH, " p h1 h2 h3 h4 h5 h6 dl " },
-    { LINE, " div tr table dt dd body center form address section article "
-	"header footer option " },
-    { BREAK, " br " }, { LINK, " a " }, { IMAGE, " img " },
-    { CELL, " td th " }, { ITEM, " li " }, { LIST, " ul ol " },
-    { QUOTE, " blockquote " }, { PRE, " pre " }, { RULE, " hr " },
-    { HIDDEN, " script style title template " } };
+} elements[] = {
+	{ 2, " p h1 h2 h3 h4 h5 h6 dl blockquote pre hr " },
+	{ 1, " div tr table dt dd ul ol li body center form address section "
+	    "article header footer option " },
+	{ 0, " td th " }
+};
+
+static const char hidden[] = " script style title template ";
 
 /* The text that is made, and where it stands. */
 struct page {
@@ -68,38 +60,34 @@ struct page {
 	size_t start;			/* of this page in out */
 	struct text href;		/* of the link that is open */
 	struct text one;		/* the character at hand */
-	size_t link;			/* where its text begins */
 	unsigned nlinks;
 	unsigned lines;			/* line ends due before more text */
 	bool blank;			/* and a blank */
 	bool fresh;			/* nothing in this line yet */
-	unsigned quote, pre, lists;	/* depths */
-	unsigned above;			/* the quote's in the line above */
+	unsigned quote, pre;		/* depths */
 };
 
-/* A tag: its element, and the values of the attributes that matter. */
-struct tag {
-	char name[12];
-	enum element element;
-	bool closing;
-	struct text href, alt;
-};
-
-static unsigned long
-named_entity(const char *name, size_t n)
+/* Append the character of that name; false if there is none. */
+static bool
+add_named(const char *name, size_t n, struct text *out)
 {
-	const char *s;
-	unsigned long c;
-	size_t i;
+	const char *s, *c;
+	unsigned long number;
 
-	for (i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
-		if (strncmp(entities[i].name, name, n) == 0 &&
-		    entities[i].name[n] == '\0')
-			return entities[i].c;
-	for (s = latin1, c = 160; *s != '\0'; s += strcspn(s, " ") + 1, c++)
-		if (strncmp(s, name, n) == 0 && s[n] == ' ')
-			return c;
-	return 0;
+	for (s = entities; *s != '\0'; s = c + strcspn(c, " ") + 1) {
+		c = s + strcspn(s, " ") + 1;
+		if (strncmp(s, name, n) == 0 && s[n] == ' ') {
+			text_add(out, c, strcspn(c, " "));
+			return true;
+		}
+	}
+	number = 160;
+	for (s = latin1; *s != '\0'; s += strcspn(s, " ") + 1, number++)
+		if (strncmp(s, name, n) == 0 && s[n] == ' ') {
+			utf8_add(out, number);
+			return true;
+		}
+	return false;
 }
 
 /* Append the character of the entity at s, an "&"; its octets, 0 if it is
@@ -112,32 +100,22 @@ add_entity(const char *s, struct text *out)
 	char *end, o;
 	int base;
 
-	if (s[1] == '#') {
-		base = s[2] == 'x' || s[2] == 'X' ? 16 : 10;
-		n = base == 16 ? 3 : 2;
-		if (hex_digit(s[n]) == -1 || hex_digit(s[n]) >= base)
-			return 0;
-		c = strtoul(s + n, &end, base);
-		n = (size_t)(end - s) + (*end == ';');
-	} else {
+	if (s[1] != '#') {
 		n = strcspn(s + 1, ";&< ");
-		if (s[n + 1] != ';' || (c = named_entity(s + 1, n)) == 0)
-			return 0;
-		n += 2;
+		return s[n + 1] == ';' && add_named(s + 1, n, out) ? n + 2 : 0;
 	}
+	base = s[2] == 'x' || s[2] == 'X' ? 16 : 10;
+	n = base == 16 ? 3 : 2;
+	if (hex_digit(s[n]) == -1 || hex_digit(s[n]) >= base)
+		return 0;
+	c = strtoul(s + n, &end, base);
 	o = (char)c;
 	if (c >= 0x80 && c < 0xa0)	/* numbers of windows-1252 */
 		charset_decode("windows-1252", &o, 1, out);
 	else
 		utf8_add(out, c == 0 || c > 0x10ffff ||
 		    (c >= 0xd800 && c < 0xe000) ? 0xfffd : c);
-	return n;
-}
-
-static void
-put_marks(struct page *p, unsigned depth)
-{
-	text_add(p->out, ">>>>>>>>", depth < NEST ? depth : NEST);
+	return (size_t)(end - s) + (*end == ';');
 }
 
 /* Append text to the page, after the line ends or the blank that are due. */
@@ -145,15 +123,10 @@ static void
 emit(struct page *p, const char *s, size_t n)
 {
 	if (p->lines > 0 || p->out->n == p->start) {
-		for (; p->lines > 0; p->lines--) {
-			text_str(p->out, "\n");
-			if (p->lines > 1)	/* between two depths */
-				put_marks(p, p->above < p->quote ? p->above :
-				    p->quote);
-		}
-		put_marks(p, p->quote);
+		text_add(p->out, "\n\n", p->lines);
+		text_add(p->out, ">>>>>>>>", p->quote < NEST ? p->quote : NEST);
 		text_str(p->out, p->quote > 0 ? " " : "");
-		p->above = p->quote;
+		p->lines = 0;
 		p->fresh = true;
 	}
 	if (p->blank && !p->fresh)
@@ -169,13 +142,6 @@ end_line(struct page *p, unsigned lines)
 	if (!p->fresh && p->lines < lines)
 		p->lines = lines;
 	p->blank = false;
-}
-
-/* One more line end, up to an empty line; two in preformatted text. */
-static void
-break_line(struct page *p)
-{
-	end_line(p, p->lines < (p->pre > 0 ? 3 : 2) ? p->lines + 1 : p->lines);
 }
 
 /* Put the text at s, one character; its octets. */
@@ -195,7 +161,7 @@ put_text(struct page *p, const char *s)
 	if (utf8_next(p->one.s, p->one.n, &c) == 0)
 		c = 0xfffd;
 	if (c == '\n' && p->pre > 0)
-		break_line(p);
+		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
 	else if (c == '\r' || c == '\n' || c == '\f' || (p->pre == 0 &&
 	    (c == ' ' || c == '\t' || c == 0xa0)))
 		p->blank = p->pre == 0;
@@ -206,139 +172,21 @@ put_text(struct page *p, const char *s)
 	return k;
 }
 
-static void
-begin_item(struct page *p)
-{
-	unsigned i;
-
-	if (p->out->n > p->start)
-		p->fresh = false;	/* an empty item above ends, too */
-	end_line(p, 1);
-	emit(p, "", 0);
-	for (i = 1; i < p->lists && i < NEST; i++)
-		text_str(p->out, "  ");
-	text_str(p->out, "* ");
-	p->fresh = true;
-}
-
-/* Is the text of the link its address already? */
-static bool
-link_shown(const struct page *p)
-{
-	const char *s, *href;
-	size_t n;
-
-	href = p->href.s;
-	if (strncasecmp(href, "mailto:", 7) == 0)
-		href += 7;
-	s = text_string(p->out) + p->link;
-	s += strspn(s, "\n> ");
-	n = strlen(s);
-	return n > 0 && strncmp(s, href, n) == 0 &&
-	    (href[n] == '\0' || strcmp(href + n, "/") == 0);
-}
-
 /* At the end of a link: a number by its text, and its address in the list. */
 static void
 end_link(struct page *p)
 {
-	static const char *const schemes[] = { "http://", "https://", "ftp://",
-	    "mailto:" };
 	char number[24];
-	size_t i;
 
-	for (i = 0; i < 4 && strncasecmp(text_string(&p->href), schemes[i],
-	    strlen(schemes[i])) != 0; i++)
-		;
-	if (i < 4 && p->nlinks < LINKS && !link_shown(p)) {
+	text_string(&p->href);
+	if (p->nlinks < LINKS && (strncasecmp(p->href.s, "http", 4) == 0 ||
+	    strncasecmp(p->href.s, "mailto:", 7) == 0)) {
 		snprintf(number, sizeof(number), "[%u]", ++p->nlinks);
 		p->blank = true;
 		emit(p, number, strlen(number));
 		text_printf(&p->links, "%s %s\n", number, p->href.s);
 	}
 	p->href.n = 0;
-}
-
-static void
-begin_link(struct page *p, const struct text *href)
-{
-	size_t i;
-
-	for (i = 0; i < href->n; i++)	/* one word in one line */
-		if ((unsigned char)href->s[i] > ' ')
-			text_add(&p->href, href->s + i, 1);
-	p->link = p->out->n;
-}
-
-static void
-put_image(struct page *p, struct text *alt)
-{
-	const char *s;
-
-	s = text_string(alt);
-	s += strspn(s, space);
-	if (*s == '\0')
-		return;
-	emit(p, "[", 1);
-	field_plain("", s, strlen(s), p->out);
-	text_str(p->out, "]");
-}
-
-/* A depth after a tag. */
-static void
-nest(unsigned *depth, bool closing)
-{
-	if (!closing)
-		++*depth;
-	else if (*depth > 0)
-		--*depth;
-}
-
-static void
-put_tag(struct page *p, struct tag *t)
-{
-	switch (t->element) {
-	case LINE:
-		end_line(p, 1);
-		break;
-	case PARAGRAPH:
-		end_line(p, 2);
-		break;
-	case BREAK:
-		break_line(p);
-		break;
-	case RULE:
-		end_line(p, 1);
-		emit(p, "----", 4);
-		end_line(p, 1);
-		break;
-	case ITEM:
-		if (!t->closing)
-			begin_item(p);
-		break;
-	case LIST:
-		end_line(p, p->lists > t->closing ? 1 : 2);
-		nest(&p->lists, t->closing);
-		break;
-	case CELL:
-		p->blank = true;
-		break;
-	case QUOTE:
-	case PRE:
-		end_line(p, 2);
-		nest(t->element == PRE ? &p->pre : &p->quote, t->closing);
-		break;
-	case LINK:
-		end_link(p);
-		if (!t->closing)
-			begin_link(p, &t->href);
-		break;
-	case IMAGE:
-		put_image(p, &t->alt);
-		break;
-	default:
-		break;
-	}
 }
 
 /* Where a word begins in s, whatever its case; the end of s if nowhere. */
@@ -351,76 +199,104 @@ find_word(const char *s, const char *word)
 }
 
 /* Read the attribute at s, and what separates it from the next; returns what
- * follows. */
+ * follows. The address of a link is one word. */
 static const char *
-read_attribute(const char *s, struct tag *t)
+read_attribute(const char *s, struct text *href)
 {
-	struct text *value;
 	const char *end;
 	size_t k, n;
+	bool is_href;
 
 	n = strcspn(s, " \t\r\n\f=/>");
-	value = n == 4 && strncasecmp(s, "href", n) == 0 ? &t->href :
-	    n == 3 && strncasecmp(s, "alt", n) == 0 ? &t->alt : NULL;
+	is_href = n == 4 && strncasecmp(s, "href", n) == 0;
 	s += n;
 	s += strspn(s, space);
 	if (*s == '=') {
 		s++;
 		s += strspn(s, space);
+		end = s + strcspn(s, " \t\r\n\f>");
 		if (*s == '"' || *s == '\'') {
 			end = strchr(s + 1, *s);
 			end = end == NULL ? s + strlen(s) : end;
 			s++;
-		} else
-			end = s + strcspn(s, " \t\r\n\f>");
-		while (value != NULL && s < end) {
-			k = *s == '&' ? add_entity(s, value) : 0;
-			text_add(value, s, k == 0);
-			s += k == 0 ? 1 : k;
+		}
+		for (; is_href && s < end; s += k) {
+			k = *s == '&' ? add_entity(s, href) : 0;
+			text_add(href, s, k == 0 && (unsigned char)*s > ' ');
+			k = k == 0 ? 1 : k;
 		}
 		s = *end == '"' || *end == '\'' ? end + 1 : end;
 	}
 	return s + strspn(s, " \t\r\n\f/");
 }
 
+/* Put a tag; its name is in small letters between blanks. */
+static void
+put_tag(struct page *p, const char *name, bool closing)
+{
+	unsigned *depth;
+	size_t i;
+
+	if (strcmp(name, " br ") == 0)
+		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
+	for (i = 0; i < sizeof(elements) / sizeof(elements[0]); i++)
+		if (strstr(elements[i].names, name) == NULL)
+			continue;
+		else if (elements[i].lines == 0)
+			p->blank = true;
+		else
+			end_line(p, elements[i].lines);
+	depth = strcmp(name, " pre ") == 0 ? &p->pre :
+	    strcmp(name, " blockquote ") == 0 ? &p->quote : NULL;
+	if (depth != NULL && !closing)
+		++*depth;
+	else if (depth != NULL && *depth > 0)
+		--*depth;
+	if (strcmp(name, " li ") == 0 && !closing) {
+		p->lines = p->out->n > p->start;	/* even if fresh */
+		emit(p, "* ", 2);
+		p->fresh = true;
+	}
+}
+
 /* Put the markup at s, a "<"; returns what follows, s if it is text. */
 static const char *
 put_markup(struct page *p, const char *s)
 {
-	struct tag t = { 0 };
-	char name[16];
+	struct text href = { 0 };
+	char name[16], end[24];
 	const char *after;
 	size_t i;
+	bool closing;
 
 	if (strncmp(s, "<!--", 4) == 0) {
 		after = find_word(s + 2, "-->");
 		return *after == '\0' ? after : after + 3;
 	}
-	t.closing = s[1] == '/';
-	after = s + 1 + t.closing;
+	closing = s[1] == '/';
+	after = s + 1 + closing;
 	if (*after != '!' && *after != '?' && !isalpha((unsigned char)*after))
 		return s;
 	i = strcspn(after, " \t\r\n\f/>");
-	snprintf(t.name, sizeof(t.name), "%.*s", (int)i, after);
-	for (i = 0; t.name[i] != '\0'; i++)
-		t.name[i] = (char)tolower((unsigned char)t.name[i]);
-	snprintf(name, sizeof(name), " %s ", t.name);
-	for (i = 0; i < sizeof(elements) / sizeof(elements[0]); i++)
-		if (strstr(elements[i].names, name) != NULL)
-			t.element = elements[i].element;
+	snprintf(name, sizeof(name), " %.*s ", (int)i, after);
+	for (i = 0; name[i] != '\0'; i++)
+		name[i] = (char)tolower((unsigned char)name[i]);
 	after += strcspn(after, " \t\r\n\f/>");
 	after += strspn(after, " \t\r\n\f/");
 	while (*after != '\0' && *after != '>')
-		after = read_attribute(after, &t);
+		after = read_attribute(after, &href);
 	after += *after == '>';
-	put_tag(p, &t);
-	text_free(&t.href);
-	text_free(&t.alt);
-	if (t.element == HIDDEN && !t.closing) {
-		snprintf(name, sizeof(name), "</%s", t.name);
-		after = find_word(after, name);
-	} else if (t.element == PRE && !t.closing && *after == '\n')
+	put_tag(p, name, closing);
+	if (strcmp(name, " a ") == 0) {
+		end_link(p);
+		text_add(&p->href, href.s, closing ? 0 : href.n);
+	} else if (strstr(hidden, name) != NULL && !closing) {
+		name[strlen(name) - 1] = '\0';
+		snprintf(end, sizeof(end), "</%s", name + 1);
+		after = find_word(after, end);
+	} else if (strcmp(name, " pre ") == 0 && *after == '\n')
 		after++;	/* HTML does not count this line end */
+	text_free(&href);
 	return after;
 }
 
