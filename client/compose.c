@@ -198,6 +198,7 @@ draft_card(struct session *s, const struct text *draft,
 		    "e edit again  d discard  q keep for later");
 		c = c == KEY_ESC ? 'q' : c;
 	} while (c >= KEY_UP || strchr(keys, c) == NULL);
+	free(v.off);
 	text_free(&t);
 	return c;
 }
@@ -215,7 +216,7 @@ edit_draft(struct session *s)
 		if ((editor = getenv("EDITOR")) == NULL || *editor == '\0')
 			editor = "vi";
 	do {
-		how = term_run(editor, s->draft, idle, s);
+		how = term_run(editor, s->draft);
 		ready = read_draft(s, &draft, &mail);
 		if (how == -1 || !WIFEXITED(how) || WEXITSTATUS(how) != 0)
 			say(&s->screen, "The editor %.64s failed.", editor);

@@ -36,14 +36,14 @@ message_row(void *owner, size_t i, bool current, int cols)
 	print(FIXED, "%c%c%c%5lu  %6.6s %5s  ", current ? '>' : ' ',
 	    m->deleted ? 'D' : ' ', m->unread ? 'N' : ' ', m->id, date,
 	    human(m->octets, size));
-	cols = cols > FIXED ? cols - FIXED : 0;
+	cols -= FIXED;
 	sender = cols / 3 < SENDER ? SENDER :
 	    cols / 3 > SENDER_MOST ? SENDER_MOST : cols / 3;
 	p = m->field[FROM] != NULL ? m->field[FROM] : "";
 	put(p, strlen(p), sender);
 	p = m->field[SUBJECT] != NULL ? m->field[SUBJECT] : "";
 	print(2, "  ");
-	put(p, strlen(p), cols > sender + 2 ? cols - sender - 2 : 0);
+	put(p, strlen(p), cols - sender - 2);
 }
 
 /* The next character, small; octets that are none stand for themselves. */

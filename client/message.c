@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "popcard.h"
@@ -71,7 +72,8 @@ set_mode(struct reading *r, enum shown mode)
 	}
 	r->view.text = t->s;
 	r->view.len = t->n;
-	r->view.top = 0;
+	r->view.at = 0;
+	r->view.cols = 0;
 }
 
 static void
@@ -144,6 +146,7 @@ read_one(struct session *s)
 			/* After a new login the message may be another one. */
 		} while (message_key(s, &r, c) && !s->reloaded);
 		mime_close(&r.mime);
+		free(r.view.off);
 	}
 	text_free(&r.mail);
 	text_free(&r.text);

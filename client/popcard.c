@@ -126,9 +126,9 @@ parse_options(struct pop *p, int argc, char **argv, int *fd)
 }
 
 static void
-start_cards(void)
+start_cards(struct session *s)
 {
-	if (!term_start())
+	if (!term_start(idle, s))
 		fail(EX_UNAVAILABLE, "this needs a terminal with ANSI "
 		    "sequences");
 }
@@ -147,7 +147,7 @@ log_in(struct session *s, int fd)
 	if (why != NULL && *why == '\0') {
 		if (pop_connect(p) != POP_OK)
 			fail(p->code, "%s", p->text);
-		start_cards();
+		start_cards(s);
 		snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
 		    p->host);
 		why = "there was none, or one that is too long";
@@ -160,7 +160,7 @@ log_in(struct session *s, int fd)
 	if (why != NULL)
 		fail(EX_NOPERM, "the password: %s", why);
 	enter(s);
-	start_cards();
+	start_cards(s);
 }
 
 int
@@ -176,8 +176,6 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* a draft that is too large */
 	p->dial.fd = fd = -1;
-	s.screen.arg = &s;
-	s.screen.tick = idle;
 	snprintf(p->host, sizeof(p->host), "localhost");
 	snprintf(p->port, sizeof(p->port), "110");
 	if ((pw = getpwuid(getuid())) != NULL)

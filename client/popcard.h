@@ -32,10 +32,11 @@ enum {
 };
 
 /*
- * term_start()		take the terminal; false if none can be used
+ * term_start()		take the terminal; false if none can be used. tick(arg)
+ *			is called every KEEP_ALIVE s without a key
  * term_stop()		give it back; harmless at any time
  * term_rows(), term_cols()	its size now
- * term_key()		wait for a key; tick(arg) is called every KEEP_ALIVE s
+ * term_key()		wait for a key
  * term_escape()	was Escape the last key so far? It is taken then, with
  *			all keys before it; otherwise the keys stay
  * term_run()		let an editor have the terminal; its wait status, or -1
@@ -45,14 +46,13 @@ enum {
  *
  * The text written here has been made safe: see safe.c.
  */
-bool	term_start(void);
+bool	term_start(void (*tick)(void *), void *arg);
 void	term_stop(void);
 int	term_rows(void);
 int	term_cols(void);
-int	term_key(void (*tick)(void *), void *arg);
+int	term_key(void);
 bool	term_escape(void);
-int	term_run(const char *cmd, const char *path, void (*tick)(void *),
-	    void *arg);
+int	term_run(const char *cmd, const char *path);
 void	term_in_child(void);
 void	term_end_child(pid_t);
 void	term_write(int fd, const char *, size_t);
@@ -87,8 +87,6 @@ _Noreturn void	fail(int code, const char *, ...) PRINTF(2, 3);
 struct screen {
 	char title[640];		/* the first row of the card */
 	char say[1200];			/* the last row */
-	void (*tick)(void *);		/* see term_key() */
-	void *arg;			/* for tick */
 };
 
 /* A list (row is set), or a text. */
@@ -96,13 +94,14 @@ struct view {
 	/* Draw row i of a list by put() and print(), in cols columns. */
 	void (*row)(void *owner, size_t i, bool current, int cols);
 	void *owner;			/* for row */
-	size_t n, cur;			/* rows of the list, the current one */
 	const char *text;
 	size_t len;
-	/* The first row shown, of a text its offset; and the same before the
-	 * terminal was resized. */
-	size_t shown, top;
-	int cols;			/* in which a row of a text is at top */
+	unsigned *off;			/* where its rows begin, to be freed */
+	int cols;			/* for which it is folded; 0: not yet */
+	size_t n, cur;			/* rows; the current or topmost one */
+	size_t shown;			/* the first row shown */
+	size_t top, at;			/* the same, of a text its offset,
+					   before the terminal was resized */
 };
 
 /*

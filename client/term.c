@@ -39,6 +39,8 @@ static struct {
 	int note[2];			/* wakes poll(): a signal came */
 	unsigned char key[64];
 	size_t keys;
+	void (*tick)(void *);		/* see term_start() */
+	void *arg;
 } t = { .child = -1, .note = { -1, -1 } };
 
 static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
@@ -169,10 +171,12 @@ prepare(void)
 }
 
 bool
-term_start(void)
+term_start(void (*tick)(void *), void *arg)
 {
 	const char *kind;
 
+	t.tick = tick;
+	t.arg = arg;
 	if (t.taken)
 		return true;
 	kind = getenv("TERM");
@@ -266,7 +270,7 @@ next_key(void)
 
 /* Wait for a signal's note, and for the keyboard where it is wanted. */
 static int
-await(bool keyboard, void (*tick)(void *), void *arg)
+await(bool keyboard)
 {
 	struct pollfd pfd[2];
 	char drop[64];
@@ -280,8 +284,7 @@ await(bool keyboard, void (*tick)(void *), void *arg)
 		r = poll(pfd, 2, KEEP_ALIVE * 1000);
 		if (r != 0)
 			break;
-		if (tick != NULL)
-			tick(arg);
+		t.tick(t.arg);
 	}
 	if (times == KEEP_TIMES)
 		poll(pfd, 2, -1);
@@ -291,7 +294,7 @@ await(bool keyboard, void (*tick)(void *), void *arg)
 }
 
 int
-term_key(void (*tick)(void *), void *arg)
+term_key(void)
 {
 	for (;;) {
 		if (t.keys > 0)
@@ -300,7 +303,7 @@ term_key(void (*tick)(void *), void *arg)
 			t.resized = 0;
 			return KEY_RESIZE;
 		}
-		if (await(true, tick, arg) != 0)
+		if (await(true) != 0)
 			more_keys(0);
 	}
 }
@@ -333,7 +336,7 @@ term_in_child(void)
 }
 
 int
-term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
+term_run(const char *cmd, const char *path)
 {
 	char line[1024];
 	pid_t pid, r;
@@ -355,11 +358,11 @@ term_run(const char *cmd, const char *path, void (*tick)(void *), void *arg)
 	while (pid != -1 && (r = waitpid(pid, &how, WNOHANG)) != pid) {
 		if (r == -1 && errno != EINTR)
 			break;
-		await(false, tick, arg);
+		await(false);
 	}
 	handle(SIGINT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
 	handle(SIGQUIT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
-	return term_start() ? how : -1;
+	return term_start(t.tick, t.arg) ? how : -1;
 }
 
 void

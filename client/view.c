@@ -38,7 +38,7 @@ put(const char *s, size_t n, int cols)
 	size_t k;
 	int col, marks, w;
 
-	cols = cols > left ? left : cols;
+	cols = cols > left ? left : cols < 0 ? 0 : cols;
 	left -= cols;
 	col = marks = 0;
 	for (; n > 0; s += k, n -= k) {
@@ -118,7 +118,7 @@ choice(struct screen *s, const char *keys, const char *fmt, ...)
 	memcpy(s->say, text, sizeof(text));
 	do {
 		status(s);
-		if ((c = term_key(s->tick, s->arg)) == KEY_ESC)
+		if ((c = term_key()) == KEY_ESC)
 			c = (unsigned char)keys[strlen(keys) - 1];
 	} while (c <= 0 || c >= KEY_UP || strchr(keys, c) == NULL);
 	s->say[0] = '\0';
@@ -149,7 +149,7 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 		line[n] = '\0';
 		say(s, "%s%s_", what, is_secret ? "" : line + from);
 		status(s);
-		c = term_key(s->tick, s->arg);
+		c = term_key();
 		if (c == '\r' || c == '\n' || c == KEY_ESC)
 			break;
 		if (c == 0177 || c == '\b')
@@ -163,145 +163,100 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 	return c != KEY_ESC && n > 0;
 }
 
-/* The row of a text after the one at an offset. */
-static size_t
-next_row(const struct view *v, size_t off)
+/* Fold a text for the width of the terminal; the current row is the one with
+ * the octet that was at the top. */
+static void
+fold_text(struct view *v)
 {
-	return off + fold_row(v->text + off, v->len - off, term_cols());
-}
+	size_t off, room;
 
-/* The row of a text that is so many rows before an offset, or the first one. */
-static size_t
-rows_before(const struct view *v, size_t off, size_t rows)
-{
-	size_t count, end, line, row;
-
-	for (end = off; end > 0; end = line) {
-		for (line = end - 1; line > 0 && v->text[line - 1] != '\n';
-		    line--)
-			;
-		for (count = 0, row = line; row < end; count++)
-			row = next_row(v, row);
-		if (count >= rows) {
-			for (row = line; count > rows; count--)
-				row = next_row(v, row);
-			return row;
+	v->cols = term_cols();
+	v->n = v->cur = room = 0;
+	for (off = 0; off < v->len; v->n++) {
+		if (v->n == room) {
+			room = room * 2 + 64;
+			v->off = must(realloc(v->off, room * sizeof(*v->off)));
 		}
-		rows -= count;
+		v->off[v->n] = (unsigned)off;
+		if (off <= v->at)
+			v->cur = v->n;
+		off += fold_row(v->text + off, v->len - off, v->cols);
 	}
-	return 0;
-}
-
-/* Fit a text into so many rows. The last one that can be the first, or the end
- * if that is not in sight. */
-static size_t
-fit_text(struct view *v, size_t rows)
-{
-	size_t end, i;
-
-	v->shown = v->cols == term_cols() || v->top >= v->len ? v->top :
-	    rows_before(v, v->top + 1, 1);
-	for (i = 0, end = v->shown; i < rows && end < v->len; i++)
-		end = next_row(v, end);
-	if (end < v->len)
-		return v->len;
-	end = rows_before(v, v->len, rows);
-	if (v->shown > end)
-		v->shown = end;
-	return end;
 }
 
 static void
-fit_list(struct view *v, size_t rows)
+draw_row(const struct view *v, size_t i)
 {
-	if (v->cur >= v->n)
-		v->cur = v->n > 0 ? v->n - 1 : 0;
-	v->shown = v->cur < v->top ? v->cur :
-	    v->cur >= v->top + rows ? v->cur - rows + 1 : v->top;
-	if (v->shown + rows > v->n)
-		v->shown = v->n > rows ? v->n - rows : 0;
-}
+	size_t end;
 
-/* Draw the rows between title and keys; how much of all has been shown then, in
- * percent. */
-static size_t
-draw_rows(const struct view *v, size_t rows)
-{
-	size_t i, off, next;
-
-	for (i = 0, off = v->shown; i < rows; i++) {
-		begin_row((int)i + 1, v->row != NULL && v->n > 0 &&
-		    off == v->cur);
-		if (v->row != NULL && off < v->n) {
-			v->row(v->owner, off, off == v->cur, term_cols());
-			off++;
-		} else if (v->row == NULL && off < v->len) {
-			next = next_row(v, off);
-			put(v->text + off, next - off -
-			    (v->text[next - 1] == '\n'), term_cols());
-			off = next;
-		}
+	if (i >= v->n)
+		return;
+	if (v->row != NULL) {
+		v->row(v->owner, i, i == v->cur, term_cols());
+		return;
 	}
-	i = v->row != NULL ? v->n : v->len;
-	return v->shown == 0 && off == i ? 0 :
-	    (size_t)(off * 100ull / i);
+	end = i + 1 < v->n ? v->off[i + 1] : v->len;
+	put(v->text + v->off[i], end - v->off[i] - (v->text[end - 1] == '\n'),
+	    term_cols());
 }
 
 static void
 draw(struct screen *s, const struct view *v, const char *keys, size_t rows)
 {
-	size_t percent;
-	int cols;
+	char percent[PERCENT + 1] = "";
+	size_t i, end;
 
-	cols = term_cols();
-	percent = draw_rows(v, rows);
+	for (i = 0; i < rows; i++) {
+		begin_row((int)i + 1, v->row != NULL && v->n > 0 &&
+		    v->shown + i == v->cur);
+		draw_row(v, v->shown + i);
+	}
+	end = v->shown + rows < v->n ? v->shown + rows : v->n;
+	if (v->shown > 0 || end < v->n)
+		snprintf(percent, sizeof(percent), "%4zu%%", end * 100 / v->n);
 	begin_row(0, true);
-	print(cols > PERCENT ? cols - PERCENT : 0, " %s", s->title);
-	if (percent > 0)
-		print(PERCENT, "%4zu%%", percent);
-	else
-		print(PERCENT, "%s", "");
+	print(term_cols() - PERCENT, " %s", s->title);
+	print(PERCENT, "%s", percent);
 	begin_row(term_rows() - 2, true);
-	print(cols, " %s", keys);
+	print(term_cols(), " %s", keys);
 }
 
-/* Move by so many rows. */
-static void
-move(struct view *v, long by)
+/* Find the rows that are shown, of so many at once; the last one that can be
+ * the current row. */
+static size_t
+fit(struct view *v, size_t rows)
 {
-	size_t n = (size_t)(by < 0 ? -by : by);
+	size_t last, most;
 
-	if (v->row != NULL)
-		v->cur = by >= 0 ? v->cur + n : v->cur < n ? 0 : v->cur - n;
-	else if (by < 0)
-		v->top = rows_before(v, v->top, n);
-	else
-		for (; n > 0 && v->top < v->len; n--)
-			v->top = next_row(v, v->top);
+	most = v->n > rows ? v->n - rows : 0;
+	last = v->row == NULL ? most : v->n > 0 ? v->n - 1 : 0;
+	v->cur = v->cur < last ? v->cur : last;
+	v->shown = v->row == NULL || v->cur < v->top ? v->cur :
+	    v->cur >= v->top + rows ? v->cur - rows + 1 : v->top;
+	v->shown = v->shown < most ? v->shown : most;
+	return last;
 }
 
 int
 card(struct screen *s, struct view *v, const char *keys)
 {
-	size_t end;
-	long rows;
+	size_t last, rows;
 	int c;
 
 	for (c = KEY_NONE;;) {
-		rows = term_rows() > MARGIN ? term_rows() - MARGIN : 1;
-		end = v->len;
-		if (v->row != NULL)
-			fit_list(v, (size_t)rows);
-		else
-			end = fit_text(v, (size_t)rows);
-		draw(s, v, keys, (size_t)rows);
+		rows = term_rows() > MARGIN ? (size_t)term_rows() - MARGIN : 1;
+		if (v->row == NULL &&
+		    (c == KEY_RESIZE || v->cols != term_cols()))
+			fold_text(v);
+		last = fit(v, rows);
+		draw(s, v, keys, rows);
 		/* A terminal that gets its size back shows the same again. */
 		if (c != KEY_RESIZE) {
 			v->top = v->shown;
-			v->cols = term_cols();
+			v->at = v->row == NULL && v->n > 0 ? v->off[v->cur] : 0;
 		}
 		status(s);
-		c = term_key(s->tick, s->arg);
+		c = term_key();
 		if (c != KEY_RESIZE && c != KEY_NONE)
 			s->say[0] = '\0';
 		switch (c) {
@@ -311,29 +266,28 @@ card(struct screen *s, struct view *v, const char *keys)
 			break;
 		case 'j':
 		case KEY_DOWN:
-			move(v, 1);
+			v->cur++;
 			break;
 		case 'k':
 		case KEY_UP:
-			move(v, -1);
+			v->cur -= v->cur > 0;
 			break;
 		case ' ':
-			if (v->row == NULL && v->top == end)
+			if (v->row == NULL && v->cur == last)
 				return c;
 			/* FALLTHROUGH */
 		case KEY_PGDN:
-			move(v, rows);
+			v->cur += rows;
 			break;
 		case '-':
 		case KEY_PGUP:
-			move(v, -rows);
+			v->cur -= v->cur < rows ? v->cur : rows;
 			break;
 		case KEY_HOME:
-			v->cur = v->top = 0;
+			v->cur = 0;
 			break;
 		case KEY_END:
-			v->cur = v->n;
-			v->top = v->row != NULL ? v->top : v->len;
+			v->cur = last;
 			break;
 		case '\n':
 		case KEY_RIGHT:
@@ -357,4 +311,5 @@ text_card(struct screen *s, const char *title, const struct text *t)
 	do
 		c = card(s, &v, "space next page  - page back  q back");
 	while (c != 'q' && c != ' ' && c != '\r' && c != KEY_ESC);
+	free(v.off);
 }
