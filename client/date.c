@@ -1,9 +1,9 @@
 /*
- * Dates of header fields (RFC 5322 3.3 and 4.3), read and written.
+ * Dates of header fields (RFC 5322 3.3 and 4.3), read and written. LC_TIME is
+ * not set, so the names of months are English.
  */
 #define _XOPEN_SOURCE 700
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -23,18 +23,6 @@ plain_date(const char *s, char *buf, size_t size)
 			    *s);
 	}
 	buf[n] = '\0';
-}
-
-/* 0 to 11 by its English name, -1 for none. */
-static int
-month_number(const char *s)
-{
-	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	int i;
-
-	for (i = 11; i >= 0 && strncasecmp(s, names + 3 * i, 3) != 0; i--)
-		;
-	return i;
 }
 
 /* The zone at s in minutes east of Greenwich; names other than those of North
@@ -70,29 +58,23 @@ day_number(long year, long month, long day)
 bool
 date_parse(const char *value, time_t *out)
 {
-	char buf[128], name[16];
-	const char *s;
-	int day, month, year, hour, minute, second, end;
+	char buf[128];
+	struct tm tm = { 0 };
+	const char *s, *end;
+	long year;
 	long long t;
 
 	plain_date(value, buf, sizeof(buf));
-	s = text_blanks(buf);
-	while (isalpha((unsigned char)*s))	/* the day of the week */
-		s++;
-	if (sscanf(s, "%2d %15[A-Za-z.] %4d %2d:%2d%n", &day, name, &year,
-	    &hour, &minute, &end) != 5)
+	s = buf + strcspn(buf, "0123456789");	/* past the day of the week */
+	if ((s = strptime(s, "%d %b %Y %H:%M", &tm)) == NULL)
 		return false;
-	s += end;
-	second = 0;
-	if (sscanf(s, " : %2d%n", &second, &end) == 1)
-		s += end;
-	month = month_number(name);
-	if (day < 1 || day > 31 || month == -1 || year < 0 || hour < 0 ||
-	    hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
-		return false;
+	if ((end = strptime(s, " :%S", &tm)) != NULL)
+		s = end;
+	year = tm.tm_year + 1900;
 	year += year < 50 ? 2000 : year < 1000 ? 1900 : 0;
-	t = day_number(year, month, day) * 86400LL + hour * 3600L +
-	    (minute - zone_offset(s)) * 60L + second;
+	t = day_number(year, tm.tm_mon, tm.tm_mday) * 86400LL +
+	    tm.tm_hour * 3600L + (tm.tm_min - zone_offset(s)) * 60L +
+	    tm.tm_sec;
 	*out = (time_t)t;
 	return *out == t;
 }
