@@ -1,5 +1,5 @@
 /*
- * Bodies: base64 and quoted-printable (RFC 2045 6), format=flowed (RFC 3676).
+ * Bodies: base64 and quoted-printable (RFC 2045 6).
  */
 #define _XOPEN_SOURCE 700
 
@@ -94,32 +94,4 @@ qp_decode(const char *s, size_t n, struct text *out)
 		if (!soft && s[k - 1] == '\n')
 			text_str(out, "\n");
 	}
-}
-
-void
-flowed_join(const char *s, size_t n, bool delsp, struct text *out)
-{
-	size_t above, depth, i, k, len;
-	bool open, signature;
-
-	open = false;		/* the paragraph goes on in the next line */
-	for (above = 0; n > 0; s += k, n -= k, above = depth) {
-		k = text_line(s, n, &len);
-		for (depth = 0; depth < len && s[depth] == '>'; depth++)
-			;
-		i = depth + (depth < len && s[depth] == ' ');	/* stuffed */
-		signature = len - i == 3 && memcmp(s + i, "-- ", 3) == 0;
-		if (open && (depth != above || signature)) {
-			text_str(out, "\n");
-			open = false;
-		}
-		if (!open && depth > 0) {
-			text_add(out, s, depth);
-			text_str(out, " ");
-		}
-		open = len > i && s[len - 1] == ' ' && !signature;
-		text_add(out, s + i, len - i - (open && delsp));
-		text_str(out, open ? "" : "\n");
-	}
-	text_str(out, open ? "\n" : "");
 }

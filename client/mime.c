@@ -49,19 +49,6 @@ set_type(struct mime_part *p, const char *value, const char *other)
 		snprintf(p->type, sizeof(p->type), "%s", other);
 }
 
-/* Is the parameter this word? */
-static bool
-param_is(const char *value, const char *name, const char *word)
-{
-	struct text t = { 0 };
-	bool is;
-
-	is = field_param(value, name, &t) &&
-	    strcasecmp(text_string(&t), word) == 0;
-	text_free(&t);
-	return is;
-}
-
 /* The fields of a part whose header is n octets; its boundary goes to a level
  * that may follow. */
 static void
@@ -82,8 +69,6 @@ read_header(struct mime_part *p, const char *head, size_t n, const char *type,
 		field_param(value.s, "name", &name);
 	p->name = text_string(&name);
 	set_type(p, value.s, type);
-	p->flowed = param_is(value.s, "format", "flowed");
-	p->delsp = param_is(value.s, "delsp", "yes");
 	field_param(value.s, "charset", &t);
 	snprintf(p->charset, sizeof(p->charset), "%.*s",
 	    (int)strcspn(text_string(&t), " ("), t.s);
@@ -374,8 +359,6 @@ show_leaf(const struct mime *m, const struct mime_part *p, struct text *out)
 			t.s[i] = ' ';
 	if (html)
 		html_text(text_string(&t), out);
-	else if (p->flowed)
-		flowed_join(t.s, t.n, p->delsp, out);
 	else
 		add_lines(t.s, t.n, out);
 	text_free(&t);

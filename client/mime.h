@@ -95,8 +95,6 @@ void	charset_decode(const char *charset, const char *s, size_t n,
  * hex_decode()		append n octets in which a mark and two digits stand for
  *			an octet, and another octet for a blank
  * hex_digit()		0 to 15, or -1 for any other character
- * flowed_join()	append a text/plain; format=flowed (RFC 3676) with one
- *			line for each paragraph; delsp as the parameter says
  */
 void	base64_encode(const char *, size_t n, struct text *out);
 void	base64_decode(const char *, size_t n, struct text *out);
@@ -104,7 +102,6 @@ void	qp_decode(const char *, size_t n, struct text *out);
 void	hex_decode(const char *, size_t n, char mark, char blank,
 	    struct text *out);
 int	hex_digit(char);
-void	flowed_join(const char *, size_t n, bool delsp, struct text *out);
 
 /*
  * date.c
@@ -176,7 +173,6 @@ struct mime_part {
 	unsigned file;			/* its number, 1 to files; 0: no file */
 	enum mime_encoding encoding;
 	bool attached;			/* Content-Disposition says so */
-	bool flowed, delsp;		/* of text/plain: RFC 3676 */
 	char type[MIME_NAME];		/* "text/plain", in lower case */
 	char charset[MIME_NAME];	/* "" where none is named */
 	char *name;			/* file name, UTF-8; "" for none */

@@ -163,27 +163,6 @@ bodies(void)
 }
 
 static void
-is_flowed(const char *in, bool delsp, const char *want, const char *what)
-{
-	struct text t = { 0 };
-
-	flowed_join(in, strlen(in), delsp, &t);
-	is_made(&t, want, what);
-}
-
-static void
-flowed(void)
-{
-	is_flowed("a \nb\nc\n", false, "a b\nc\n", "a paragraph flows");
-	is_flowed("a \nb \r\nc", true, "abc\n", "DelSp");
-	is_flowed(" From x\n  y\n", false, "From x\n y\n", "stuffing");
-	is_flowed("> a \n> b\n>> c \n> d\n", false, "> a b\n>> c \n> d\n",
-	    "no flow between depths of quoting");
-	is_flowed("a \n-- \nme\n", false, "a \n-- \nme\n",
-	    "no flow into a signature");
-}
-
-static void
 is_page(const char *in, const char *want, const char *what)
 {
 	struct text t = { 0 };
@@ -512,7 +491,6 @@ main(void)
 	addresses();
 	params();
 	bodies();
-	flowed();
 	html();
 	dates();
 	drafts();
