@@ -27,27 +27,6 @@ board_row(void *owner, size_t i, bool current, int cols)
 	    list[i].maxima);
 }
 
-/* What XTND X-BBOARDS tells of a board. */
-static void
-board_info(struct session *s, const struct board *b)
-{
-	static const char *const names[] = { "name", "aliases", "maildrop",
-	    "archive", "information", "map", "", "leaders", "address",
-	    "requests to", "comes from", "goes to", "flags, maxima", "date" };
-	struct text t = { 0 };
-	size_t i;
-
-	if (!ask(s, POP_WAIT, "XTND X-BBOARDS %s", b->name)) {
-		say(&s->screen, "%s", s->pop.text);
-		return;
-	}
-	for (i = 0; next(s); i++)
-		if (i < sizeof(names) / sizeof(names[0]) && *names[i] != '\0')
-			text_printf(&t, "%-14s %s\n", names[i], s->pop.line.s);
-	text_card(&s->screen, b->name, &t);
-	text_free(&t);
-}
-
 /*
  * Enter a board or its archive. That closes what was open before, the user's
  * maildrop with its update too, so the flags are settled first.
@@ -94,11 +73,9 @@ boards_card(struct session *s)
 		snprintf(s->screen.title, sizeof(s->screen.title),
 		    "boards at %s: %zu", s->pop.host, v.n);
 		c = card(&s->screen, &v, "Enter open  a archive  "
-		    "i information  ? help  q back to your mail");
+		    "? help  q back to your mail");
 		if (c == '?')
 			help_card(s, true);
-		else if (c == 'i' && v.cur < v.n)
-			board_info(s, &list[v.cur]);
 		else if ((c == '\r' || c == 'a') && v.cur < v.n &&
 		    enter_board(s, c == 'a' ? "ARCHIVE" : "BBOARDS",
 		    &list[v.cur]))

@@ -35,7 +35,7 @@ static const char keys_of_mail[] =
     "The flags are kept here until you quit: a lost connection deletes "
     "nothing.\n";
 static const char keys_of_boards[] =
-    "a  i         the boards: open the archive, what is known of it\n"
+    "a            the boards: open the archive\n"
     "q            back\n";
 
 void

@@ -161,10 +161,7 @@ case 'boards: listed, read, their archive, and back' => sub {
 	started();
 	keys_in('j', 'd', 'b');
 	shows(qr/^> news +117\n  system +\d+$/ms, 'two boards');
-	keys_in('i');
-	shows(qr/^leaders +bob\n.*^address +news\@example.org$/ms,
-	    'what is known of the first');
-	keys_in('q', 'Enter');
+	keys_in('Enter');
 	shows(qr/Delete the 1 flagged/, 'what of the marks?');
 	keys_in('c');
 	shows(qr/^> news +117$/m, 'back, nothing done');
