@@ -76,13 +76,10 @@ OBJ	= $(SRC:.c=.o)
 # all but main(), for the unit tests
 MODULES	= $(OBJ:popper.o=)
 UNITS	= text lines password scan engine recovery md5 duplicate base64 child wire
-CARD	= client/popcard.c client/boards.c client/list.c client/message.c \
-	  client/save.c client/compose.c client/fetch.c client/maildrop.c \
-	  client/account.c client/pop.c client/dial.c \
-	  client/view.c client/safe.c \
+CARD	= client/popcard.c client/cards.c client/compose.c client/maildrop.c \
+	  client/pop.c client/dial.c client/view.c \
 	  $(CARD_MIME) client/text.c client/term.c
-CARD_MIME = client/draft.c client/mime.c client/html.c client/address.c \
-	  client/field.c client/body.c client/date.c \
+CARD_MIME = client/draft.c client/mime.c client/html.c client/field.c \
 	  client/charset.c
 CARDHDR	= client/*.h
 CARDOBJ	= $(CARD:.c=.o)

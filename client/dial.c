@@ -1,24 +1,14 @@
 /*
  * The connection to the server, by TCP or through a helper program.
  */
-#define _XOPEN_SOURCE 700
+#include "popcard.h"
 
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "popcard.h"
 
 enum {
 	HELPER_END = 100	/* times 10 ms for a helper to end by itself */

@@ -2,16 +2,9 @@
  * Messages that are written: a reply or a forwarded message to begin with, and
  * a draft turned into what the standards allow on the wire.
  */
-#define _XOPEN_SOURCE 700
+#include "mime.h"
 
 #include <langinfo.h>
-#include <stdio.h>
-#include <string.h>
-#include <strings.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "mime.h"
 
 enum {
 	LINE = 78,		/* characters of a line: RFC 5322 2.1.1 */

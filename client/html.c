@@ -2,14 +2,6 @@
  * text/html as plain text: no layout, but lines, lists, quotes and links where
  * a person expects them. One pass; what is not HTML is text.
  */
-#define _XOPEN_SOURCE 700
-
-#include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-
 #include "mime.h"
 
 enum {

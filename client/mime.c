@@ -2,14 +2,6 @@
  * The parts of a message (RFC 2045, 2046, 2183), found in one pass over its
  * lines, and what of them is shown.
  */
-#define _XOPEN_SOURCE 700
-
-#include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-
 #include "mime.h"
 
 enum {

@@ -13,9 +13,20 @@
 #ifndef MIME_H
 #define MIME_H
 
+/* What nearly all files need. */
+#define _XOPEN_SOURCE 700
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PRINTF(m, n)	__attribute__((__format__(__printf__, m, n)))
 

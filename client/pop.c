@@ -2,20 +2,9 @@
  * The wire: POP3 and its XTND extensions, seen from the client. Every octet
  * from the server is input: lines are bounded, numbers checked, waits limited.
  */
-#define _XOPEN_SOURCE 700
-
-#include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sysexits.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "popcard.h"
+
+#include <poll.h>
 
 enum {
 	TRIES = 3		/* logins while the maildrop is in use: the

@@ -6,13 +6,10 @@
 #ifndef POPCARD_H
 #define POPCARD_H
 
-#include <sys/types.h>
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
-
 #include "mime.h"
+
+#include <fcntl.h>
+#include <sysexits.h>
 
 /*
  * term.c: the terminal, by plain termios and ANSI sequences. Every exit and

@@ -2,23 +2,14 @@
  * The terminal itself: its modes, keys and signals, by plain termios and ANSI
  * sequences.
  */
-#define _XOPEN_SOURCE 700
+#include "popcard.h"
 
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sysexits.h>
 #include <termios.h>
-#include <unistd.h>
-
-#include "popcard.h"
 
 enum {
 	ESC_WAIT = 50		/* ms in which the rest of a key's sequence

@@ -17,27 +17,21 @@ plan skip_all => 'nm is not installed' if !Service::find('nm');
 # From the bottom to the top.  What stands in one row do not know each other.
 my @layers = (
     [qw(term)],			# the terminal
-    [qw(text)],			# growing texts
-    [qw(charset date body)],	# the formats of mail
-    [qw(safe)],			# text made safe for the terminal
+    [qw(text)],			# growing texts, dates
+    [qw(charset)],		# octets to text
     [qw(view dial)],		# cards; the connection
     [qw(field)],
-    [qw(address html)],
+    [qw(html)],
     [qw(mime)],
     [qw(draft)],
     [qw(pop)],			# the wire
-    [qw(account)],		# URL and password
     [qw(maildrop)],		# what the server holds
-    [qw(fetch)],		# transfers
-    [qw(compose save)],		# messages to be sent, and to files
-    [qw(message)],		# the cards
-    [qw(list)],
-    [qw(boards)],
-    [qw(popcard)],		# main
+    [qw(compose)],		# messages to be sent, and to files
+    [qw(cards)],
+    [qw(popcard)],		# account, options, main
 );
 # Those that know formats and no terminal.
-my @formats = qw(text charset date body field address html mime
-    draft);
+my @formats = qw(text charset field html mime draft);
 my %level = map { my $n = $_; map { $_ => $n } @{ $layers[$n] } } 0 .. $#layers;
 
 my $dir = tempdir('popcard-XXXXXX', TMPDIR => 1, CLEANUP => 1);
