@@ -36,7 +36,7 @@ static const char keys_of_boards[] =
     "a            the boards: open the archive\n"
     "q            back\n";
 
-void
+static void
 help_card(struct session *s, bool board)
 {
 	struct text t = { 0 };
@@ -151,7 +151,7 @@ read_one(struct session *s)
 	return s->reloaded ? 'q' : c;
 }
 
-void
+static void
 read_card(struct session *s)
 {
 	int c;
@@ -368,7 +368,7 @@ enter_board(struct session *s, const char *how, const struct board *b)
 		return true;
 	say(&s->screen, "%s", s->pop.text);
 	if (c == 'y')
-		ask(s, POP_WAIT, "RSET");
+		ask(s, "RSET");
 	return false;
 }
 
@@ -379,7 +379,7 @@ boards_card(struct session *s)
 	struct view v = { .row = board_row };
 	int c;
 
-	if (!ask(s, POP_WAIT, "XTND BBOARDS")) {
+	if (!ask(s, "XTND BBOARDS")) {
 		say(&s->screen, "%s", s->pop.text);
 		return;
 	}

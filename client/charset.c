@@ -149,8 +149,7 @@ charset_decode(const char *charset, const char *s, size_t n,
 			meant = known[i].meant;
 		}
 	/* libc sees no odd names, such as one with options of iconv(3) */
-	if (kind == OTHER && charset[strspn(charset, "-_.:0123456789"
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0' &&
+	if (kind == OTHER && text_is_word(charset) &&
 	    ((meant != NULL && convert(meant, s, n, out)) ||
 	    convert(charset, s, n, out)))
 		return;

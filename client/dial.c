@@ -11,6 +11,7 @@
 #include <signal.h>
 
 enum {
+	DIAL_WAIT = 60,		/* seconds for an address to answer */
 	HELPER_END = 100	/* times 10 ms for a helper to end by itself */
 };
 
@@ -21,63 +22,56 @@ set_flags(int fd)
 	    fcntl(fd, F_SETFL, O_NONBLOCK) != -1;
 }
 
+/* Keep what went wrong; the exit status for it. */
+static int
+dial_failed(struct dial *d, int code, const char *why)
+{
+	snprintf(d->why, sizeof(d->why), "%s", why);
+	dial_close(d);
+	return code;
+}
+
 /* Connect to one address; 0 or an errno. */
 static int
-dial_address(struct dial *d, const struct addrinfo *ai, int wait)
+dial_address(struct dial *d, const struct addrinfo *ai)
 {
-	struct pollfd pfd;
+	struct pollfd pfd = { .events = POLLOUT };
 	socklen_t len;
 	int err, r;
 
 	d->fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
 	if (d->fd == -1 || !set_flags(d->fd))
 		return errno;
-	err = connect(d->fd, ai->ai_addr, ai->ai_addrlen) == 0 ? 0 : errno;
-	if (err == EINPROGRESS) {
-		pfd.fd = d->fd;
-		pfd.events = POLLOUT;
-		while ((r = poll(&pfd, 1, wait * 1000)) == -1 && errno == EINTR)
-			;
-		len = sizeof(err);
-		if (r == 0)
-			return ETIMEDOUT;
-		if (r == -1 || getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err,
-		    &len) == -1)
-			return errno;
-	}
-	return err;
+	if (connect(d->fd, ai->ai_addr, ai->ai_addrlen) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return errno;
+	pfd.fd = d->fd;
+	while ((r = poll(&pfd, 1, DIAL_WAIT * 1000)) == -1 && errno == EINTR)
+		;
+	if (r == 0)
+		return ETIMEDOUT;
+	len = sizeof(err);
+	return getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1 ?
+	    errno : err;
 }
 
 static int
-dial_tcp(struct dial *d, const char *host, const char *port, int wait,
-    char *why, size_t size)
+dial_tcp(struct dial *d, const char *host, const char *port)
 {
-	struct addrinfo hints, *list, *ai;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
 	int err;
 
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_socktype = SOCK_STREAM;
-	if ((err = getaddrinfo(host, port, &hints, &list)) != 0) {
-		snprintf(why, size, "%s", gai_strerror(err));
-		return err == EAI_AGAIN || err == EAI_MEMORY ||
-		    err == EAI_SYSTEM ? EX_TEMPFAIL : EX_NOHOST;
-	}
+	if ((err = getaddrinfo(host, port, &hints, &list)) != 0)
+		return dial_failed(d, err == EAI_AGAIN || err == EAI_MEMORY ||
+		    err == EAI_SYSTEM ? EX_TEMPFAIL : EX_NOHOST,
+		    gai_strerror(err));
 	err = EADDRNOTAVAIL;
 	for (ai = list; ai != NULL && err != 0; ai = ai->ai_next)
-		if ((err = dial_address(d, ai, wait)) != 0)
+		if ((err = dial_address(d, ai)) != 0)
 			dial_close(d);
 	freeaddrinfo(list);
-	if (err != 0)
-		snprintf(why, size, "%s", strerror(err));
-	return err == 0 ? EX_OK : EX_TEMPFAIL;
-}
-
-/* Can it be a word, or a part of one, on a command line? No option either. */
-static bool
-plain_word(const char *s)
-{
-	return *s != '-' && *s != '\0' && s[strspn(s, "0123456789.:_-"
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
+	return err == 0 ? EX_OK : dial_failed(d, EX_TEMPFAIL, strerror(err));
 }
 
 /* The words of a command; the memory is never freed: exec takes it. */
@@ -100,26 +94,21 @@ command_words(const char *cmd, const char *host, const char *port)
 				text_add(&word, "%", 1);
 				cmd -= *cmd != '%';
 			}
-		text_add(&word, "", 1);
-		argv[argc] = word.s;
+		argv[argc] = text_string(&word);
 	}
 	return argv;
 }
 
 /* In the child: become the helper. */
 static _Noreturn void
-exec_helper(int fd, int log, const char *cmd, const char *host,
-    const char *port)
+exec_helper(int fd, int log, char **argv)
 {
-	char **argv;
-
 	/* Keys such as ^C are for popcard or the editor; and without the
 	 * terminal it cannot ask there. */
 	setsid();
 	term_in_child();
 	if (dup2(fd, STDIN_FILENO) != -1 && dup2(fd, STDOUT_FILENO) != -1 &&
 	    dup2(log, STDERR_FILENO) != -1) {
-		argv = command_words(cmd, host, port);
 		execvp(argv[0], argv);
 		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
 	}
@@ -128,47 +117,60 @@ exec_helper(int fd, int log, const char *cmd, const char *host,
 
 static int
 dial_helper(struct dial *d, const char *cmd, const char *host,
-    const char *port, char *why, size_t size)
+    const char *port)
 {
-	int end[2];
+	int end[2], err;
 
-	if (!plain_word(host) || !plain_word(port) ||
-	    *text_blanks(cmd) == '\0') {
-		snprintf(why, size, "host, port or helper are not valid");
-		return EX_USAGE;
-	}
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) == -1) {
-		snprintf(why, size, "%s", strerror(errno));
-		return EX_OSERR;
-	}
+	/* nor may they be taken for options */
+	if (*host == '-' || !text_is_word(host) || *port == '-' ||
+	    !text_is_word(port) || *text_blanks(cmd) == '\0')
+		return dial_failed(d, EX_USAGE,
+		    "host, port or helper are not valid");
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) == -1)
+		return dial_failed(d, EX_OSERR, strerror(errno));
 	d->fd = end[0];
-	if ((d->log = tmpfile()) == NULL || !set_flags(end[0]) ||
-	    fcntl(fileno(d->log), F_SETFD, FD_CLOEXEC) == -1 ||
-	    fcntl(end[1], F_SETFD, FD_CLOEXEC) == -1 ||
-	    (d->pid = fork()) == -1) {
-		snprintf(why, size, "the helper: %s", strerror(errno));
-		d->pid = 0;
-		close(end[1]);
-		dial_close(d);
-		return EX_OSERR;
-	}
+	d->pid = -1;
+	if ((d->log = tmpfile()) != NULL && set_flags(end[0]) &&
+	    fcntl(fileno(d->log), F_SETFD, FD_CLOEXEC) != -1 &&
+	    fcntl(end[1], F_SETFD, FD_CLOEXEC) != -1)
+		d->pid = fork();
 	if (d->pid == 0)
-		exec_helper(end[1], fileno(d->log), cmd, host, port);
+		exec_helper(end[1], fileno(d->log),
+		    command_words(cmd, host, port));
+	err = errno;
 	close(end[1]);
+	if (d->pid == -1) {
+		d->pid = 0;
+		return dial_failed(d, EX_OSERR, strerror(err));
+	}
 	term_end_child(d->pid);
 	return EX_OK;
 }
 
 int
 dial_open(struct dial *d, const char *helper, const char *host,
-    const char *port, int wait, char *why, size_t size)
+    const char *port)
 {
 	dial_close(d);
 	if (d->log != NULL)
 		fclose(d->log);
 	d->log = NULL;
-	return helper != NULL ? dial_helper(d, helper, host, port, why, size) :
-	    dial_tcp(d, host, port, wait, why, size);
+	d->why[0] = '\0';
+	return helper != NULL ? dial_helper(d, helper, host, port) :
+	    dial_tcp(d, host, port);
+}
+
+/* The helper has ended: keep its last words. */
+static void
+read_log(struct dial *d)
+{
+	char line[512];
+
+	rewind(d->log);
+	while (fgets(line, sizeof(line), d->log) != NULL)
+		if (line[strspn(line, "-\n")] != '\0')
+			snprintf(d->why, sizeof(d->why), "the helper: %.*s",
+			    (int)strcspn(line, "\n"), line);
 }
 
 void
@@ -191,18 +193,5 @@ dial_close(struct dial *d)
 		nanosleep(&pause, NULL);
 	}
 	d->pid = 0;
-}
-
-void
-dial_reason(struct dial *d, char *why, size_t size)
-{
-	char line[512];
-
-	if (d->log == NULL)
-		return;
-	rewind(d->log);
-	while (fgets(line, sizeof(line), d->log) != NULL)
-		if (line[strspn(line, "-\n")] != '\0')
-			snprintf(why, size, "%.*s", (int)strcspn(line, "\n"),
-			    line);
+	read_log(d);
 }

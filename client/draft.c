@@ -195,9 +195,7 @@ draft_id(char id[160])
 	char host[65] = "";
 	struct timespec ts = { 0 };
 
-	if (gethostname(host, sizeof(host) - 1) == -1 || host[0] == '\0' ||
-	    host[strspn(host, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")] != '\0')
+	if (gethostname(host, sizeof(host) - 1) == -1 || !text_is_word(host))
 		snprintf(host, sizeof(host), "localhost");
 	clock_gettime(CLOCK_REALTIME, &ts);
 	snprintf(id, 160, "<%lld.%09ld.%ld@%s>", (long long)ts.tv_sec,

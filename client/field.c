@@ -154,8 +154,10 @@ field_decode(const char *value, struct text *out)
 	field_plain("", plain, (size_t)(s - plain), out);
 }
 
-const char *
-field_enclosed(const char *s, struct text *out)
+/* Append what stands in quotes, in a comment or in angle brackets at s, without
+ * these and its backslashes; returns what follows. */
+static const char *
+enclosed(const char *s, struct text *out)
 {
 	size_t depth;
 	int open, shut;
@@ -194,7 +196,7 @@ find_param(const char *s, const char *name, struct text *out)
 		found = (size_t)(end - s) == len &&
 		    strncasecmp(s, name, len) == 0;
 		if (*value == '"')
-			s = field_enclosed(value, out);
+			s = enclosed(value, out);
 		else {
 			n = strcspn(value, ";");
 			s = value + n;
@@ -311,13 +313,13 @@ read_address(const char *s, struct address *a)
 	for (angle = false; *s != '\0' && *s != ',' && *s != ';';) {
 		from = s;
 		if (*s == '"')
-			s = field_enclosed(s, &a->name);
+			s = enclosed(s, &a->name);
 		else if (*s == '(')
-			s = field_enclosed(s, &a->comment);
+			s = enclosed(s, &a->comment);
 		else if (*s == '<') {
 			angle = true;
 			a->addr.n = 0;
-			s = field_enclosed(s, &a->addr);
+			s = enclosed(s, &a->addr);
 		} else if (*s == ':') {		/* the name of a group */
 			a->name.n = a->addr.n = 0;
 			s = text_blanks(s + 1);

@@ -6,8 +6,7 @@
 
 enum {
 	NEST = 8,		/* deeper quotes look alike */
-	LINKS = 1000,		/* of a text; the others are not listed */
-	META = 1024		/* octets in which HTML names its charset */
+	LINKS = 1000		/* of a text; the others are not listed */
 };
 
 static const char space[] = " \t\r\n\f";
@@ -290,21 +289,6 @@ put_markup(struct page *p, const char *s)
 		after++;	/* HTML does not count this line end */
 	text_free(&href);
 	return after;
-}
-
-void
-html_charset(const char *s, char charset[MIME_NAME])
-{
-	const char *p;
-
-	p = find_word(s, "charset=");
-	charset[0] = '\0';
-	if (*p == '\0' || p - s > META)
-		return;
-	p += strlen("charset=");
-	p += strspn(p, "\"'");
-	snprintf(charset, MIME_NAME, "%.*s", (int)strspn(p, "-_.:0123456789"
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), p);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 enum {
+	UID_MAX = 70,		/* octets of a unique name: RFC 1939 7 */
 	MAX_MESSAGES = 99999	/* in a list: its numbers have five columns,
 				   and 50 MB whatever the server claims */
 };
@@ -37,7 +38,7 @@ gone(struct session *s)
 }
 
 bool
-ask(struct session *s, int wait, const char *fmt, ...)
+ask(struct session *s, const char *fmt, ...)
 {
 	char cmd[POP_ARG];
 	va_list ap;
@@ -46,7 +47,7 @@ ask(struct session *s, int wait, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(cmd, sizeof(cmd), fmt, ap);
 	va_end(ap);
-	if ((r = pop_command(&s->pop, wait, "%s", cmd)) == POP_LOST)
+	if ((r = pop_command(&s->pop, "%s", cmd)) == POP_LOST)
 		gone(s);
 	return r == POP_OK;
 }
@@ -67,15 +68,14 @@ idle(void *arg)
 	struct session *s = arg;
 
 	if (s->pop.dial.fd != -1)
-		pop_command(&s->pop, POP_WAIT, "NOOP");
+		pop_command(&s->pop, "NOOP");
 }
 
-/* Log in, or say why not and end. */
 void
 enter(struct session *s)
 {
 	if (pop_login(&s->pop) != POP_OK)
-		fail(s->pop.code, "%s", s->pop.text);
+		gone(s);
 }
 
 /* Keep one field of a message, decoded. */
@@ -112,7 +112,7 @@ list_field(struct session *s, int f)
 	unsigned long i;
 	size_t len;
 
-	if (!ask(s, POP_WAIT, "XTND XLST %s", fields[f].name))
+	if (!ask(s, "XTND XLST %s", fields[f].name))
 		return false;
 	len = strlen(fields[f].name);
 	while (next(s))
@@ -129,20 +129,21 @@ list_field(struct session *s, int f)
 static void
 find_unread(struct session *s)
 {
-	const char *p;
+	const char *p, *status;
 	unsigned long i, last;
-	bool any;
 
-	for (any = false, i = 0; i < s->n; i++)
-		any = any || s->msg[i].field[STATUS] != NULL;
 	last = s->n;
-	if (!any && ask(s, POP_WAIT, "LAST")) {
-		p = s->pop.text;
-		text_number(&p, LONG_MAX, &last);
-	}
 	for (i = 0; i < s->n; i++)
-		s->msg[i].unread = any ? s->msg[i].field[STATUS] == NULL ||
-		    strchr(s->msg[i].field[STATUS], 'R') == NULL : i >= last;
+		if (s->msg[i].field[STATUS] != NULL)
+			last = 0;
+	p = s->pop.text;
+	if (last > 0 && ask(s, "LAST"))
+		text_number(&p, LONG_MAX, &last);
+	for (i = last; i < s->n; i++) {
+		status = s->msg[i].field[STATUS];
+		s->msg[i].unread = status == NULL ||
+		    strchr(status, 'R') == NULL;
+	}
 }
 
 void
@@ -152,7 +153,7 @@ top_fields(struct session *s, size_t i)
 	int f;
 
 	s->msg[i].known = true;
-	if (!ask(s, POP_WAIT, "TOP %zu 0", i + 1))
+	if (!ask(s, "TOP %zu 0", i + 1))
 		return;
 	if (pop_text(&s->pop, &t) == POP_LOST)
 		gone(s);
@@ -172,8 +173,8 @@ count(struct session *s)
 	unsigned long n;
 	const char *p;
 
-	if (!ask(s, POP_WAIT, "STAT") || (p = s->pop.text,
-	    !text_number(&p, LONG_MAX, &n)))
+	p = s->pop.text;
+	if (!ask(s, "STAT") || !text_number(&p, LONG_MAX, &n))
 		fail(EX_PROTOCOL, "%s: STAT is not answered: %s", s->pop.host,
 		    s->pop.text);
 	say(&s->screen, "%s", "");
@@ -192,15 +193,15 @@ list_sizes(struct session *s)
 	const char *p;
 	unsigned long i;
 
-	if (ask(s, POP_WAIT, "LIST"))
+	if (ask(s, "LIST"))
 		while (next(s)) {
-			if ((p = listed(s, &i)) == NULL || !text_number(&p,
-			    LONG_MAX, &s->msg[i - 1].octets))
+			if ((p = listed(s, &i)) == NULL)
 				continue;
-			if (*p != '\0')		/* RFC 1082: a third column */
-				text_number(&p, LONG_MAX, &s->msg[i - 1].id);
+			text_number(&p, LONG_MAX, &s->msg[i - 1].octets);
+			/* RFC 1082: a third column */
+			text_number(&p, LONG_MAX, &s->msg[i - 1].id);
 		}
-	if (ask(s, POP_WAIT, "UIDL"))
+	if (ask(s, "UIDL"))
 		while (next(s))
 			if ((p = listed(s, &i)) != NULL && *p != '\0') {
 				free(s->msg[i - 1].uid);
@@ -208,7 +209,7 @@ list_sizes(struct session *s)
 			}
 }
 
-void
+static void
 forget(struct message *msg, size_t n)
 {
 	size_t i;
@@ -250,7 +251,7 @@ load(struct session *s)
 bool
 open_board(struct session *s, const char *how, const char *name)
 {
-	if (!ask(s, POP_WORK, "XTND %s %s", how, name))
+	if (!ask(s, "XTND %s %s", how, name))
 		return false;
 	while (next(s))
 		;
@@ -279,9 +280,9 @@ send_flags(struct session *s)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->msg[i].deleted && !ask(s, POP_WAIT, "DELE %zu", i + 1)) {
+		if (s->msg[i].deleted && !ask(s, "DELE %zu", i + 1)) {
 			say(&s->screen, "Nothing deleted: %s", s->pop.text);
-			ask(s, POP_WAIT, "RSET");
+			ask(s, "RSET");
 			return false;
 		}
 	return true;
@@ -290,17 +291,14 @@ send_flags(struct session *s)
 const char *
 human(size_t n, char buf[8])
 {
-	static const char units[] = "KMGT";
+	static const char units[] = " KMGT";
 	const char *u;
 	double d;
 
-	if (n < 1000) {
-		snprintf(buf, 8, "%zu", n);
-		return buf;
-	}
-	for (d = (double)n / 1000, u = units; d >= 999.5 && u[1] != '\0'; u++)
+	for (d = (double)n, u = units; d >= 999.5 && u[1] != '\0'; u++)
 		d /= 1000;
-	snprintf(buf, 8, d < 9.95 ? "%.1f%c" : "%.0f%c", d, *u);
+	snprintf(buf, 8, u == units || d >= 9.95 ? "%.0f%.1s" : "%.1f%.1s", d,
+	    u == units ? "" : u);
 	return buf;
 }
 
@@ -339,7 +337,7 @@ fetch(struct session *s, struct text *mail)
 	snprintf(doing, sizeof(doing), "receiving message %lu",
 	    s->msg[s->cur].id);
 	transfer(s, doing, s->msg[s->cur].octets);
-	r = pop_command(&s->pop, POP_WAIT, "RETR %zu", s->cur + 1);
+	r = pop_command(&s->pop, "RETR %zu", s->cur + 1);
 	if (r == POP_OK)
 		r = pop_text(&s->pop, mail);
 	transfer(s, "", 0);
@@ -413,8 +411,7 @@ reload(struct session *s)
 	s->n = 0;
 	say(&s->screen, "Cancelled; logging in again");
 	status(&s->screen);
-	if (pop_login(&s->pop) != POP_OK)
-		gone(s);
+	enter(s);
 	snprintf(name, sizeof(name), "%s", s->board);
 	s->board[0] = '\0';
 	if (*name == '\0' || !open_board(s, s->open, name))

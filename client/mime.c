@@ -335,16 +335,12 @@ static void
 show_leaf(const struct mime *m, const struct mime_part *p, struct text *out)
 {
 	struct text octets = { 0 }, t = { 0 };
-	char charset[MIME_NAME];
 	size_t i;
 	bool html;
 
 	html = strcmp(p->type, "text/html") == 0;
 	mime_decode(m, p, &octets);
-	memcpy(charset, p->charset, sizeof(charset));
-	if (html && charset[0] == '\0')
-		html_charset(text_string(&octets), charset);
-	charset_decode(charset, octets.s, octets.n, &t);
+	charset_decode(p->charset, octets.s, octets.n, &t);
 	text_free(&octets);
 	for (i = 0; html && i < t.n; i++)
 		if (t.s[i] == '\0')

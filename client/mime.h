@@ -30,6 +30,9 @@
 
 #define PRINTF(m, n)	__attribute__((__format__(__printf__, m, n)))
 
+/*
+ * text.c
+ */
 enum {
 	TEXT_MAX = 64 << 20	/* octets of one text; more is cut */
 };
@@ -41,138 +44,125 @@ struct text {
 	bool cut;		/* it reached TEXT_MAX, the rest is lost */
 };
 
-/*
- * text.c
- *
- * must()		the pointer, or the end of the program where it is NULL;
- *			in term.c, which gives the terminal back
- * text_add()		append n octets; the memory comes from must()
- * text_str()		append a string without its '\0'
- * text_printf()	append a format
- * text_string()	the text as a string, until something is added to it
- * text_free()		release the memory; the text is empty again
- * text_blanks()	past the blanks and tabs, any number, at s
- * text_number()	a decimal number up to max at *s, followed by a blank
- *			or the end of the string; moves *s past both
- * text_line()		the octets of the line at s, n > 0, with its end, and
- *			without it in *len
- * read_all()		what is left of a file; false with errno
- * write_all()		write n octets, sync and close; false with errno
- */
+/* In term.c: the pointer, or the end of the program where it is NULL, with the
+ * terminal given back; write n octets, false with errno. */
 void	*must(void *);
+bool	write_octets(int fd, const char *, size_t n);
+
+/* Append n octets; a string without its '\0'; a format. */
 void	text_add(struct text *, const char *, size_t n);
 void	text_str(struct text *, const char *);
 void	text_printf(struct text *, const char *, ...) PRINTF(2, 3);
+
+/* The text as a string, until something is added to it. Release the memory: the
+ * text is empty again. */
 char	*text_string(struct text *);
 void	text_free(struct text *);
+
+/* Past the blanks and tabs, any number, at s. Is s of letters, digits, "-",
+ * "_", "." and ":" alone, and not empty? A decimal number up to max at *s,
+ * followed by a blank or the end of the string; moves *s past both. */
 const char *text_blanks(const char *s);
+bool	text_is_word(const char *s);
 bool	text_number(const char **s, unsigned long max, unsigned long *);
+
+/* The octets of the line at s, n > 0, with its end, and without it in *len. */
 size_t	text_line(const char *s, size_t n, size_t *len);
+
+/* Read what is left of a file; write n octets, sync and close; false with
+ * errno. */
 bool	read_all(int fd, struct text *);
 bool	write_all(int fd, const char *, size_t);
 
-enum {
-	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are text */
-	MIME_PARTS = 1000,	/* of a message; the rest is left out */
-	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
-};
+/* A Date field's value, with the obsolete forms, as a time; false where it is
+ * none. */
+bool	date_parse(const char *s, time_t *);
+
+/* In local time: six columns, "14:05" on the day of `now', "27 Nov" in its
+ * year, else "2024"; and "Fri, 27 Nov 2026 14:05:00 +0100". */
+void	date_short(time_t, time_t now, char buf[8]);
+void	date_rfc5322(time_t, char buf[48]);
 
 /*
  * charset.c
- *
- * utf8_next()		the octets, 1 to 4, of the character at s, and its
- *			number in *c; 0 if that is not valid UTF-8
- * utf8_valid()		are all of them valid?
- * utf8_add()		append the character of that number
- * charset_decode()	append n octets of a charset as UTF-8; where there is
- *			no name, or one that libc does not know, as UTF-8 if
- *			they are valid, else as windows-1252. musl's iconv(3)
- *			knows fewer charsets than glibc's: the same holds there
  */
+enum {
+	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
+};
+
+/* The octets, 1 to 4, of the character at s, and its number in *c; 0 if that is
+ * not valid UTF-8. Are all of them valid? Append a character by its number. */
 size_t	utf8_next(const char *s, size_t n, unsigned long *c);
 bool	utf8_valid(const char *s, size_t n);
 void	utf8_add(struct text *, unsigned long c);
+
+/* Append n octets of a charset as UTF-8; where there is no name, or one that
+ * libc does not know, as UTF-8 if they are valid, else as windows-1252. musl's
+ * iconv(3) knows fewer charsets than glibc's: the same holds there. */
 void	charset_decode(const char *charset, const char *s, size_t n,
 	    struct text *);
 
-/*
- * body.c
- *
- * base64_encode()	append n octets as base64, without line ends
- * base64_decode()	append what n octets of base64 stand for; other octets
- *			are skipped, and padding ends it
- * qp_decode()		the same for quoted-printable; what is no encoding
- *			stays as it is
- * hex_decode()		append n octets in which a mark and two digits stand for
- *			an octet, and another octet for a blank
- * hex_digit()		0 to 15, or -1 for any other character
- */
+/* Append n octets as base64, without line ends; or what n octets of base64
+ * stand for: other octets are skipped, and padding ends it. The same for
+ * quoted-printable: what is no encoding stays as it is. */
 void	base64_encode(const char *, size_t n, struct text *out);
 void	base64_decode(const char *, size_t n, struct text *out);
 void	qp_decode(const char *, size_t n, struct text *out);
+
+/* Append n octets in which a mark and two digits stand for an octet, and
+ * another octet for a blank. 0 to 15, or -1 for any other character. */
 void	hex_decode(const char *, size_t n, char mark, char blank,
 	    struct text *out);
 int	hex_digit(char);
 
 /*
- * date.c
- *
- * date_parse()		a Date field's value (RFC 5322 3.3, with the obsolete
- *			forms) as a time; false where it is none
- * date_short()		a date in six columns, local time: "14:05" on the day
- *			of `now', "27 Nov" in its year, else "2024"
- * date_rfc5322()	"Fri, 27 Nov 2026 14:05:00 +0100", local time
+ * field.c. A value is a string without line ends, as mail_field() gives it.
  */
-bool	date_parse(const char *s, time_t *);
-void	date_short(time_t, time_t now, char buf[8]);
-void	date_rfc5322(time_t, char buf[48]);
 
-/*
- * field.c and address.c. A value is a string without line ends, as mail_field()
- * gives it.
- *
- * mail_head()		where the header of a message ends: at its blank line,
- *			or at a line that can be no header line
- * mail_field()		the values of all fields of a name, unfolded, with
- *			commas in between, as a string; false if there is none
- * mail_8bit()		is there an octet that is not ASCII?
- * field_decode()	append a value with its encoded words (RFC 2047)
- *			decoded; control characters become blanks
- * field_plain()	append n octets of a charset in the same way
- * field_encode()	append n octets of UTF-8 as encoded words, folded; what
- *			is not valid is labelled as of an unknown charset
- * field_param()	append a parameter of a Content-Type or -Disposition,
- *			decoded (RFC 2231, and RFC 2047 as many senders have
- *			it); false where there is none
- * field_enclosed()	append what stands in quotes, in a comment or in angle
- *			brackets at s, without these and its backslashes;
- *			returns what follows
- * address_list()	append an address list, decoded, with names in quotes
- *			that could pass for an address; for the wire folded,
- *			and its names encoded
- * address_sender()	append the name of the first address, or else itself
- */
+/* Where the header of a message ends: at its blank line, or at a line that can
+ * be no header line. */
 size_t	mail_head(const char *, size_t);
+
+/* The values of all fields of a name, unfolded, with commas in between, as a
+ * string; false if there is none. */
 bool	mail_field(const char *, size_t, const char *name, struct text *);
+
+/* Is there an octet that is not ASCII? */
 bool	mail_8bit(const char *, size_t);
+
+/* Append a value with its encoded words (RFC 2047) decoded, or n octets of a
+ * charset; control characters become blanks. */
 void	field_decode(const char *value, struct text *out);
 void	field_plain(const char *charset, const char *s, size_t n,
 	    struct text *out);
+
+/* Append n octets of UTF-8 as encoded words, folded; what is not valid is
+ * labelled as of an unknown charset. */
 void	field_encode(const char *s, size_t n, struct text *out);
+
+/* Append a parameter of a Content-Type or -Disposition, decoded (RFC 2231, and
+ * RFC 2047 as many senders have it); false where there is none. */
 bool	field_param(const char *value, const char *name, struct text *out);
-const char *field_enclosed(const char *s, struct text *out);
+
+/* Append an address list, decoded, with names in quotes that could pass for an
+ * address; for the wire folded, and its names encoded. The name of the first
+ * address, or else itself. */
 void	address_list(const char *value, bool wire, struct text *out);
 void	address_sender(const char *value, struct text *out);
 
 /*
- * html.c
- *
- * html_text()		append text/html, a string in UTF-8, as plain text, with
- *			a list of the links at its end
- * html_charset()	the charset that HTML says it has, "" for none
+ * html.c: append text/html, a string in UTF-8, as plain text, with a list of
+ * the links at its end.
  */
 void	html_text(const char *, struct text *out);
-void	html_charset(const char *, char charset[MIME_NAME]);
+
+/*
+ * mime.c
+ */
+enum {
+	MIME_DEPTH = 20,	/* of parts in parts; deeper ones are text */
+	MIME_PARTS = 1000	/* of a message; the rest is left out */
+};
 
 enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QP };
 
@@ -199,26 +189,20 @@ struct mime {
 	bool cut;			/* it had more parts than MIME_PARTS */
 };
 
-/*
- * mime.c
- *
- * mime_open()		find the parts of n octets, lines ending in LF or
- *			CRLF; they must stay where they are until mime_close()
- * mime_brief()		append the fields that one reads first, a line each:
- *			From, To, Cc, Date, Subject
- * mime_text()		append the text to be read: of alternatives the plain
- *			one, else HTML as text; attached messages with their
- *			mime_brief()
- * mime_files()		append the list of files, a line each: its number,
- *			name, type and size
- * mime_file()		the part that is file number `file', NULL for none
- * mime_decode()	append the octets of a part as they are to be saved
- */
+/* Find the parts of n octets, lines ending in LF or CRLF; they must stay where
+ * they are until mime_close(). */
 void	mime_open(struct mime *, const char *s, size_t n);
 void	mime_close(struct mime *);
+
+/* Append the fields that one reads first, a line each; the text to be read: of
+ * alternatives the plain one, else HTML as text, and attached messages with
+ * these fields; the list of files, a line each: number, name, type, size. */
 void	mime_brief(const char *s, size_t n, struct text *out);
 void	mime_text(const struct mime *, struct text *out);
 void	mime_files(const struct mime *, struct text *out);
+
+/* The part that is file number `file', NULL for none. Append the octets of a
+ * part as they are to be saved. */
 const struct mime_part *mime_file(const struct mime *, unsigned file);
 void	mime_decode(const struct mime *, const struct mime_part *,
 	    struct text *out);
@@ -227,18 +211,17 @@ void	mime_decode(const struct mime *, const struct mime_part *,
  * draft.c. A draft is a header, an empty line and a text, as a person edits
  * it: nothing is encoded. It is made in UTF-8, and read in the locale's charset
  * if it is not valid UTF-8.
- *
- * draft_reply()	a draft that answers a message: To from Reply-To or
- *			From, In-Reply-To, References, the text quoted
- * draft_forward()	a draft for sending a message on
- * draft_finish()	the message to be sent: encoded words where they are
- *			needed, Date and Message-ID unless the draft has its
- *			own, MIME fields, lines of 78 characters, and, if it is
- *			not empty, a message as its attachment
- * draft_id()		a new Message-ID, with its angle brackets
  */
+
+/* A draft that answers a message: To from Reply-To or From, In-Reply-To,
+ * References, the text quoted; one that sends it on. */
 void	draft_reply(const struct mime *, struct text *draft);
 void	draft_forward(const struct mime *, struct text *draft);
+
+/* The message to be sent: encoded words where they are needed, Date and
+ * Message-ID unless the draft has its own, MIME fields, lines of 78 characters,
+ * and, if it is not empty, a message as its attachment. A new Message-ID, with
+ * its angle brackets. */
 void	draft_finish(const struct text *draft, const struct text *mail,
 	    time_t now, const char *id, struct text *out);
 void	draft_id(char id[160]);

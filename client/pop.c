@@ -20,7 +20,7 @@ now(void)
 	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-void
+static void
 pop_close(struct pop *p)
 {
 	dial_close(&p->dial);
@@ -31,19 +31,15 @@ pop_close(struct pop *p)
 static int
 lost(struct pop *p, int code, const char *why)
 {
-	char helper[POP_LINE / 2];
-
 	pop_close(p);
-	helper[0] = '\0';
-	dial_reason(&p->dial, helper, sizeof(helper));
 	snprintf(p->text, sizeof(p->text), "%s: %s%s%s", p->host, why,
-	    *helper != '\0' ? "; the helper: " : "", helper);
+	    p->dial.why[0] != '\0' ? "; " : "", p->dial.why);
 	p->code = code;
 	return POP_LOST;
 }
 
 /*
- * Wait until the connection is ready, for p->wait seconds; false with errno if
+ * Wait until the connection is ready, for POP_WAIT seconds; false with errno if
  * it is not, or if the user cancels what is under way.
  */
 static bool
@@ -57,7 +53,7 @@ ready(struct pop *p, short events)
 	pfd[0].events = events;
 	pfd[1].fd = p->cancel != NULL ? STDIN_FILENO : -1;
 	pfd[1].events = POLLIN;
-	deadline = now() + p->wait * 1000LL;
+	deadline = now() + POP_WAIT * 1000LL;
 	do {
 		left = deadline - now();
 		r = left <= 0 ? 0 : poll(pfd, 2, (int)left);
@@ -112,7 +108,6 @@ send_all(struct pop *p, const char *s, size_t len)
 
 	if (p->dial.fd == -1)
 		return POP_LOST;
-	p->wait = POP_WAIT;
 	while (len > 0) {
 		if (!ready(p, POLLOUT))
 			return lost(p, EX_TEMPFAIL, strerror(errno));
@@ -169,12 +164,11 @@ has_code(const struct pop *p, const char *code)
 
 /* Read one reply line: its text, and what a refusal means to a caller. */
 static int
-reply(struct pop *p, int wait)
+reply(struct pop *p)
 {
 	const char *s;
 	bool ok;
 
-	p->wait = wait;
 	p->octets = 0;
 	if (read_line(p, POP_LINE, true) != POP_OK)
 		return POP_LOST;
@@ -184,7 +178,6 @@ reply(struct pop *p, int wait)
 	if (s == p->line.s || (*s != '\0' && text_blanks(s) == s))
 		return lost(p, EX_PROTOCOL, "this is no POP3 server");
 	snprintf(p->text, sizeof(p->text), "%s", text_blanks(s));
-	p->wait = POP_WAIT;
 	if (ok)
 		return POP_OK;
 	p->code = has_code(p, "AUTH") ? EX_NOPERM :
@@ -194,7 +187,7 @@ reply(struct pop *p, int wait)
 }
 
 int
-pop_command(struct pop *p, int wait, const char *fmt, ...)
+pop_command(struct pop *p, const char *fmt, ...)
 {
 	char cmd[POP_ARG + 8];
 	va_list ap;
@@ -208,7 +201,7 @@ pop_command(struct pop *p, int wait, const char *fmt, ...)
 	memcpy(cmd + n, "\r\n", 2);
 	r = send_all(p, cmd, (size_t)n + 2);
 	memset(cmd, 0, sizeof(cmd));
-	return r != POP_OK ? r : reply(p, wait);
+	return r != POP_OK ? r : reply(p);
 }
 
 /* Connect to the first address that answers, and read the greeting, or, if a
@@ -216,22 +209,20 @@ pop_command(struct pop *p, int wait, const char *fmt, ...)
 int
 pop_connect(struct pop *p)
 {
-	char why[POP_LINE / 2];
 	int code, r;
 
 	p->beg = p->end = 0;
 	p->cancelled = false;
-	code = dial_open(&p->dial, p->helper, p->host, p->port, POP_WAIT, why,
-	    sizeof(why));
+	code = dial_open(&p->dial, p->helper, p->host, p->port);
 	if (code != EX_OK)
-		return lost(p, code, why);
+		return lost(p, code, "cannot connect");
 	if (p->helper != NULL && strstr(p->helper, "-starttls") != NULL) {
-		if ((r = pop_command(p, POP_WAIT, "CAPA")) == POP_OK)
+		if ((r = pop_command(p, "CAPA")) == POP_OK)
 			while ((r = pop_next(p)) == POP_OK)
 				;
 		return r == POP_LOST ? POP_LOST : POP_OK;
 	}
-	if ((r = reply(p, POP_WAIT)) == POP_NO) {
+	if ((r = reply(p)) == POP_NO) {
 		p->code = EX_TEMPFAIL;
 		pop_close(p);
 	}
@@ -248,9 +239,9 @@ pop_login(struct pop *p)
 		fresh = p->dial.fd == -1;
 		r = fresh ? pop_connect(p) : POP_OK;
 		if (r == POP_OK)
-			r = pop_command(p, POP_WAIT, "USER %s", p->user);
+			r = pop_command(p, "USER %s", p->user);
 		if (r == POP_OK)
-			r = pop_command(p, POP_WAIT, "PASS %s", p->pass);
+			r = pop_command(p, "PASS %s", p->pass);
 		if (r == POP_OK || (r == POP_LOST && (fresh || try == TRIES)))
 			return r;
 		if (r == POP_LOST)
@@ -305,7 +296,7 @@ pop_xmit(struct pop *p, const struct text *mail)
 	size_t i, k, len;
 	int r;
 
-	r = pop_command(p, POP_WAIT, "XTND XMIT");
+	r = pop_command(p, "XTND XMIT");
 	for (i = 0; r == POP_OK && i < mail->n; i += k) {
 		k = text_line(mail->s + i, mail->n - i, &len);
 		text_str(&wire, mail->s[i] == '.' ? "." : "");
@@ -325,7 +316,7 @@ pop_xmit(struct pop *p, const struct text *mail)
 	p->cancel = NULL;
 	if (send_all(p, ".\r\n", 3) != POP_OK)
 		return POP_LOST;
-	if ((r = reply(p, POP_WORK)) == POP_LOST && p->code == EX_TEMPFAIL) {
+	if ((r = reply(p)) == POP_LOST && p->code == EX_TEMPFAIL) {
 		/* Another try could send it twice: that is for the user
 		 * to decide. */
 		p->code = EX_IOERR;
@@ -341,7 +332,7 @@ pop_quit(struct pop *p)
 {
 	int r;
 
-	r = pop_command(p, POP_WORK, "QUIT");
+	r = pop_command(p, "QUIT");
 	pop_close(p);
 	return r;
 }

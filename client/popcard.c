@@ -31,7 +31,7 @@ url_part(const char *s, const char *end, char *buf, size_t size)
 	return ok;
 }
 
-bool
+static bool
 account_fd(const char *arg, int *fd)
 {
 	unsigned long n;
@@ -42,7 +42,7 @@ account_fd(const char *arg, int *fd)
 	return true;
 }
 
-const char *
+static const char *
 account_url(struct pop *p, const char *url)
 {
 	const char *s, *at, *end, *semi;
@@ -85,7 +85,7 @@ account_url(struct pop *p, const char *url)
 	    "the port is not valid";
 }
 
-const char *
+static const char *
 account_secret(struct pop *p, int fd)
 {
 	const char *path;
@@ -123,7 +123,7 @@ account_secret(struct pop *p, int fd)
 	return p->pass[0] == '\0' ? "there is no password" : NULL;
 }
 
-void
+static void
 account_helper(struct pop *p, const char *cmd)
 {
 	if (cmd == NULL)

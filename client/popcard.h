@@ -28,62 +28,40 @@ enum {
 	KEY_END, KEY_PGUP, KEY_PGDN, KEY_ESC, KEY_RESIZE
 };
 
-/*
- * term_start()		take the terminal; false if none can be used. tick(arg)
- *			is called every KEEP_ALIVE s without a key
- * term_stop()		give it back; harmless at any time
- * term_rows(), term_cols()	its size now
- * term_key()		wait for a key
- * term_escape()	was Escape the last key so far? It is taken then, with
- *			all keys before it; otherwise the keys stay
- * term_run()		let an editor have the terminal; its wait status, or -1
- * term_in_child()	in a new process: no signal is ignored
- * term_end_child()	the process that every exit ends by SIGTERM, 0 for none
- * term_write()		write all of it; errors are ignored
- *
- * The text written here has been made safe: see safe.c.
- */
+/* Take the terminal, and call tick(arg) every KEEP_ALIVE s without a key; false
+ * if no terminal can be used. Give it back; harmless at any time. */
 bool	term_start(void (*tick)(void *), void *arg);
 void	term_stop(void);
+
+/* Its size now, and the next key. */
 int	term_rows(void);
 int	term_cols(void);
 int	term_key(void);
+
+/* Was Escape the last key so far? It is taken then, with all keys before it;
+ * otherwise the keys stay. */
 bool	term_escape(void);
+
+/* Let an editor have the terminal; its wait status, or -1. */
 int	term_run(const char *cmd, const char *path);
+
+/* In a new process: no signal is ignored. The process that every exit ends by
+ * SIGTERM, 0 for none. */
 void	term_in_child(void);
 void	term_end_child(pid_t);
-void	term_write(int fd, const char *, size_t);
 
 /*
- * safe.c: text from outside made safe. All of it goes through glyph(), in the
- * cards and outside of them, so none of it can steer the terminal.
+ * view.c: text from outside made safe, and the cards: lists and texts that one
+ * moves about in, and the last row of the screen.
  */
 enum {
 	GLYPH = 32		/* the longest form of one character */
 };
 
-/*
- * glyph()		the first character of n > 0 octets of UTF-8 as it is shown
- *			from column col on: its form in the charset of the
- *			locale, spelt out if that lacks it, and its width.
- *			*marks counts accents in a row. The octets it took
- * error()		one safe line on stderr, after the terminal was given
- *			back
- * fail()		the same, and the end of the program with that status
- */
-size_t	glyph(const char *, size_t n, int col, int *marks, char out[GLYPH],
-	    int *width);
-void	error(const char *, ...) PRINTF(1, 2);
-_Noreturn void	fail(int code, const char *, ...) PRINTF(2, 3);
-
-/*
- * view.c: the cards: lists and texts that one moves about in, and the last row
- * of the screen.
- */
-/* What all cards share. */
+/* What all cards share: the first row, and the last one. */
 struct screen {
-	char title[640];		/* the first row of the card */
-	char say[1200];			/* the last row */
+	char title[640];
+	char say[1200];
 };
 
 /* A list (row is set), or a text. */
@@ -101,28 +79,37 @@ struct view {
 					   before the terminal was resized */
 };
 
-/*
- * put(), print()	draw a text, a format, in exactly so many columns, made
- *			safe
- * say()		what the last row is to show
- * status()		show what was drawn, with that in the last row
- * prompt()		ask for a line, which holds what is offered; it is not
- *			shown if it is secret. False if there is none, by Escape
- *			or because it is empty
- * choice()		ask for one key of some; ESC means the last of them
- * card()		show a list or a text and move about in it, up to the
- *			first key that means something else, such as space at
- *			the end of a text. Right means Enter, left Escape
- * text_card()		a card with a text that is read and left again
- */
+/* The first of n > 0 octets of UTF-8 as it is shown from column col on: its
+ * form in the charset of the locale, spelt out if that lacks it, and its width.
+ * *marks counts accents in a row. The octets that it took. */
+size_t	glyph(const char *, size_t n, int col, int *marks, char out[GLYPH],
+	    int *width);
+
+/* One safe line on stderr, after the terminal was given back; and the end of
+ * the program with that status. */
+void	error(const char *, ...) PRINTF(1, 2);
+_Noreturn void	fail(int code, const char *, ...) PRINTF(2, 3);
+
+/* Draw a text, a format, in exactly so many columns, made safe. */
 void	put(const char *, size_t, int cols);
 void	print(int cols, const char *, ...) PRINTF(2, 3);
+
+/* What the last row is to show; show it, with what was drawn. */
 void	say(struct screen *, const char *, ...) PRINTF(2, 3);
 void	status(struct screen *);
+
+/* Ask for a line, which holds what is offered; it is not shown if it is secret.
+ * False if there is none, by Escape or because it is empty. */
 bool	prompt(struct screen *, const char *what, bool is_secret, char *line,
 	    size_t size);
+
+/* Ask for one key of some; Escape means the last of them. */
 int	choice(struct screen *, const char *keys, const char *, ...)
 	    PRINTF(3, 4);
+
+/* Show a list or a text and move about in it, up to the first key that means
+ * something else, such as space at the end of a text. Right means Enter, left
+ * Escape. And a text that is read and left again. */
 int	card(struct screen *, struct view *, const char *keys);
 void	text_card(struct screen *, const char *title, const struct text *);
 
@@ -134,22 +121,15 @@ struct dial {
 	int fd;			/* -1: not connected */
 	pid_t pid;		/* the helper, 0 if there is none */
 	FILE *log;		/* what it writes to stderr */
+	char why[512];		/* what failed, or the helper's last words */
 };
 
-/*
- * dial_open()		connect to host and port, within wait seconds for each
- *			address; with a helper, run that command with the
- *			connection as its stdin and stdout. The command is split
- *			at blanks, %h and %p stand for host and port, and no
- *			shell reads it. An exit status, and in why what failed
- * dial_close()		end the connection and the helper
- * dial_reason()	the last line that the helper wrote to stderr in why,
- *			which is left as it is if there is none
- */
+/* Connect to host and port; with a helper, run that command with the connection
+ * as its stdin and stdout. It is split at blanks, %h and %p stand for host and
+ * port, and no shell reads it. An exit status. */
 int	dial_open(struct dial *, const char *helper, const char *host,
-	    const char *port, int wait, char *why, size_t size);
+	    const char *port);
 void	dial_close(struct dial *);
-void	dial_reason(struct dial *, char *why, size_t size);
 
 /*
  * pop.c: the wire, POP3 and its XTND extensions seen from the client.
@@ -160,14 +140,14 @@ enum {
 	POP_ARG = 248,		/* a name or password: with its keyword and
 				   CRLF it makes the 255 of RFC 2449 4 */
 	POP_BLOCK = 65536,	/* what is read from the server at once */
-	POP_WAIT = 60,		/* seconds the server may be silent */
-	POP_WORK = 600,		/* ... where it has real work to do: an update
-				   or a run of sendmail */
+	POP_WAIT = 600,		/* seconds the server may be silent: an update
+				   or a run of sendmail is real work */
 	POP_OCTETS = 1 << 30	/* of one multi-line reply: no message is that
 				   large, and no server sends for ever */
 };
 
-/* How a request to the server ended. */
+/* How a request to the server ended: well; with the server's words in text; or
+ * with the reason in text and the connection closed. */
 enum { POP_OK, POP_NO, POP_LOST };
 
 /* One connection. */
@@ -176,7 +156,6 @@ struct pop {
 	bool tls;			/* the URL is a pops:// one */
 	const char *helper;		/* speaks TLS; NULL: TCP is used */
 	struct dial dial;
-	int wait;			/* seconds it may be silent now */
 	char in[POP_BLOCK];		/* read and not yet used: beg to end */
 	size_t beg, end;
 	struct text line;		/* the last line read, a string */
@@ -185,61 +164,34 @@ struct pop {
 	size_t octets;			/* moved since the last reply */
 	void (*progress)(void *);	/* called after each block */
 	void *owner;			/* for progress */
-	bool (*cancel)(void);		/* asked when there are keys; NULL: not
-					   to be cancelled */
+	bool (*cancel)(void);		/* asked when there are keys; NULL: it
+					   cannot be cancelled */
 	bool cancelled;			/* the last POP_LOST was the user's */
 };
 
-/*
- * Functions that return int return POP_OK, POP_NO (the server's words are in
- * text) or POP_LOST (the reason is in text, the connection is closed).
- *
- * pop_connect()	connect, and read the greeting
- * pop_login()		log in, and connect before if need be; waits a little
- *			while the maildrop is in use
- * pop_command()	send one line and read the reply, within wait seconds
- * pop_next()		the next line of a multi-line reply, cut to fit, in
- *			line; POP_NO at its end, which must be reached
- * pop_text()		or all of it, dots and CRs removed, added to a text
- * pop_xmit()		XTND XMIT of a message whose lines end in LF or CRLF; it
- *			cannot be cancelled any more after its last line
- * pop_quit()		QUIT; closes in any case
- */
+/* Connect, and read the greeting. Log in, and connect before if need be; it
+ * waits a little while the maildrop is in use. */
 int	pop_connect(struct pop *);
 int	pop_login(struct pop *);
-int	pop_command(struct pop *, int wait, const char *, ...) PRINTF(3, 4);
+
+/* Send one line and read the reply. QUIT closes in any case. */
+int	pop_command(struct pop *, const char *, ...) PRINTF(2, 3);
+int	pop_quit(struct pop *);
+
+/* The next line of a multi-line reply, cut to fit, in line; POP_NO at its end,
+ * which must be reached. Or add all of it to a text, without dots and CRs. */
 int	pop_next(struct pop *);
 int	pop_text(struct pop *, struct text *);
+
+/* XTND XMIT of a message whose lines end in LF or CRLF; it cannot be cancelled
+ * any more after its last line. */
 int	pop_xmit(struct pop *, const struct text *);
-int	pop_quit(struct pop *);
-void	pop_close(struct pop *);
 
 /*
- * account.c: whose mail it is: the POP URL, and where the password comes from.
- *
- * account_fd()		the descriptor that is the argument of -P
- * account_url()	fill user, host, port and tls from a URL as of RFC 2384,
- *			or one with pops://; NULL, or what is wrong with it
- * account_helper()	the helper program: cmd, or for NULL the command in
- *			POPCARD_HELPER, or for pops:// that of OpenSSL
- * account_secret()	the password from a descriptor, or for -1 from the file
- *			named by POPCARD_PASSFILE; NULL, or what is wrong, ""
- *			if there is no such file
- */
-bool	account_fd(const char *, int *fd);
-const char *account_url(struct pop *, const char *);
-const char *account_secret(struct pop *, int fd);
-void	account_helper(struct pop *, const char *cmd);
-
-/*
- * maildrop.c and fetch.c: the open maildrop or board, its messages, and the
- * flags on them. These functions end the program if the connection is lost.
+ * maildrop.c: the open maildrop or board, its messages, and the flags on them.
+ * These functions end the program if the connection is lost.
  */
 enum { FROM, SUBJECT, DATE, STATUS, FIELDS };
-
-enum {
-	UID_MAX = 70		/* octets of a unique name: RFC 1939 7 */
-};
 
 struct message {
 	unsigned long octets, id;	/* id: a board's own number */
@@ -268,82 +220,63 @@ struct session {
 	char draft[256];		/* a draft kept, "" if none */
 };
 
-/*
- * farewell()		at the end: say where a draft is kept
- * gone()		the connection is lost: say so and end
- * enter()		log in
- * ask()		one command; false if the server refuses
- * next()		the next line of a listing, false at its end
- * load()		learn what the open maildrop or board holds
- * forget()		free a list of n messages
- * open_board()		open a board, how is BBOARDS or ARCHIVE, and load it;
- *			false if the server refuses
- * top_fields()		the fields of one message, for servers without XLST
- * fetch()		append the current message as it is; false with the
- *			reason in the last row, also if Escape cancelled it:
- *			then reload() has been called
- * flag()		flag a message for deletion, or not
- * send_flags()		DELE the flagged messages; false, and nothing deleted,
- *			if the server refuses
- * idle()		NOOP; only the next command notices a lost connection
- * transfer()		begin to show progress, and to take Escape as the wish
- *			to cancel; "" for the end
- * human()		a number of octets in five columns
- * reload()		log in again after a transfer was cancelled; the flags
- *			and the current message follow their messages by UIDL
- */
+/* At the end: say where a draft is kept. The connection is lost: say so too. */
 void	farewell(const struct session *);
 _Noreturn void	gone(struct session *);
+
+/* Log in. One command, false if the server refuses. The next line of a listing,
+ * false at its end. NOOP: only the next command notices a lost connection. */
 void	enter(struct session *);
-bool	ask(struct session *, int wait, const char *, ...) PRINTF(3, 4);
+bool	ask(struct session *, const char *, ...) PRINTF(2, 3);
 bool	next(struct session *);
+void	idle(void *);
+
+/* Learn what the open maildrop or board holds; or open a board first, how is
+ * BBOARDS or ARCHIVE, false if the server refuses. The fields of one message,
+ * for servers without XLST. */
 void	load(struct session *);
-void	forget(struct message *, size_t n);
 bool	open_board(struct session *, const char *how, const char *name);
 void	top_fields(struct session *, size_t);
-bool	fetch(struct session *, struct text *);
+
+/* Flag a message for deletion, or not; DELE the flagged ones: false, with
+ * nothing deleted, if the server refuses. */
 void	flag(struct session *, size_t, bool);
 bool	send_flags(struct session *);
-void	idle(void *);
+
+/* Append the current message as it is; false with the reason in the last row,
+ * also if Escape cancelled it: then reload() has been called. */
+bool	fetch(struct session *, struct text *);
+
+/* Begin to show progress, and to take Escape as the wish to cancel; "" for the
+ * end. Log in again after it was cancelled: the flags and the current message
+ * follow their messages by UIDL. */
 void	transfer(struct session *, const char *doing, size_t expected);
-const char *human(size_t, char buf[8]);
 void	reload(struct session *);
 
+/* A number of octets in five columns. */
+const char *human(size_t, char buf[8]);
+
 /*
- * compose.c: messages that are written.
- *
- * compose()		edit a draft that begins with this text and forwards
- *			this message (NULL: none), or the one that is kept if
- *			the user wants it; then send it or keep it
- * compose_kept()	offer a draft that an earlier session has kept
+ * compose.c: messages that are written, and files saved.
  */
+
+/* Edit a draft that begins with this text and forwards this message (NULL:
+ * none), or the one that is kept if the user wants it; then send it or keep it.
+ * Offer a draft that an earlier session has kept. */
 void	compose(struct session *, const struct text *draft,
 	    const struct text *mail);
 void	compose_kept(struct session *);
 
-/*
- * save.c: messages and their files written to files of the user's.
- *
- * save()		ask for a message or one of its files, and for a path; id
- *			is the message's number. Only the path that the user
- *			typed is written to, and a file that exists only if they
- *			agree. The last row tells the outcome
- */
+/* Ask for a message or one of its files, and for a path; id is the message's
+ * number. Only the path that the user typed is written to, and a file that
+ * exists only if they agree. The last row tells the outcome. */
 void	save(struct screen *, const struct mime *, unsigned long id);
 
 /*
- * The stack of cards. A card is a function that draws and waits for keys; the C
- * stack is the stack of cards.
- *
- * message.c	help_card()	the keys, those of boards or of mail
- *		read_card()	the current message, and by n and p its
- *				neighbours
- * list.c	list_card()	the open maildrop or board; the key that leaves
- *				it
- * boards.c	boards_card()	the boards, and back to the user's maildrop
+ * cards.c: the stack of cards. A card is a function that draws and waits for
+ * keys; the C stack is the stack of cards. The open maildrop or board, with the
+ * key that leaves it; the boards, and back to the user's maildrop.
  */
-void	help_card(struct session *, bool board);
-void	read_card(struct session *);
 int	list_card(struct session *);
 void	boards_card(struct session *);
 

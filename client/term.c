@@ -38,17 +38,18 @@ static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
     SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGALRM, SIGVTALRM,
     SIGPROF, SIGXCPU, SIGUSR1, SIGUSR2 };
 
-void
-term_write(int fd, const char *s, size_t n)
+/* Also called by signal handlers. */
+bool
+write_octets(int fd, const char *s, size_t n)
 {
 	ssize_t w;
 
-	while (n > 0 && ((w = write(fd, s, n)) >= 0 || errno == EINTR)) {
+	while (n > 0 && ((w = write(fd, s, n)) >= 0 || errno == EINTR))
 		if (w > 0) {
 			s += w;
 			n -= (size_t)w;
 		}
-	}
+	return n == 0;
 }
 
 /* Only what is safe in a signal handler. */
@@ -56,7 +57,7 @@ static void
 restore(void)
 {
 	if (t.taken) {
-		term_write(STDOUT_FILENO, giveback, sizeof(giveback) - 1);
+		write_octets(STDOUT_FILENO, giveback, sizeof(giveback) - 1);
 		tcsetattr(STDIN_FILENO, TCSANOW, &t.old);
 	}
 }
@@ -79,7 +80,7 @@ set_modes(void)
 	tio.c_cc[VMIN] = 1;
 	tio.c_cc[VTIME] = 0;
 	tcsetattr(STDIN_FILENO, TCSANOW, &tio);
-	term_write(STDOUT_FILENO, take, sizeof(take) - 1);
+	write_octets(STDOUT_FILENO, take, sizeof(take) - 1);
 }
 
 /* Installed with SA_RESETHAND: the second raise() ends the program. */
@@ -100,7 +101,7 @@ on_note(int sig)
 	e = errno;
 	if (sig == SIGWINCH)
 		t.resized = 1;
-	term_write(t.note[1], "", 1);
+	write_octets(t.note[1], "", 1);
 	errno = e;
 }
 
@@ -371,7 +372,7 @@ must(void *p)
 
 	if (p == NULL) {
 		term_stop();
-		term_write(STDERR_FILENO, no_memory, sizeof(no_memory) - 1);
+		write_octets(STDERR_FILENO, no_memory, sizeof(no_memory) - 1);
 		exit(EX_OSERR);
 	}
 	return p;

@@ -80,6 +80,13 @@ text_blanks(const char *s)
 }
 
 bool
+text_is_word(const char *s)
+{
+	return *s != '\0' && s[strspn(s, "-_.:0123456789"
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
+}
+
+bool
 text_number(const char **s, unsigned long max, unsigned long *out)
 {
 	unsigned long n, d;
@@ -130,17 +137,11 @@ read_all(int fd, struct text *t)
 bool
 write_all(int fd, const char *s, size_t n)
 {
-	ssize_t w;
 	int e;
 
 	if (fd == -1)
 		return false;
-	while (n > 0 && ((w = write(fd, s, n)) >= 0 || errno == EINTR))
-		if (w > 0) {
-			s += w;
-			n -= (size_t)w;
-		}
-	if (n == 0 && fsync(fd) == 0)
+	if (write_octets(fd, s, n) && fsync(fd) == 0)
 		return close(fd) == 0;
 	e = errno;
 	close(fd);

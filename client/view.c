@@ -83,7 +83,7 @@ write_error(const char *fmt, va_list ap)
 	}
 	text_str(&out, "\n");
 	term_stop();
-	term_write(STDERR_FILENO, out.s, out.n);
+	write_octets(STDERR_FILENO, out.s, out.n);
 	text_free(&out);
 }
 
@@ -197,7 +197,7 @@ status(struct screen *s)
 {
 	begin_row(term_rows() - 1, false);
 	print(term_cols(), "%s", s->say);
-	term_write(STDOUT_FILENO, frame.s, frame.n);
+	write_octets(STDOUT_FILENO, frame.s, frame.n);
 	frame.n = 0;
 }
 

@@ -425,8 +425,6 @@ parts(void)
 	    "an attached text is a file");
 	is_shown("Content-Type: multipart/digest; boundary=x\n\n--x\n\n"
 	    "Subject: s\n\na\n--x--\n", "Subject: s\n\na\n", "a digest");
-	is_shown("Content-Type: text/html\n\n<meta charset=\"koi8-r\">\321",
-	    "\321\217\n", "HTML names its charset");
 }
 
 /* Messages of many parts, deep ones, and fields and entities without end. */
