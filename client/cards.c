@@ -357,12 +357,7 @@ enter_board(struct session *s, const char *how, const struct board *b)
 {
 	int c;
 
-	c = 'n';
-	if (s->deleted > 0)
-		c = choice(&s->screen, "ync", "Leaving your maildrop. Delete "
-		    "the %zu flagged messages? (y)es, (n)o, (c)ancel",
-		    s->deleted);
-	if (c == 'c' || (c == 'y' && !send_flags(s)))
+	if ((c = settle_flags(s)) == 'c')
 		return false;
 	if (open_board(s, how, b->name))
 		return true;

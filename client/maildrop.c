@@ -274,18 +274,23 @@ flag(struct session *s, size_t i, bool on)
 	}
 }
 
-bool
-send_flags(struct session *s)
+int
+settle_flags(struct session *s)
 {
 	size_t i;
+	int c;
 
-	for (i = 0; i < s->n; i++)
+	if (s->deleted == 0)
+		return 'n';
+	c = choice(&s->screen, "ync", "Delete the %zu flagged messages? "
+	    "(y)es, (n)o, (c)ancel", s->deleted);
+	for (i = 0; c == 'y' && i < s->n; i++)
 		if (s->msg[i].deleted && !ask(s, "DELE %zu", i + 1)) {
 			say(&s->screen, "Nothing deleted: %s", s->pop.text);
 			ask(s, "RSET");
-			return false;
+			c = 'c';
 		}
-	return true;
+	return c;
 }
 
 const char *

@@ -11,6 +11,12 @@
 #include <pwd.h>
 #include <signal.h>
 
+#define POPCARD_VERSION	"2.1"	/* as popper.h has it */
+
+static const char usage[] =
+    "usage: popcard [-hV] [-e command] [-P fd] [-p port] [-u user]\n"
+    "               [host | pop-url]\n";
+
 /* Decode the part of a URL from s up to end; false if it is no good. */
 static bool
 url_part(const char *s, const char *end, char *buf, size_t size)
@@ -31,19 +37,10 @@ url_part(const char *s, const char *end, char *buf, size_t size)
 	return ok;
 }
 
-static bool
-account_fd(const char *arg, int *fd)
-{
-	unsigned long n;
-
-	if (!text_number(&arg, INT_MAX, &n) || *arg != '\0' || n < 3)
-		return false;
-	*fd = (int)n;
-	return true;
-}
-
+/* Fill user, host, port and tls from a URL as of RFC 2384, or one with pops://;
+ * NULL, or what is wrong with it. */
 static const char *
-account_url(struct pop *p, const char *url)
+url_account(struct pop *p, const char *url)
 {
 	const char *s, *at, *end, *semi;
 	unsigned long port;
@@ -59,8 +56,7 @@ account_url(struct pop *p, const char *url)
 		if ((semi = memchr(s, ';', (size_t)(at - s))) == NULL)
 			semi = at;
 		else if (strncasecmp(semi, ";AUTH=*@", 8) != 0)
-			return "only ;AUTH=* (USER and PASS) may follow the "
-			    "user's name";
+			return "only ;AUTH=* may follow the user's name";
 		if (memchr(s, ':', (size_t)(semi - s)) != NULL)
 			return "it holds a password, which it must not";
 		if (semi > s && !url_part(s, semi, p->user, sizeof(p->user)))
@@ -68,9 +64,8 @@ account_url(struct pop *p, const char *url)
 		s = at + 1;
 	}
 	at = s + strcspn(s, *s == '[' ? "]/" : ":/");
-	if (*s == '[' && *at != ']')
-		return "the ] after the address is missing";
-	if (!url_part(s + (*s == '['), at, p->host, sizeof(p->host)))
+	if ((*s == '[' && *at != ']') ||
+	    !url_part(s + (*s == '['), at, p->host, sizeof(p->host)))
 		return "the host is not valid";
 	at += *s == '[';
 	if (at == end) {
@@ -78,68 +73,179 @@ account_url(struct pop *p, const char *url)
 			snprintf(p->port, sizeof(p->port), "995");
 		return NULL;
 	}
-	if (*at++ != ':' || !url_part(at, end, p->port, sizeof(p->port)))
-		return "the port is not valid";
 	s = p->port;
-	return text_number(&s, 65535, &port) && *s == '\0' && port > 0 ? NULL :
+	return *at == ':' && url_part(at + 1, end, p->port, sizeof(p->port)) &&
+	    text_number(&s, 65535, &port) && *s == '\0' && port > 0 ? NULL :
 	    "the port is not valid";
 }
 
-static const char *
-account_secret(struct pop *p, int fd)
+static void
+set_url(struct pop *p, const char *from, const char *url)
 {
-	const char *path;
+	const char *why;
+
+	if ((why = url_account(p, url)) != NULL)
+		fail(EX_USAGE, "%s: %s", from, why);
+}
+
+/* Open the file with the password, which others may neither read nor change;
+ * NULL, or what is wrong. */
+static const char *
+open_secret(const char *path, int *fd)
+{
 	struct stat st;
+
+	*fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*fd == -1)
+		return strerror(errno);
+	if (fstat(*fd, &st) != -1 && S_ISREG(st.st_mode) &&
+	    st.st_uid == geteuid() && (st.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+		return NULL;
+	close(*fd);
+	return "the file must be yours alone (mode 0600)";
+}
+
+/* Read the password from a descriptor, which is closed: nothing is left for an
+ * editor to inherit. NULL, or what is wrong. */
+static const char *
+read_secret(struct pop *p, int fd)
+{
 	FILE *f;
 	size_t n;
 
-	if (fd == -1) {
-		if ((path = getenv("POPCARD_PASSFILE")) == NULL)
-			return "";
-		fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (fd == -1)
-			return strerror(errno);
-		/* A password that others can read or change is none. */
-		if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-		    st.st_uid != geteuid() ||
-		    (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-			close(fd);
-			return "the file must be yours alone (mode 0600)";
-		}
-	}
 	if ((f = fdopen(fd, "r")) == NULL)
 		return strerror(errno);
 	setvbuf(f, NULL, _IONBF, 0);	/* no copy is left in a buffer */
 	if (fgets(p->pass, sizeof(p->pass), f) == NULL)
 		p->pass[0] = '\0';
-	fclose(f);		/* nothing for an editor to inherit */
+	fclose(f);
 	n = strcspn(p->pass, "\r\n");
 	if (n > POP_ARG)
 		return "the password is too long";
 	p->pass[n] = '\0';
-	for (; n > 0; n--)
-		if (iscntrl((unsigned char)p->pass[n - 1]))
+	while (n > 0)
+		if (iscntrl((unsigned char)p->pass[--n]))
 			return "the password holds a control character";
 	return p->pass[0] == '\0' ? "there is no password" : NULL;
 }
 
-static void
-account_helper(struct pop *p, const char *cmd)
+/* The options, and the server; false for wrong usage. */
+static bool
+parse_options(struct pop *p, int argc, char **argv, int *fd)
 {
-	if (cmd == NULL)
-		cmd = getenv("POPCARD_HELPER");
-	if (cmd != NULL && *cmd != '\0')
-		p->helper = cmd;
-	else if (p->tls)
-		p->helper = "openssl s_client -quiet -verify_return_error "
-		    "-verify_hostname %h -connect %h:%p";
+	const char *s;
+	unsigned long n;
+	int c;
+	bool ok;
+
+	opterr = 0;		/* it would write what it was given */
+	for (ok = true; ok && (c = getopt(argc, argv, "e:hP:p:u:V")) != -1;) {
+		s = optarg;
+		if (c == 'e')
+			p->helper = s;
+		else if (c == 'P') {
+			ok = text_number(&s, INT_MAX, &n) && *s == '\0' &&
+			    n > 2;
+			*fd = (int)n;
+		} else if (c == 'p')
+			ok = (size_t)snprintf(p->port, sizeof(p->port), "%s",
+			    s) < sizeof(p->port);
+		else if (c == 'u')
+			ok = (size_t)snprintf(p->user, sizeof(p->user), "%s",
+			    s) < sizeof(p->user);
+		else if (c == 'h' || c == 'V') {
+			printf("%s", c == 'h' ? usage :
+			    "popcard " POPCARD_VERSION "\n");
+			exit(EX_OK);
+		} else
+			ok = false;
+	}
+	if (!ok || argc - optind > 1)
+		return false;
+	s = argv[optind];
+	if (s != NULL && strncasecmp(s, "pop", 3) == 0 &&
+	    strchr(s, ':') != NULL)
+		set_url(p, s, s);
+	else if (s != NULL) {
+		snprintf(p->host, sizeof(p->host), "%s", s);
+		p->tls = false;
+	}
+	return true;
 }
 
-#define POPCARD_VERSION	"2.1"	/* as popper.h has it */
+/* What the environment and the system know. */
+static void
+set_defaults(struct pop *p)
+{
+	struct passwd *pw;
+	const char *url;
 
-static const char usage[] =
-    "usage: popcard [-hV] [-e command] [-P fd] [-p port] [-u user]\n"
-    "               [host | pop-url]\n";
+	p->dial.fd = -1;
+	snprintf(p->host, sizeof(p->host), "localhost");
+	snprintf(p->port, sizeof(p->port), "110");
+	if ((pw = getpwuid(getuid())) != NULL)
+		snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
+	if ((url = getenv("POPCARD_URL")) != NULL)
+		set_url(p, "POPCARD_URL", url);
+}
+
+/* Which program speaks TLS, if no option names one. */
+static void
+set_helper(struct pop *p)
+{
+	if (p->helper == NULL)
+		p->helper = getenv("POPCARD_HELPER");
+	if (p->helper != NULL && *p->helper != '\0')
+		return;
+	p->helper = !p->tls ? NULL : "openssl s_client -quiet "
+	    "-verify_return_error -verify_hostname %h -connect %h:%p";
+}
+
+static void
+start_cards(struct session *s)
+{
+	if (!term_start(idle, s))
+		fail(EX_UNAVAILABLE, "this needs a terminal with ANSI "
+		    "sequences");
+}
+
+/* Ask for the password; the server is tried before. NULL, or what is wrong. */
+static const char *
+ask_secret(struct session *s)
+{
+	struct pop *p = &s->pop;
+	char what[sizeof(p->user) + sizeof(p->host) + 32];
+	char line[2 * sizeof(p->pass)] = "";
+
+	if (pop_connect(p) != POP_OK)
+		fail(p->code, "%s", p->text);
+	start_cards(s);
+	snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
+	    p->host);
+	if (!prompt(&s->screen, what, true, line, sizeof(line)) ||
+	    strlen(line) > POP_ARG)
+		return "there was none, or one that is too long";
+	memcpy(p->pass, line, strlen(line) + 1);
+	return NULL;
+}
+
+/* Find the password, and log in. */
+static void
+log_in(struct session *s, int fd)
+{
+	const char *path, *why;
+
+	why = NULL;
+	path = fd == -1 ? getenv("POPCARD_PASSFILE") : NULL;
+	if (path != NULL)
+		why = open_secret(path, &fd);
+	if (why == NULL)
+		why = fd == -1 ? ask_secret(s) : read_secret(&s->pop, fd);
+	if (why != NULL)
+		fail(EX_NOPERM, "the password: %s", why);
+	enter(s);
+	start_cards(s);
+}
 
 /* End the session: DELE, QUIT. False if the user wants to stay, else *status
  * is the program's exit status. */
@@ -149,14 +255,9 @@ leave(struct session *s, bool delete, int *status)
 	size_t deleted;
 	int c, r;
 
-	deleted = delete ? s->deleted : 0;
-	if (deleted > 0) {
-		c = choice(&s->screen, "ync", "Delete the %zu flagged "
-		    "messages? (y)es, (n)o, (c)ancel", deleted);
-		if (c == 'c' || (c == 'y' && !send_flags(s)))
-			return false;
-		deleted = c == 'y' ? deleted : 0;
-	}
+	if ((c = delete ? settle_flags(s) : 'n') == 'c')
+		return false;
+	deleted = c == 'y' ? s->deleted : 0;
 	r = pop_quit(&s->pop);
 	term_stop();
 	*status = EX_OK;
@@ -169,146 +270,29 @@ leave(struct session *s, bool delete, int *status)
 	return true;
 }
 
-static int
-mail_card(struct session *s)
-{
-	int c, status;
-
-	do {
-		while ((c = list_card(s)) == 'b')
-			boards_card(s);
-	} while (!leave(s, c == 'q', &status));
-	return status;
-}
-
-/* Copy an option's argument into a buffer of that size. */
-static bool
-set_option(char *to, size_t size, const char *value)
-{
-	return (size_t)snprintf(to, size, "%s", value) < size;
-}
-
-/* The account of a URL that comes from somewhere. */
-static void
-set_url(struct pop *p, const char *from, const char *url)
-{
-	const char *why;
-
-	if ((why = account_url(p, url)) != NULL)
-		fail(EX_USAGE, "%s: %s", from, why);
-}
-
-/* The options, and the server; false for wrong usage. */
-static bool
-parse_options(struct pop *p, int argc, char **argv, int *fd)
-{
-	const char *helper;
-	int c;
-	bool ok;
-
-	helper = NULL;
-	opterr = 0;		/* it would write what it was given */
-	for (ok = true; ok && (c = getopt(argc, argv, "e:hP:p:u:V")) != -1;)
-		switch (c) {
-		case 'e':
-			helper = optarg;
-			break;
-		case 'h':
-			printf("%s", usage);
-			exit(EX_OK);
-		case 'P':
-			ok = account_fd(optarg, fd);
-			break;
-		case 'p':
-			ok = set_option(p->port, sizeof(p->port), optarg);
-			break;
-		case 'u':
-			ok = set_option(p->user, sizeof(p->user), optarg);
-			break;
-		case 'V':
-			printf("popcard %s\n", POPCARD_VERSION);
-			exit(EX_OK);
-		default:
-			ok = false;
-		}
-	if (!ok || argc - optind > 1)
-		return false;
-	if (optind < argc && strncasecmp(argv[optind], "pop", 3) == 0 &&
-	    strchr(argv[optind], ':') != NULL)
-		set_url(p, argv[optind], argv[optind]);
-	else if (optind < argc) {
-		snprintf(p->host, sizeof(p->host), "%s", argv[optind]);
-		p->tls = false;
-	}
-	account_helper(p, helper);
-	return true;
-}
-
-static void
-start_cards(struct session *s)
-{
-	if (!term_start(idle, s))
-		fail(EX_UNAVAILABLE, "this needs a terminal with ANSI "
-		    "sequences");
-}
-
-/* Find the password, if need be from the user, and log in. The server is tried
- * before it is asked for. */
-static void
-log_in(struct session *s, int fd)
-{
-	struct pop *p = &s->pop;
-	const char *why;
-	char what[sizeof(p->user) + sizeof(p->host) + 32];
-	char line[2 * sizeof(p->pass)] = "";
-
-	why = account_secret(p, fd);
-	if (why != NULL && *why == '\0') {
-		if (pop_connect(p) != POP_OK)
-			fail(p->code, "%s", p->text);
-		start_cards(s);
-		snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
-		    p->host);
-		why = "there was none, or one that is too long";
-		if (prompt(&s->screen, what, true, line, sizeof(line)) &&
-		    strlen(line) <= POP_ARG) {
-			memcpy(p->pass, line, strlen(line) + 1);
-			why = NULL;
-		}
-	}
-	if (why != NULL)
-		fail(EX_NOPERM, "the password: %s", why);
-	enter(s);
-	start_cards(s);
-}
-
 int
 main(int argc, char **argv)
 {
 	static struct session s;	/* large for a stack */
-	struct pop *p = &s.pop;
-	struct passwd *pw;
-	const char *url;
-	int fd, status;
+	int c, fd, status;
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* a draft that is too large */
-	p->dial.fd = fd = -1;
-	snprintf(p->host, sizeof(p->host), "localhost");
-	snprintf(p->port, sizeof(p->port), "110");
-	if ((pw = getpwuid(getuid())) != NULL)
-		snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
-	if ((url = getenv("POPCARD_URL")) != NULL)
-		set_url(p, "POPCARD_URL", url);
-	if (!parse_options(p, argc, argv, &fd)) {
+	fd = -1;
+	set_defaults(&s.pop);
+	if (!parse_options(&s.pop, argc, argv, &fd)) {
 		fprintf(stderr, "%s", usage);
 		return EX_USAGE;
 	}
+	set_helper(&s.pop);
 	log_in(&s, fd);
 	load(&s);
 	compose_kept(&s);
-	status = mail_card(&s);
+	do
+		while ((c = list_card(&s)) == 'b')
+			boards_card(&s);
+	while (!leave(&s, c == 'q', &status));
 	farewell(&s);
 	return status;
 }

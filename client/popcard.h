@@ -200,7 +200,7 @@ struct message {
 	bool known;			/* the fields are there */
 	bool unread;			/* ... if the server says so */
 	bool deleted;			/* to be deleted at the end */
-	bool old;			/* of the session before: see reload() */
+	bool old;			/* of the list before; for reload() */
 };
 
 /* One run of popcard. */
@@ -238,10 +238,11 @@ void	load(struct session *);
 bool	open_board(struct session *, const char *how, const char *name);
 void	top_fields(struct session *, size_t);
 
-/* Flag a message for deletion, or not; DELE the flagged ones: false, with
- * nothing deleted, if the server refuses. */
+/* Flag a message for deletion, or not. Before the maildrop is closed: 'y' if
+ * the user wants the flagged ones to be deleted, and DELE has been sent; 'n' if
+ * not, or there are none; 'c' to stay, also if the server refuses. */
 void	flag(struct session *, size_t, bool);
-bool	send_flags(struct session *);
+int	settle_flags(struct session *);
 
 /* Append the current message as it is; false with the reason in the last row,
  * also if Escape cancelled it: then reload() has been called. */
