@@ -47,24 +47,21 @@ help_card(struct session *s, bool board)
 	text_free(&t);
 }
 
-/* Show the text; in another mode the raw header above it, or the raw message;
- * the same mode again means the text. */
+/* Show the text, or the raw header above it, or the raw message. */
 static void
 set_mode(struct reading *r, enum shown mode)
 {
 	struct text *t = &r->text;
 
-	r->mode = mode == r->mode ? READ_TEXT : mode;
+	r->mode = mode;
 	t->n = 0;
-	if (r->mode == READ_HEADER)
-		text_add(t, r->mail.s, mail_head(r->mail.s, r->mail.n));
-	else if (r->mode == READ_TEXT) {
+	if (mode == READ_TEXT) {
 		mime_brief(r->mail.s, r->mail.n, t);
 		mime_files(&r->mime, t);
-	}
-	if (r->mode == READ_RAW)
-		text_add(t, r->mail.s, r->mail.n);
-	else {
+	} else
+		text_add(t, r->mail.s, mode == READ_RAW ? r->mail.n :
+		    mail_head(r->mail.s, r->mail.n));
+	if (mode != READ_RAW) {
 		text_str(t, "\n");
 		mime_text(&r->mime, t);
 	}
@@ -74,48 +71,30 @@ set_mode(struct reading *r, enum shown mode)
 	r->view.cols = 0;
 }
 
-static void
-answer(struct session *s, struct reading *r, bool forward)
-{
-	struct text draft = { 0 };
-
-	if (forward)
-		draft_forward(&r->mime, &draft);
-	else
-		draft_reply(&r->mime, &draft);
-	compose(s, &draft, forward ? &r->mail : NULL);
-	text_free(&draft);
-}
-
 /* One key on a message; false if it leaves the message. */
 static bool
 message_key(struct session *s, struct reading *r, int c)
 {
-	switch (c) {
-	case 'd':
-	case 'u':
-		if (s->board[0] == '\0')
-			flag(s, s->cur, c == 'd');
-		return true;
-	case 'r':
-	case 'f':
-		answer(s, r, c == 'f');
-		return true;
-	case 's':
+	struct text draft = { 0 };
+
+	if ((c == 'd' || c == 'u') && s->board[0] == '\0')
+		flag(s, s->cur, c == 'd');
+	else if (c == 'r') {
+		draft_reply(&r->mime, &draft);
+		compose(s, &draft, NULL);
+	} else if (c == 'f') {
+		draft_forward(&r->mime, &draft);
+		compose(s, &draft, &r->mail);
+	} else if (c == 's')
 		save(&s->screen, &r->mime, s->msg[s->cur].id);
-		return true;
-	case 'h':
-		set_mode(r, READ_HEADER);
-		return true;
-	case 'w':
-		set_mode(r, READ_RAW);
-		return true;
-	case '?':
+	else if (c == 'h')	/* again: the text */
+		set_mode(r, r->mode == READ_HEADER ? READ_TEXT : READ_HEADER);
+	else if (c == 'w')
+		set_mode(r, r->mode == READ_RAW ? READ_TEXT : READ_RAW);
+	else if (c == '?')
 		help_card(s, s->board[0] != '\0');
-		return true;
-	default:
-		return c >= KEY_UP ? c != KEY_ESC : strchr("np q", c) == NULL;
-	}
+	text_free(&draft);
+	return c >= KEY_UP ? c != KEY_ESC : strchr("np q", c) == NULL;
 }
 
 /* Read the current message; the key that leaves it. */
@@ -277,38 +256,18 @@ list_key(struct session *s, int c)
 	const struct text empty = { fields, sizeof(fields) - 1, 0, false };
 	bool board = s->board[0] != '\0';
 
-	switch (c) {
-	case '\r':
-		if (s->cur < s->n)
-			read_card(s);
-		return true;
-	case 'd':
-	case 'u':
-		if (!board && s->cur < s->n)
-			flag(s, s->cur++, c == 'd');
-		return true;
-	case '/':
-		if (prompt(&s->screen, "Search: ", false, s->word,
-		    sizeof(s->word)))
-			search(s);
-		return true;
-	case 'n':
+	if (c == '\r' && s->cur < s->n)
+		read_card(s);
+	else if ((c == 'd' || c == 'u') && !board && s->cur < s->n)
+		flag(s, s->cur++, c == 'd');
+	else if (c == 'n' || (c == '/' && prompt(&s->screen, "Search: ", false,
+	    s->word, sizeof(s->word))))
 		search(s);
-		return true;
-	case 'c':
+	else if (c == 'c')
 		compose(s, &empty, NULL);
-		return true;
-	case '?':
+	else if (c == '?')
 		help_card(s, board);
-		return true;
-	case 'x':
-	case 'b':
-		return board;
-	case KEY_ESC:
-		return !board;
-	default:
-		return c != 'q';
-	}
+	return c != 'q' && (board ? c != KEY_ESC : c != 'x' && c != 'b');
 }
 
 int
@@ -395,8 +354,7 @@ boards_card(struct session *s)
 		else if ((c == '\r' || c == 'a') && v.cur < v.n &&
 		    enter_board(s, c == 'a' ? "ARCHIVE" : "BBOARDS",
 		    &list[v.cur]))
-			while (list_card(s) != 'q')
-				;
+			list_card(s);
 	} while (c != 'q' && c != KEY_ESC);
 	free(list);
 	if (s->board[0] == '\0')

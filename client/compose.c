@@ -60,15 +60,11 @@ open_path(struct screen *s, const char *path, bool *created)
 	    path) == 'n')
 		return 0;
 	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+	/* no device: one could be the terminal */
+	if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    ftruncate(fd, 0) == -1)) {
 		close(fd);
-		errno = EINVAL;		/* a device, say: the terminal */
-		return -1;
-	}
-	if (ftruncate(fd, 0) == -1) {
-		close(fd);
+		errno = EINVAL;
 		return -1;
 	}
 	return fd;
@@ -82,35 +78,13 @@ save_as(struct screen *s, const char *path, const char *p, size_t n)
 
 	if ((fd = open_path(s, path, &created)) == 0)
 		return;
-	if (write_all(fd, p, n))
+	if (write_all(fd, p, n)) {
 		say(s, "Saved: %s, %zu octets", path, n);
-	else {
-		say(s, "Not saved: %s: %s", path, strerror(errno));
-		if (created)
-			unlink(path);
+		return;
 	}
-}
-
-/* Which file of the message is wanted, 0 for itself; false for none. */
-static bool
-which_file(struct screen *s, const struct mime *m, unsigned long *file)
-{
-	char line[16], what[64];
-	const char *p;
-
-	*file = 0;
-	if (m->files == 0)
-		return true;
-	snprintf(what, sizeof(what), "Save which file (1-%u; 0: the message)? ",
-	    m->files);
-	snprintf(line, sizeof(line), "1");
-	p = line;
-	if (!prompt(s, what, false, line, sizeof(line)))
-		return false;
-	if (text_number(&p, m->files, file) && *p == '\0')
-		return true;
-	say(s, "There is no file of that number.");
-	return false;
+	say(s, "Not saved: %s: %s", path, strerror(errno));
+	if (created)
+		unlink(path);
 }
 
 void
@@ -118,26 +92,36 @@ save(struct screen *s, const struct mime *m, unsigned long id)
 {
 	const struct mime_part *part;
 	struct text octets = { 0 };
-	char path[PATH_MAX];
+	char path[PATH_MAX] = "", line[16] = "1", what[64];
+	const char *p;
 	unsigned long file;
 
-	if (!which_file(s, m, &file))
+	file = 0;
+	snprintf(what, sizeof(what), "Save which file (1-%u; 0: the message)? ",
+	    m->files);
+	if (m->files > 0 && !prompt(s, what, false, line, sizeof(line)))
 		return;
-	path[0] = '\0';
-	part = file > 0 ? mime_file(m, (unsigned)file) : NULL;
+	p = line;
+	if (m->files > 0 && (!text_number(&p, m->files, &file) || *p != '\0')) {
+		say(s, "There is no file of that number.");
+		return;
+	}
+	part = mime_file(m, (unsigned)file);
 	if (part == NULL)
 		snprintf(path, sizeof(path), "message-%lu.eml", id);
 	else if (part->name != NULL)
 		safe_name(part->name, path);
 	if (path[0] == '\0')
 		snprintf(path, sizeof(path), "file-%lu", file);
-	if (prompt(s, "Save as: ", false, path, sizeof(path))) {
-		if (part != NULL)
-			mime_decode(m, part, &octets);
-		save_as(s, path, part != NULL ? octets.s : m->s,
-		    part != NULL ? octets.n : m->n);
+	if (!prompt(s, "Save as: ", false, path, sizeof(path)))
+		return;
+	if (part == NULL)
+		save_as(s, path, m->s, m->n);
+	else {
+		mime_decode(m, part, &octets);
+		save_as(s, path, octets.s, octets.n);
+		text_free(&octets);
 	}
-	text_free(&octets);
 }
 
 static const char draft_name[] = "draft.XXXXXX";
@@ -178,7 +162,7 @@ remove_draft(struct session *s)
 	s->draft[0] = '\0';
 }
 
-/* Make the files of a draft; false with errno. */
+/* Make the files of a draft. */
 static bool
 make_draft(struct session *s, const struct text *draft,
     const struct text *mail)
@@ -186,44 +170,21 @@ make_draft(struct session *s, const struct text *draft,
 	char path[DRAFT_PATH];
 	int fd;
 
-	if (!name_draft(s, "") ||
-	    (mkdir(s->draft, S_IRWXU) == -1 && errno != EEXIST) ||
-	    !name_draft(s, draft_name) || (fd = mkstemp(s->draft)) == -1) {
-		s->draft[0] = '\0';
-		return false;
-	}
-	if (!write_all(fd, draft->s, draft->n))
-		return false;
+	fd = -1;
+	if (name_draft(s, "") &&
+	    (mkdir(s->draft, S_IRWXU) == 0 || errno == EEXIST) &&
+	    name_draft(s, draft_name))
+		fd = mkstemp(s->draft);
 	name_mail(s, path);
-	return mail == NULL || write_all(open(path, O_WRONLY | O_CREAT |
-	    O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR), mail->s, mail->n);
-}
-
-static bool
-new_draft(struct session *s, const struct text *draft,
-    const struct text *mail)
-{
-	if (make_draft(s, draft, mail))
+	if (write_all(fd, draft->s, draft->n) && (mail == NULL ||
+	    write_all(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    S_IRUSR | S_IWUSR), mail->s, mail->n)))
 		return true;
 	say(&s->screen, "No room for a draft: %s", strerror(errno));
-	if (s->draft[0] != '\0')
+	if (fd != -1)
 		remove_draft(s);
+	s->draft[0] = '\0';
 	return false;
-}
-
-/* Read a file of the user's; false with errno. */
-static bool
-read_file(const char *path, struct text *t)
-{
-	int fd;
-	bool ok;
-
-	text_free(t);
-	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1)
-		return false;
-	ok = read_all(fd, t);
-	close(fd);
-	return ok;
 }
 
 /* Read the draft back; false if it cannot be sent, and the user is told why. */
@@ -251,43 +212,35 @@ read_draft(struct session *s, struct text *draft, struct text *mail)
 	return ok;
 }
 
-/* Send a message; POP_OK, POP_NO or, if Escape cancelled it, POP_LOST. */
-static int
-transmit(struct session *s, const struct text *mail)
-{
-	int r;
-
-	transfer(s, "sending", mail->n);
-	r = pop_xmit(&s->pop, mail);
-	transfer(s, "", 0);
-	if (r == POP_LOST && !s->pop.cancelled)
-		gone(s);
-	return r;
-}
-
+/* Send the message, and tell what has become of it. */
 static void
 send_draft(struct session *s, const struct text *draft,
     const struct text *mail)
 {
 	struct text out = { 0 };
+	const char *why;
 	char id[160];
 	int r;
 
 	draft_id(id);
 	draft_finish(draft, mail, time(NULL), id, &out);
-	if (out.cut) {
-		r = POP_NO;
-		snprintf(s->pop.text, sizeof(s->pop.text),
-		    "The message is too large.");
-	} else
-		r = transmit(s, &out);
+	r = POP_NO;
+	why = "The message is too large.";
+	if (!out.cut) {
+		transfer(s, "sending", out.n);
+		r = pop_xmit(&s->pop, &out);
+		transfer(s, "", 0);
+		why = r == POP_LOST ? "Cancelled." : s->pop.text;
+		if (r == POP_LOST && !s->pop.cancelled)
+			gone(s);
+	}
 	if (r == POP_OK) {
-		say(&s->screen, "Sent. %s", s->pop.text);
+		say(&s->screen, "Sent. %s", why);
 		remove_draft(s);
 	} else {
 		out.n = 0;
-		text_printf(&out, "%s\n\nThe draft is kept in\n%s\n",
-		    r == POP_LOST ? "Cancelled." : s->pop.text, s->draft);
+		text_printf(&out, "%s\n\nThe draft is kept in\n%s\n", why,
+		    s->draft);
 		if (r == POP_LOST)
 			reload(s);
 		text_card(&s->screen, "Not sent", &out);
@@ -367,7 +320,7 @@ compose(struct session *s, const struct text *draft, const struct text *mail)
 {
 	if (mail != NULL && mail->cut)
 		say(&s->screen, "The message is too large to be forwarded.");
-	else if (take_up(s) || new_draft(s, draft, mail))
+	else if (take_up(s) || make_draft(s, draft, mail))
 		edit_draft(s);
 }
 

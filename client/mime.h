@@ -18,6 +18,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,9 +70,9 @@ bool	text_number(const char **s, unsigned long max, unsigned long *);
 /* The octets of the line at s, n > 0, with its end, and without it in *len. */
 size_t	text_line(const char *s, size_t n, size_t *len);
 
-/* Read what is left of a file; write n octets, sync and close; false with
- * errno. */
-bool	read_all(int fd, struct text *);
+/* Read a file, but not through a symbolic link; write n octets, sync and close;
+ * false with errno. */
+bool	read_file(const char *path, struct text *);
 bool	write_all(int fd, const char *, size_t);
 
 /* A Date field's value, with the obsolete forms, as a time; false where it is

@@ -8,7 +8,6 @@
 
 #include "mime.h"
 
-#include <fcntl.h>
 #include <sysexits.h>
 
 /*

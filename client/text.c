@@ -119,19 +119,22 @@ text_line(const char *s, size_t n, size_t *len)
 }
 
 bool
-read_all(int fd, struct text *t)
+read_file(const char *path, struct text *t)
 {
 	char buf[8192];
 	ssize_t n;
+	int fd;
 
-	while ((n = read(fd, buf, sizeof(buf))) != 0) {
-		if (n == -1 && errno != EINTR)
-			return false;
-		if (n > 0)
-			text_add(t, buf, (size_t)n);
-	}
-	errno = EFBIG;
-	return !t->cut;
+	text_free(t);
+	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return false;
+	while ((n = read(fd, buf, sizeof(buf))) > 0 ||
+	    (n == -1 && errno == EINTR))
+		text_add(t, buf, n > 0 ? (size_t)n : 0);
+	if (n == 0)
+		errno = EFBIG;		/* if it is cut */
+	close(fd);
+	return n == 0 && !t->cut;
 }
 
 bool

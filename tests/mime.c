@@ -5,12 +5,10 @@
  *	  mime parts FILE...	each field and leaf decoded
  *	  mime send FILE...	the message to be sent, of a draft
  */
-#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "client/mime.h"
 
@@ -74,12 +72,9 @@ made_of(const char *how, const char *path)
 	char id[160], to[1000];
 	FILE *f;
 	bool ok;
-	int fd;
 
-	fd = open(path, O_RDONLY);
-	if (fd == -1 || !read_all(fd, &in))
+	if (!read_file(path, &in))
 		return false;
-	close(fd);
 	mime_open(&m, in.s, in.n);
 	if (strcmp(how, "text") == 0)
 		show_text(&m, &out);
