@@ -56,8 +56,8 @@ open_path(struct screen *s, const char *path, bool *created)
 	*created = fd != -1;
 	if (fd != -1 || errno != EEXIST)
 		return fd;
-	if (choice(s, "yn", "%s exists. Replace what it holds? (y)es, (n)o",
-	    path) == 'n')
+	say(s, "%s exists. Replace what it holds? (y)es, (n)o", path);
+	if (choice(s, "yn") == 'n')
 		return 0;
 	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	/* no device: one could be the terminal */
@@ -309,8 +309,10 @@ edit_draft(struct session *s)
 static bool
 take_up(struct session *s)
 {
-	if (s->draft[0] != '\0' && choice(&s->screen, "yn", "Take up the "
-	    "draft kept in %s? (y)es, (n)o", s->draft) == 'n')
+	if (s->draft[0] == '\0')
+		return false;
+	say(&s->screen, "Take up the draft kept in %s? (y)es, (n)o", s->draft);
+	if (choice(&s->screen, "yn") == 'n')
 		s->draft[0] = '\0';
 	return s->draft[0] != '\0';
 }

@@ -24,15 +24,15 @@ void
 farewell(const struct session *s)
 {
 	if (s->draft[0] != '\0')
-		error("a draft is kept in %s", s->draft);
+		error(EX_OK, "a draft is kept in %s", s->draft);
 }
 
 _Noreturn void
 gone(struct session *s)
 {
-	error("%s", s->pop.text);
+	error(EX_OK, "%s", s->pop.text);
 	if (s->deleted > 0)
-		error("nothing was deleted");
+		error(EX_OK, "nothing was deleted");
 	farewell(s);
 	exit(s->pop.code);
 }
@@ -166,26 +166,6 @@ top_fields(struct session *s, size_t i)
 	text_free(&value);
 }
 
-/* How many messages there are; of more than MAX_MESSAGES only the first. */
-static size_t
-count(struct session *s)
-{
-	unsigned long n;
-	const char *p;
-
-	p = s->pop.text;
-	if (!ask(s, "STAT") || !text_number(&p, LONG_MAX, &n))
-		fail(EX_PROTOCOL, "%s: STAT is not answered: %s", s->pop.host,
-		    s->pop.text);
-	say(&s->screen, "%s", "");
-	s->total = n;
-	if (n <= MAX_MESSAGES)
-		return n;
-	say(&s->screen, "There are %lu messages: these are the first %d.", n,
-	    (int)MAX_MESSAGES);
-	return MAX_MESSAGES;
-}
-
 /* The sizes, a board's own numbers, and the unique names. */
 static void
 list_sizes(struct session *s)
@@ -226,6 +206,8 @@ forget(struct message *msg, size_t n)
 void
 load(struct session *s)
 {
+	const char *p;
+	unsigned long n;
 	size_t i;
 	int f;
 
@@ -234,11 +216,23 @@ load(struct session *s)
 	s->n = s->deleted = s->cur = 0;
 	say(&s->screen, "reading the list");
 	status(&s->screen);
-	if ((i = count(s)) == 0)
+	say(&s->screen, "%s", "");
+	n = 0;
+	p = s->pop.text;
+	if (!ask(s, "STAT") || !text_number(&p, LONG_MAX, &n))
+		error(EX_PROTOCOL, "%s: STAT is not answered: %s", s->pop.host,
+		    s->pop.text);
+	s->n = s->total = n;
+	if (s->n == 0)
 		return;
-	s->msg = must(calloc(i, sizeof(*s->msg)));
-	for (s->n = i; i > 0; i--)
-		s->msg[i - 1].id = i;
+	if (s->n > MAX_MESSAGES) {
+		s->n = MAX_MESSAGES;
+		say(&s->screen, "There are %lu messages: these are the first "
+		    "%zu.", n, s->n);
+	}
+	s->msg = must(calloc(s->n, sizeof(*s->msg)));
+	for (i = 0; i < s->n; i++)
+		s->msg[i].id = i + 1;
 	list_sizes(s);
 	for (f = 0; f < FIELDS && list_field(s, f); f++)
 		;
@@ -282,8 +276,9 @@ settle_flags(struct session *s)
 
 	if (s->deleted == 0)
 		return 'n';
-	c = choice(&s->screen, "ync", "Delete the %zu flagged messages? "
-	    "(y)es, (n)o, (c)ancel", s->deleted);
+	say(&s->screen, "Delete the %zu flagged messages? (y)es, (n)o, "
+	    "(c)ancel", s->deleted);
+	c = choice(&s->screen, "ync");
 	for (i = 0; c == 'y' && i < s->n; i++)
 		if (s->msg[i].deleted && !ask(s, "DELE %zu", i + 1)) {
 			say(&s->screen, "Nothing deleted: %s", s->pop.text);

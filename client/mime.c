@@ -110,22 +110,6 @@ find_boundary(const struct walk *w, size_t off)
 	return off;
 }
 
-/* The end of the header at an offset: at its empty line, or at a line that can
- * be no header line. */
-static size_t
-find_body(const struct walk *w, size_t off)
-{
-	const char *s = w->m->s;
-	size_t i, k;
-	bool last;
-
-	for (i = off; i < w->m->n && is_boundary(w, i, &k, &last) == 0; i += k)
-		if ((i == off || (s[i] != ' ' && s[i] != '\t')) &&
-		    mail_head(s + i, k) == 0)
-			break;
-	return i;
-}
-
 /* A new part, whose header begins at an offset; false if there are enough. */
 static bool
 add_part(struct mime *m, size_t off)
@@ -172,15 +156,16 @@ read_part(struct walk *w, size_t off, const char *type)
 	struct mime *m = w->m;
 	struct mime_part *p;
 	struct level l;
-	size_t i, k, len;
+	size_t end, i, k, len;
 
+	end = find_boundary(w, off);
 	i = m->parts;
 	if (!add_part(m, off))
-		return find_boundary(w, off);
+		return end;
 	p = &m->part[i];
-	off = find_body(w, off);
+	off += mail_head(m->s + off, end - off);
 	read_header(p, m->s + p->head, off - p->head, type, &l);
-	k = off < m->n ? text_line(m->s + off, m->n - off, &len) : 0;
+	k = off < end ? text_line(m->s + off, end - off, &len) : 0;
 	p->body = off += k > 0 && len == 0 ? k : 0;
 	if (!is_type(p, "multipart/"))
 		l.n = 0;
@@ -188,19 +173,18 @@ read_part(struct walk *w, size_t off, const char *type)
 	    (strcmp(p->type, "message/rfc822") == 0 &&
 	    p->encoding == MIME_PLAIN))) {
 		w->level[w->levels++] = l;
-		off = l.n == 0 ? read_part(w, off, "text/plain") :
+		end = l.n == 0 ? read_part(w, off, "text/plain") :
 		    read_parts(w, off, is_type(p, "multipart/digest") ?
 		    "message/rfc822" : "text/plain");
 		w->levels--;
-	} else
-		off = find_boundary(w, off);
+	}
 	p = &m->part[i];
 	p->next = m->parts;
-	p->end = off;
+	p->end = end;
 	/* The line end above a boundary is the boundary's. */
-	if (off < m->n && off > p->body)
-		p->end -= off > p->body + 1 && m->s[off - 2] == '\r' ? 2 : 1;
-	return off;
+	if (end < m->n && end > p->body)
+		p->end -= end > p->body + 1 && m->s[end - 2] == '\r' ? 2 : 1;
+	return end;
 }
 
 /* A leaf that is shown in place: any text but what other programs read, and a
@@ -233,31 +217,19 @@ is_file(const struct mime *m, size_t i)
 	    p->attached || (leaf && !is_text(m, i)));
 }
 
-static void
-number_files(struct mime *m)
-{
-	struct text t = { 0 };
-	size_t i;
-
-	for (i = 0; i < m->parts; i++)
-		if (is_file(m, i)) {
-			m->part[i].file = ++m->files;
-			mime_decode(m, &m->part[i], &t);
-			m->part[i].size = t.n;
-			text_free(&t);
-		}
-}
-
 void
 mime_open(struct mime *m, const char *s, size_t n)
 {
 	struct walk w = { .m = m };
+	size_t i;
 
 	memset(m, 0, sizeof(*m));
 	m->s = n > 0 ? s : "";
 	m->n = n;
 	read_part(&w, 0, "text/plain");
-	number_files(m);
+	for (i = 0; i < m->parts; i++)
+		if (is_file(m, i))
+			m->part[i].file = ++m->files;
 }
 
 void
@@ -425,11 +397,16 @@ void
 mime_files(const struct mime *m, struct text *out)
 {
 	const struct mime_part *p;
+	struct text t = { 0 };
 	unsigned k;
 
-	for (k = 1; (p = mime_file(m, k)) != NULL; k++)
+	for (k = 1; (p = mime_file(m, k)) != NULL; k++) {
+		t.n = 0;
+		mime_decode(m, p, &t);
 		text_printf(out, "[%u] %s%s%s, %zu octets\n", k, p->name,
-		    p->name[0] == '\0' ? "" : ", ", p->type, p->size);
+		    p->name[0] == '\0' ? "" : ", ", p->type, t.n);
+	}
+	text_free(&t);
 	if (m->cut)
 		text_str(out, "[The message has more parts than are shown.]\n");
 }

@@ -171,7 +171,6 @@ enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QP };
 struct mime_part {
 	size_t head, body, end;		/* offsets in the message */
 	size_t next;			/* the part after all parts in it */
-	size_t size;			/* of a file: its octets, decoded */
 	unsigned file;			/* its number, 1 to files; 0: no file */
 	enum mime_encoding encoding;
 	bool attached;			/* Content-Disposition says so */

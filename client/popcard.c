@@ -85,7 +85,7 @@ set_url(struct pop *p, const char *from, const char *url)
 	const char *why;
 
 	if ((why = url_account(p, url)) != NULL)
-		fail(EX_USAGE, "%s: %s", from, why);
+		error(EX_USAGE, "%s: %s", from, why);
 }
 
 /* Open the file with the password, which others may neither read nor change;
@@ -205,7 +205,7 @@ static void
 start_cards(struct session *s)
 {
 	if (!term_start(idle, s))
-		fail(EX_UNAVAILABLE, "this needs a terminal with ANSI "
+		error(EX_UNAVAILABLE, "this needs a terminal with ANSI "
 		    "sequences");
 }
 
@@ -218,7 +218,7 @@ ask_secret(struct session *s)
 	char line[2 * sizeof(p->pass)] = "";
 
 	if (pop_connect(p) != POP_OK)
-		fail(p->code, "%s", p->text);
+		error(p->code, "%s", p->text);
 	start_cards(s);
 	snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
 	    p->host);
@@ -242,7 +242,7 @@ log_in(struct session *s, int fd)
 	if (why == NULL)
 		why = fd == -1 ? ask_secret(s) : read_secret(&s->pop, fd);
 	if (why != NULL)
-		fail(EX_NOPERM, "the password: %s", why);
+		error(EX_NOPERM, "the password: %s", why);
 	enter(s);
 	start_cards(s);
 }
@@ -262,8 +262,8 @@ leave(struct session *s, bool delete, int *status)
 	term_stop();
 	*status = EX_OK;
 	if (r != POP_OK && deleted > 0) {
-		error("some of the flagged messages may not be deleted: %s",
-		    s->pop.text);
+		error(EX_OK, "some of the flagged messages may not be "
+		    "deleted: %s", s->pop.text);
 		*status = s->pop.code;
 	} else if (deleted > 0)
 		printf("%zu deleted, %zu left\n", deleted, s->total - deleted);

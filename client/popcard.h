@@ -85,9 +85,8 @@ size_t	glyph(const char *, size_t n, int col, int *marks, char out[GLYPH],
 	    int *width);
 
 /* One safe line on stderr, after the terminal was given back; and the end of
- * the program with that status. */
-void	error(const char *, ...) PRINTF(1, 2);
-_Noreturn void	fail(int code, const char *, ...) PRINTF(2, 3);
+ * the program with that status, unless it is EX_OK. */
+void	error(int code, const char *, ...) PRINTF(2, 3);
 
 /* Draw a text, a format, in exactly so many columns, made safe. */
 void	put(const char *, size_t, int cols);
@@ -102,9 +101,8 @@ void	status(struct screen *);
 bool	prompt(struct screen *, const char *what, bool is_secret, char *line,
 	    size_t size);
 
-/* Ask for one key of some; Escape means the last of them. */
-int	choice(struct screen *, const char *keys, const char *, ...)
-	    PRINTF(3, 4);
+/* Show what was said, and wait for one key of some; Escape means the last. */
+int	choice(struct screen *, const char *keys);
 
 /* Show a list or a text and move about in it, up to the first key that means
  * something else, such as space at the end of a text. Right means Enter, left

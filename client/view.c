@@ -9,8 +9,9 @@
 
 enum {
 	TAB_STOP = 8,
-	MARKS = 2,		/* accents over one letter; more are spelt
-				   out */
+	MARKS = 2,		/* accents over a letter; more are spelt out */
+	MARGIN = 3,		/* rows of a card that are not its list */
+	PERCENT = 6		/* columns that tell how far one has read */
 };
 
 /* Characters that show nothing and could mislead: writing directions, joiners
@@ -64,16 +65,19 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 	return k;
 }
 
-static void PRINTF(1, 0)
-write_error(const char *fmt, va_list ap)
+void
+error(int code, const char *fmt, ...)
 {
 	struct text out = { 0 };
 	char s[2048], g[GLYPH];
+	va_list ap;
 	size_t i, k, len;
 	int marks, w;
 
+	va_start(ap, fmt);
 	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
 		s[0] = '\0';
+	va_end(ap);
 	len = strlen(s);
 	marks = 0;
 	text_str(&out, "popcard: ");
@@ -85,33 +89,9 @@ write_error(const char *fmt, va_list ap)
 	term_stop();
 	write_octets(STDERR_FILENO, out.s, out.n);
 	text_free(&out);
+	if (code != EX_OK)
+		exit(code);
 }
-
-void
-error(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	write_error(fmt, ap);
-	va_end(ap);
-}
-
-_Noreturn void
-fail(int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	write_error(fmt, ap);
-	va_end(ap);
-	exit(code);
-}
-
-enum {
-	MARGIN = 3,		/* rows of a card that are not its list */
-	PERCENT = 6		/* columns that tell how far one has read */
-};
 
 static struct text frame;	/* the screen to come */
 static int left;		/* columns left in its row */
@@ -201,18 +181,11 @@ status(struct screen *s)
 	frame.n = 0;
 }
 
-/* Ask for one key of a choice; the last one is also what ESC means. */
 int
-choice(struct screen *s, const char *keys, const char *fmt, ...)
+choice(struct screen *s, const char *keys)
 {
-	char text[sizeof(s->say)];	/* s->say may be an argument */
-	va_list ap;
 	int c;
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	memcpy(s->say, text, sizeof(text));
 	do {
 		status(s);
 		if ((c = term_key()) == KEY_ESC)
