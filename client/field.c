@@ -22,9 +22,9 @@ mail_head(const char *s, size_t n)
 		line = text_line(s + i, n - i, &len);
 		if (i > 0 && (s[i] == ' ' || s[i] == '\t'))
 			continue;
-		for (k = i; k < i + line && s[k] > ' ' && s[k] != ':'; k++)
+		for (k = i; k < i + len && s[k] > ' ' && s[k] != ':'; k++)
 			;
-		if (k == i || k == i + line || s[k] != ':')
+		if (k == i || k == i + len || s[k] != ':')
 			break;
 	}
 	return i;
@@ -42,14 +42,13 @@ mail_field(const char *s, size_t n, const char *name, struct text *out)
 		k = text_line(s, n, &len);
 		skip = 0;
 		if (*s != ' ' && *s != '\t') {
-			skip = strlen(name);
-			in = len > skip && s[skip] == ':' &&
-			    strncasecmp(s, name, skip) == 0;
+			skip = strlen(name) + 1;
+			in = len >= skip && s[skip - 1] == ':' &&
+			    strncasecmp(s, name, skip - 1) == 0;
 			text_str(out, in && found ? ", " : "");
 			found = found || in;
-			for (skip++; skip < len && (s[skip] == ' ' ||
-			    s[skip] == '\t'); skip++)
-				;
+			while (skip < len && strchr(" \t", s[skip]) != NULL)
+				skip++;
 		}
 		if (in && out->n < FIELD_MOST)
 			text_add(out, s + skip, len - skip);
@@ -210,23 +209,21 @@ find_param(const char *s, const char *name, struct text *out)
 	return false;
 }
 
-/* A section of a parameter; false if there is none of that number. */
+/* A section of a parameter, which is encoded if its name ends in "*"; false if
+ * there is none of that number. */
 static bool
 find_section(const char *value, const char *name, unsigned i, bool *encoded,
     struct text *out)
 {
 	char section[32];
 
-	*encoded = false;
-	snprintf(section, sizeof(section), "%s*%u", name, i);
-	if (find_param(value, section, out))
-		return true;
-	*encoded = true;
 	snprintf(section, sizeof(section), "%s*%u*", name, i);
-	if (find_param(value, section, out))
+	*encoded = find_param(value, section, out);
+	section[strlen(section) - 1] = '\0';
+	if (*encoded || find_param(value, section, out))
 		return true;
 	snprintf(section, sizeof(section), "%s*", name);
-	return i == 0 && find_param(value, section, out);
+	return i == 0 && (*encoded = find_param(value, section, out));
 }
 
 bool
@@ -234,27 +231,25 @@ field_param(const char *value, const char *name, struct text *out)
 {
 	char charset[MIME_NAME] = "";
 	struct text t = { 0 }, octets = { 0 };
-	const char *s, *quote;
+	const char *s;
 	unsigned i;
 	bool encoded, found;
 
 	for (i = 0; i < SECTIONS && find_section(value, name, i, &encoded, &t);
 	    i++) {
 		s = text_string(&t);
-		if (i == 0 && encoded && (quote = strchr(s, '\'')) != NULL) {
+		/* charset'language'text */
+		if (i == 0 && encoded && strchr(s, '\'') != NULL) {
 			snprintf(charset, sizeof(charset), "%.*s",
-			    (int)(quote - s), s);
-			s = quote + 1;
-			if ((quote = strchr(s, '\'')) != NULL)
-				s = quote + 1;	/* the language */
+			    (int)strcspn(s, "'"), s);
+			s += strcspn(s, "'") + 1;
+			s += strchr(s, '\'') != NULL ? strcspn(s, "'") + 1 : 0;
 		}
-		if (encoded)
-			hex_decode(s, strlen(s), '%', ' ', &octets);
-		else
-			text_str(&octets, s);
+		hex_decode(s, strlen(s), encoded ? '%' : '\0', ' ', &octets);
 	}
 	field_plain(charset, octets.s, octets.n, out);
-	if (!(found = i > 0) && (found = find_param(value, name, &t)))
+	found = i > 0;
+	if (!found && (found = find_param(value, name, &t)))
 		field_decode(text_string(&t), out);
 	text_free(&t);
 	text_free(&octets);
@@ -282,9 +277,9 @@ field_encode(const char *s, size_t n, struct text *out)
 	}
 }
 
-/* One address of a list: its name, or else a comment, is still encoded. */
+/* One address of a list: its name, or else a comment, still encoded. */
 struct address {
-	struct text name, comment, addr;
+	struct text name, addr;
 };
 
 /* Without blanks at its ends, and as a string. */
@@ -305,17 +300,18 @@ trim(struct text *t)
 static const char *
 read_address(const char *s, struct address *a)
 {
+	struct text comment = { 0 };
 	const char *from;
 	bool angle;
 
-	a->name.n = a->comment.n = a->addr.n = 0;
+	a->name.n = a->addr.n = 0;
 	s = text_blanks(s);
 	for (angle = false; *s != '\0' && *s != ',' && *s != ';';) {
 		from = s;
 		if (*s == '"')
 			s = enclosed(s, &a->name);
 		else if (*s == '(')
-			s = enclosed(s, &a->comment);
+			s = enclosed(s, &comment);
 		else if (*s == '<') {
 			angle = true;
 			a->addr.n = 0;
@@ -331,43 +327,32 @@ read_address(const char *s, struct address *a)
 	if (!angle)		/* the name is the address */
 		a->name.n = 0;
 	trim(&a->name);
-	if (a->name.n == 0) {
-		text_add(&a->name, a->comment.s, a->comment.n);
-		trim(&a->name);
-	}
+	if (a->name.n == 0)
+		text_add(&a->name, comment.s, comment.n);
+	trim(&a->name);
 	trim(&a->addr);
+	text_free(&comment);
 	return *s == '\0' ? s : s + 1;
-}
-
-static void
-free_address(struct address *a)
-{
-	text_free(&a->name);
-	text_free(&a->comment);
-	text_free(&a->addr);
 }
 
 /* Append a name, in quotes if it is more than words, or encoded. */
 static void
-add_name(const char *s, size_t n, bool wire, struct text *out)
+add_name(const struct text *name, bool wire, struct text *out)
 {
-	size_t i;
+	const char *s;
 
-	if (wire && mail_8bit(s, n)) {
-		field_encode(s, n, out);
+	if (wire && mail_8bit(name->s, name->n)) {
+		field_encode(name->s, name->n, out);
 		return;
 	}
-	for (i = 0; i < n && (isalnum((unsigned char)s[i]) || (s[i] & 0x80) ||
-	    memchr(" !#$%&'*+-/=?^_`{|}~", s[i], 20) != NULL); i++)
-		;
-	if (i == n) {
-		text_add(out, s, n);
+	if (strpbrk(name->s, "()<>[]:;@\\,.\"") == NULL) {
+		text_add(out, name->s, name->n);
 		return;
 	}
 	text_str(out, "\"");
-	for (i = 0; i < n; i++) {
-		text_str(out, s[i] == '"' || s[i] == '\\' ? "\\" : "");
-		text_add(out, s + i, 1);
+	for (s = name->s; *s != '\0'; s++) {
+		text_str(out, *s == '"' || *s == '\\' ? "\\" : "");
+		text_add(out, s, 1);
 	}
 	text_str(out, "\"");
 }
@@ -378,7 +363,7 @@ address_list(const char *value, bool wire, struct text *out)
 	struct address a = { 0 };
 	struct text name = { 0 };
 	const char *s;
-	bool first;
+	bool first, named;
 
 	for (s = value, first = true; *s != '\0';) {
 		s = read_address(s, &a);
@@ -388,18 +373,18 @@ address_list(const char *value, bool wire, struct text *out)
 		first = false;
 		name.n = 0;
 		field_decode(a.name.s, &name);
-		if (*text_blanks(text_string(&name)) != '\0') {
-			add_name(name.s, name.n, wire, out);
-			text_str(out, " <");
-			field_plain("", a.addr.s, a.addr.n, out);
-			text_str(out, ">");
-		} else
-			field_plain("", a.addr.s, a.addr.n, out);
+		named = *text_blanks(text_string(&name)) != '\0';
+		if (named)
+			add_name(&name, wire, out);
+		text_str(out, named ? " <" : "");
+		field_plain("", a.addr.s, a.addr.n, out);
+		text_str(out, named ? ">" : "");
 	}
 	if (first)		/* such as an empty group */
 		field_decode(value, out);
 	text_free(&name);
-	free_address(&a);
+	text_free(&a.name);
+	text_free(&a.addr);
 }
 
 void
@@ -415,5 +400,6 @@ address_sender(const char *value, struct text *out)
 		out->n = was;
 		field_plain("", a.addr.s, a.addr.n, out);
 	}
-	free_address(&a);
+	text_free(&a.name);
+	text_free(&a.addr);
 }
