@@ -71,8 +71,7 @@ add_body(const char *s, size_t n, struct text *out)
 	}
 	/* RFC 5322 2.3: lines of at most 998 octets, no CR and no NUL. */
 	plain = strlen(text_string(&body)) == body.n &&
-	    strchr(body.s, '\r') == NULL;
-	plain = plain && !has_long_line(body.s, body.n);
+	    strchr(body.s, '\r') == NULL && !has_long_line(body.s, body.n);
 	text_printf(out, "Content-Type: text/plain; charset=%s\n"
 	    "Content-Transfer-Encoding: %s\n\n", charset, !plain ? "base64" :
 	    strcmp(charset, "us-ascii") == 0 ? "7bit" : "8bit");
@@ -91,11 +90,10 @@ add_body(const char *s, size_t n, struct text *out)
 static void
 add_field(const char *s, size_t n, struct text *out)
 {
-	static const char *const lists[] = { "From:", "To:", "Cc:", "Bcc:",
-	    "Reply-To:", "Sender:" };
+	static const char lists[] = " from: to: cc: bcc: reply-to: sender: ";
 	struct text value = { 0 };
+	char name[16];
 	size_t i, len;
-	bool list;
 
 	if (!mail_8bit(s, n) && !has_long_line(s, n)) {
 		text_add(out, s, n);
@@ -103,15 +101,16 @@ add_field(const char *s, size_t n, struct text *out)
 		return;
 	}
 	len = strcspn(s, ":") + 1;
-	for (list = false, i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		list = list || strncasecmp(s, lists[i], len) == 0;
+	snprintf(name, sizeof(name), " %.*s ", (int)len, s);
+	for (i = 0; name[i] != '\0'; i++)
+		name[i] = (char)tolower((unsigned char)name[i]);
 	for (i = len + strspn(s + len, " \t"); i < n; i++)
 		if (s[i] != '\r' && s[i] != '\n')
 			text_add(&value, s + i, 1);
 	text_add(out, s, len);
 	/* An encoded word after a long name would make the line too long. */
 	text_str(out, len < 11 ? " " : "\n ");
-	if (list)
+	if (strstr(lists, name) != NULL)
 		address_list(text_string(&value), true, out);
 	else
 		field_encode(value.s, value.n, out);
@@ -148,43 +147,50 @@ add_missing(const struct text *draft, const char *name, const char *value,
 	text_free(&t);
 }
 
+/* The draft as a string in UTF-8; in no charset that is known it is left as it
+ * is. */
+static void
+draft_utf8(const struct text *draft, struct text *t)
+{
+	if (!utf8_valid(draft->s, draft->n))
+		charset_decode(nl_langinfo(CODESET), draft->s, draft->n, t);
+	if (t->n == 0 || !utf8_valid(t->s, t->n)) {
+		t->n = 0;
+		text_add(t, draft->s, draft->n);
+	}
+	text_string(t);
+}
+
 void
 draft_finish(const struct text *draft, const struct text *mail, time_t now,
     const char *id, struct text *out)
 {
 	struct text t = { 0 };
-	const char *body;
-	char date[48];
+	char date[48], mark[160];
 	size_t head, len, skip;
-	int mark;
 
-	if (!utf8_valid(draft->s, draft->n))
-		charset_decode(nl_langinfo(CODESET), draft->s, draft->n, &t);
-	if (!utf8_valid(t.s, t.n))
-		t.n = 0;	/* in no charset that is known: left as it is */
-	if (t.n == 0)
-		text_add(&t, draft->s, draft->n);
-	head = mail_head(text_string(&t), t.n);
+	draft_utf8(draft, &t);
+	head = mail_head(t.s, t.n);
 	skip = head < t.n ? text_line(t.s + head, t.n - head, &len) : 0;
-	body = t.s + head + (skip > 0 && len == 0 ? skip : 0);
+	skip = head + (skip > 0 && len == 0 ? skip : 0);
 	date_rfc5322(now, date);
 	add_fields(t.s, head, out);
 	add_missing(&t, "Date", date, out);
 	add_missing(&t, "Message-ID", id, out);
 	text_str(out, "MIME-Version: 1.0\n");
-	mark = (int)strcspn(id + 1, "@>");
+	snprintf(mark, sizeof(mark), "%.*s", (int)strcspn(id + 1, "@>"),
+	    id + 1);
 	if (mail->n > 0)
 		text_printf(out, "Content-Type: multipart/mixed; "
-		    "boundary=\"%.*s\"\n\n--%.*s\n", mark, id + 1, mark,
-		    id + 1);
-	add_body(body, t.n - (size_t)(body - t.s), out);
+		    "boundary=\"%s\"\n\n--%s\n", mark, mark);
+	add_body(t.s + skip, t.n - skip, out);
 	if (mail->n > 0) {
-		text_printf(out, "\n--%.*s\nContent-Type: message/rfc822\n"
+		text_printf(out, "\n--%s\nContent-Type: message/rfc822\n"
 		    "Content-Disposition: attachment\n"
-		    "Content-Transfer-Encoding: %s\n\n", mark, id + 1,
+		    "Content-Transfer-Encoding: %s\n\n", mark,
 		    mail_8bit(mail->s, mail->n) ? "8bit" : "7bit");
 		text_add(out, mail->s, mail->n);
-		text_printf(out, "\n--%.*s--\n", mark, id + 1);
+		text_printf(out, "\n--%s--\n", mark);
 	}
 	text_free(&t);
 }
