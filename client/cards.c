@@ -167,8 +167,8 @@ message_row(void *owner, size_t i, bool current, int cols)
 	if (m->field[DATE] != NULL && date_parse(m->field[DATE], &t))
 		date_short(t, time(NULL), date);
 	print(FIXED, "%c%c%c%5lu  %6.6s %5s  ", current ? '>' : ' ',
-	    m->deleted ? 'D' : ' ', m->unread ? 'N' : ' ', m->id, date,
-	    human(m->octets, size));
+	    m->deleted ? 'D' : ' ', m->unread && s->board[0] == '\0' ? 'N' :
+	    ' ', m->id, date, human(m->octets, size));
 	cols -= FIXED;
 	sender = cols / 3 < SENDER ? SENDER :
 	    cols / 3 > SENDER_MOST ? SENDER_MOST : cols / 3;

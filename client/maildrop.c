@@ -57,7 +57,7 @@ next(struct session *s)
 {
 	int r;
 
-	if ((r = pop_next(&s->pop)) == POP_LOST)
+	if ((r = pop_next(&s->pop, POP_LINE)) == POP_LOST)
 		gone(s);
 	return r == POP_OK;
 }
@@ -84,6 +84,8 @@ set_field(struct message *m, int f, const char *value)
 {
 	struct text t = { 0 };
 
+	if (f == STATUS)
+		m->unread = strchr(value, 'R') == NULL;
 	if (f == FROM)
 		address_sender(value, &t);
 	else
@@ -129,7 +131,7 @@ list_field(struct session *s, int f)
 static void
 find_unread(struct session *s)
 {
-	const char *p, *status;
+	const char *p;
 	unsigned long i, last;
 
 	last = s->n;
@@ -139,11 +141,9 @@ find_unread(struct session *s)
 	p = s->pop.text;
 	if (last > 0 && ask(s, "LAST"))
 		text_number(&p, LONG_MAX, &last);
-	for (i = last; i < s->n; i++) {
-		status = s->msg[i].field[STATUS];
-		s->msg[i].unread = status == NULL ||
-		    strchr(status, 'R') == NULL;
-	}
+	for (i = last; i < s->n; i++)
+		if (s->msg[i].field[STATUS] == NULL)
+			s->msg[i].unread = true;
 }
 
 void
@@ -160,8 +160,6 @@ top_fields(struct session *s, size_t i)
 	for (f = 0; f < FIELDS; f++)
 		if (mail_field(t.s, t.n, fields[f].name, &value))
 			set_field(&s->msg[i], f, value.s);
-	if (s->msg[i].field[STATUS] != NULL)
-		s->msg[i].unread = strchr(s->msg[i].field[STATUS], 'R') == NULL;
 	text_free(&t);
 	text_free(&value);
 }

@@ -45,14 +45,11 @@ lost(struct pop *p, int code, const char *why)
 static bool
 ready(struct pop *p, short events)
 {
-	struct pollfd pfd[2];
+	struct pollfd pfd[2] = { { p->dial.fd, events, 0 },
+	    { p->cancel != NULL ? STDIN_FILENO : -1, POLLIN, 0 } };
 	long long deadline, left;
 	int r;
 
-	pfd[0].fd = p->dial.fd;
-	pfd[0].events = events;
-	pfd[1].fd = p->cancel != NULL ? STDIN_FILENO : -1;
-	pfd[1].events = POLLIN;
 	deadline = now() + POP_WAIT * 1000LL;
 	do {
 		left = deadline - now();
@@ -218,7 +215,7 @@ pop_connect(struct pop *p)
 		return lost(p, code, "cannot connect");
 	if (p->helper != NULL && strstr(p->helper, "-starttls") != NULL) {
 		if ((r = pop_command(p, "CAPA")) == POP_OK)
-			while ((r = pop_next(p)) == POP_OK)
+			while ((r = pop_next(p, POP_LINE)) == POP_OK)
 				;
 		return r == POP_LOST ? POP_LOST : POP_OK;
 	}
@@ -255,14 +252,12 @@ pop_login(struct pop *p)
 	}
 }
 
-/* The next line of a multi-line reply, at most so many octets of it; POP_NO at
- * the end of the reply. */
-static int
-next_line(struct pop *p, size_t most)
+int
+pop_next(struct pop *p, size_t most)
 {
 	if (read_line(p, most, false) != POP_OK)
 		return POP_LOST;
-	if (strcmp(p->line.s, ".") == 0 && p->line.n == 1)
+	if (p->line.n == 1 && p->line.s[0] == '.')
 		return POP_NO;
 	if (p->line.s[0] == '.') {
 		p->line.n--;
@@ -272,17 +267,11 @@ next_line(struct pop *p, size_t most)
 }
 
 int
-pop_next(struct pop *p)
-{
-	return next_line(p, POP_LINE);
-}
-
-int
 pop_text(struct pop *p, struct text *t)
 {
 	int r;
 
-	while ((r = next_line(p, TEXT_MAX)) == POP_OK) {
+	while ((r = pop_next(p, TEXT_MAX)) == POP_OK) {
 		text_add(t, p->line.s, p->line.n);
 		text_str(t, "\n");
 	}
@@ -296,29 +285,24 @@ pop_xmit(struct pop *p, const struct text *mail)
 	size_t i, k, len;
 	int r;
 
-	r = pop_command(p, "XTND XMIT");
-	for (i = 0; r == POP_OK && i < mail->n; i += k) {
+	for (i = 0; i < mail->n; i += k) {
 		k = text_line(mail->s + i, mail->n - i, &len);
 		text_str(&wire, mail->s[i] == '.' ? "." : "");
 		text_add(&wire, mail->s + i, len);
 		text_str(&wire, "\r\n");
-		if (wire.cut)
-			r = lost(p, EX_DATAERR, "a line is too long");
-		else if (wire.n >= POP_BLOCK || i + k == mail->n) {
-			r = send_all(p, wire.s, wire.n);
-			wire.n = 0;
-		}
 	}
+	r = wire.cut ? lost(p, EX_DATAERR, "the message is too large") :
+	    pop_command(p, "XTND XMIT");
+	if (r == POP_OK)
+		r = send_all(p, wire.s, wire.n);
 	text_free(&wire);
-	if (r != POP_OK)
-		return r;
 	/* After the last line only the server knows whether it is sent. */
-	p->cancel = NULL;
-	if (send_all(p, ".\r\n", 3) != POP_OK)
-		return POP_LOST;
+	if (r == POP_OK)
+		p->cancel = NULL;
+	if (r != POP_OK || (r = send_all(p, ".\r\n", 3)) != POP_OK)
+		return r;
 	if ((r = reply(p)) == POP_LOST && p->code == EX_TEMPFAIL) {
-		/* Another try could send it twice: that is for the user
-		 * to decide. */
+		/* Another try could send it twice: let the user decide. */
 		p->code = EX_IOERR;
 		len = strlen(p->text);
 		snprintf(p->text + len, sizeof(p->text) - len,

@@ -175,9 +175,10 @@ int	pop_login(struct pop *);
 int	pop_command(struct pop *, const char *, ...) PRINTF(2, 3);
 int	pop_quit(struct pop *);
 
-/* The next line of a multi-line reply, cut to fit, in line; POP_NO at its end,
- * which must be reached. Or add all of it to a text, without dots and CRs. */
-int	pop_next(struct pop *);
+/* The next line of a multi-line reply, at most so many octets of it, in line;
+ * POP_NO at its end, which must be reached. Or add all of it to a text, without
+ * dots and CRs. */
+int	pop_next(struct pop *, size_t most);
 int	pop_text(struct pop *, struct text *);
 
 /* XTND XMIT of a message whose lines end in LF or CRLF; it cannot be cancelled

@@ -72,9 +72,8 @@ end_child(void)
 static void
 set_modes(void)
 {
-	struct termios tio;
+	struct termios tio = t.old;
 
-	tio = t.old;
 	tio.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
 	tio.c_iflag &= ~(tcflag_t)IXON;
 	tio.c_cc[VMIN] = 1;
@@ -108,11 +107,8 @@ on_note(int sig)
 static void
 handle(int sig, void (*fn)(int), int flags)
 {
-	struct sigaction sa;
+	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags };
 
-	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = fn;
-	sa.sa_flags = flags;
 	sigemptyset(&sa.sa_mask);
 	sigaction(sig, &sa, NULL);
 }
@@ -210,11 +206,9 @@ term_cols(void)
 static bool
 more_keys(int ms)
 {
-	struct pollfd pfd;
+	struct pollfd pfd = { STDIN_FILENO, POLLIN, 0 };
 	ssize_t n;
 
-	pfd.fd = STDIN_FILENO;
-	pfd.events = POLLIN;
 	if (poll(&pfd, 1, ms) <= 0)
 		return false;
 	n = read(STDIN_FILENO, t.key + t.keys, sizeof(t.key) - t.keys);
@@ -260,29 +254,22 @@ next_key(void)
 	return c;
 }
 
-/* Wait for a signal's note, and for the keyboard where it is wanted. */
-static int
+/* Wait for a signal's note, and for the keyboard where it is wanted: is there
+ * anything from it? */
+static bool
 await(bool keyboard)
 {
-	struct pollfd pfd[2];
+	struct pollfd pfd[2] = { { t.note[0], POLLIN, 0 },
+	    { keyboard ? STDIN_FILENO : -1, POLLIN, 0 } };
 	char drop[64];
 	int r, times;
 
-	pfd[0].fd = t.note[0];
-	pfd[1].fd = keyboard ? STDIN_FILENO : -1;
-	pfd[0].events = pfd[1].events = POLLIN;
-	for (times = 0; times < KEEP_TIMES; times++) {
-		pfd[1].revents = 0;
-		r = poll(pfd, 2, KEEP_ALIVE * 1000);
-		if (r != 0)
-			break;
+	for (times = 0; (r = poll(pfd, 2, times < KEEP_TIMES ?
+	    KEEP_ALIVE * 1000 : -1)) == 0; times++)
 		t.tick(t.arg);
-	}
-	if (times == KEEP_TIMES)
-		poll(pfd, 2, -1);
 	while (read(t.note[0], drop, sizeof(drop)) > 0)
 		;
-	return pfd[1].revents;
+	return r > 0 && pfd[1].revents != 0;
 }
 
 int
@@ -295,7 +282,7 @@ term_key(void)
 			t.resized = 0;
 			return KEY_RESIZE;
 		}
-		if (await(true) != 0)
+		if (await(true))
 			more_keys(0);
 	}
 }
@@ -320,11 +307,10 @@ term_escape(void)
 void
 term_in_child(void)
 {
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ };
-	size_t i;
-
-	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 }
 
 int

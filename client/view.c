@@ -195,15 +195,6 @@ choice(struct screen *s, const char *keys)
 	return c;
 }
 
-/* Remove the last character of a line of n octets: what is left of it. */
-static size_t
-rub_out(const char *line, size_t n)
-{
-	while (n > 0 && ((unsigned char)line[--n] & 0xc0) == 0x80)
-		;
-	return n;
-}
-
 bool
 prompt(struct screen *s, const char *what, bool is_secret, char *line,
     size_t size)
@@ -222,9 +213,10 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 		c = term_key();
 		if (c == '\r' || c == '\n' || c == KEY_ESC)
 			break;
-		if (c == 0177 || c == '\b')
-			n = rub_out(line, n);
-		else if (c == ('u' & 037))
+		if (c == 0177 || c == '\b') {	/* all of a character */
+			while (n > 0 && (line[--n] & 0xc0) == 0x80)
+				;
+		} else if (c == ('u' & 037))
 			n = 0;
 		else if (c >= ' ' && c < KEY_UP && n + 1 < size)
 			line[n++] = (char)c;
