@@ -18,26 +18,18 @@ static const unsigned short windows[] = { 0x20ac, 0, 0x201a, 0x192, 0x201e,
     0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122,
     0x161, 0x203a, 0x153, 0, 0x17e, 0x178 };
 
-/* Where ISO-8859-15 is not ISO-8859-1. */
-static const unsigned short latin9[][2] = { { 0xa4, 0x20ac }, { 0xa6, 0x160 },
-    { 0xa8, 0x161 }, { 0xb4, 0x17d }, { 0xb8, 0x17e }, { 0xbc, 0x152 },
-    { 0xbd, 0x153 }, { 0xbe, 0x178 } };
+/* Where ISO-8859-15 is not ISO-8859-1, and the same in windows-1252. */
+static const unsigned char latin9[][2] = { { 0xa4, 0x80 }, { 0xa6, 0x8a },
+    { 0xa8, 0x9a }, { 0xb4, 0x8e }, { 0xb8, 0x9e }, { 0xbc, 0x8c },
+    { 0xbd, 0x9c }, { 0xbe, 0x9f } };
 
-/* What a name means in mail: a table, or a larger charset, by libc. */
-enum kind { GUESS, UTF8, LATIN1, LATIN9, OTHER };
-
-static const struct {
-	const char *name;
-	enum kind kind;
-	const char *meant;
-} known[] = { { "", GUESS, NULL }, { "us-ascii", GUESS, NULL },
-    { "unknown-8bit", GUESS, NULL }, { "utf-8", UTF8, NULL },
-    { "iso-8859-1", LATIN1, NULL }, { "windows-1252", LATIN1, NULL },
-    { "iso-8859-15", LATIN9, NULL }, { "gb2312", OTHER, "gb18030" },
-    { "gbk", OTHER, "gb18030" }, { "ks_c_5601-1987", OTHER, "cp949" },
-    { "euc-kr", OTHER, "cp949" }, { "shift_jis", OTHER, "cp932" },
-    { "x-sjis", OTHER, "cp932" }, { "iso-8859-8-i", OTHER, "iso-8859-8" },
-    { "iso-8859-9", OTHER, "windows-1254" } };
+/* What a name means in mail, most often a larger charset; "": a guess. */
+static const char *const known[][2] = { { "us-ascii", "" },
+    { "unknown-8bit", "" }, { "iso-8859-1", "windows-1252" },
+    { "iso-8859-9", "windows-1254" }, { "iso-8859-8-i", "iso-8859-8" },
+    { "gb2312", "gb18030" }, { "gbk", "gb18030" }, { "euc-kr", "cp949" },
+    { "ks_c_5601-1987", "cp949" }, { "shift_jis", "cp932" },
+    { "x-sjis", "cp932" } };
 
 size_t
 utf8_next(const char *s, size_t n, unsigned long *c)
@@ -87,18 +79,17 @@ utf8_add(struct text *out, unsigned long c)
 	text_add(out, s, n);
 }
 
-/* An octet of one of the two tables; ISO-8859-1 in mail is windows-1252. */
+/* Append an octet by the tables. */
 static void
-add_octet(unsigned char o, enum kind kind, struct text *out)
+add_octet(unsigned char o, bool is_latin9, struct text *out)
 {
 	unsigned long c;
 	size_t i;
 
-	c = o >= 0x80 && o < 0xa0 ? windows[o - 0x80] : o;
-	for (i = 0; kind == LATIN9 && i < sizeof(latin9) / sizeof(latin9[0]);
-	    i++)
+	for (i = 0; is_latin9 && i < sizeof(latin9) / sizeof(latin9[0]); i++)
 		if (latin9[i][0] == o)
-			c = latin9[i][1];
+			o = latin9[i][1];
+	c = o >= 0x80 && o < 0xa0 ? windows[o - 0x80] : o;
 	if (c == 0 && o != 0)
 		text_add(out, (const char *)&o, 1);
 	else
@@ -138,27 +129,25 @@ charset_decode(const char *charset, const char *s, size_t n,
     struct text *out)
 {
 	const char *meant;
-	enum kind kind;
 	size_t i;
+	bool is_latin9, is_utf8;
 
-	kind = OTHER;
-	meant = NULL;
+	meant = charset;
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcasecmp(charset, known[i].name) == 0) {
-			kind = known[i].kind;
-			meant = known[i].meant;
-		}
-	/* libc sees no odd names, such as one with options of iconv(3) */
-	if (kind == OTHER && text_is_word(charset) &&
-	    ((meant != NULL && convert(meant, s, n, out)) ||
-	    convert(charset, s, n, out)))
-		return;
-	if (kind == UTF8 || (kind != LATIN1 && kind != LATIN9 &&
-	    utf8_valid(s, n)))
-		text_add(out, s, n);
-	else
-		for (i = 0; i < n; i++)
-			add_octet((unsigned char)s[i], kind, out);
+		if (strcasecmp(charset, known[i][0]) == 0)
+			meant = known[i][1];
+	is_utf8 = strcasecmp(meant, "utf-8") == 0;
+	is_latin9 = strcasecmp(meant, "iso-8859-15") == 0;
+	if (!is_utf8 && !is_latin9 && strcasecmp(meant, "windows-1252") != 0) {
+		/* libc sees no odd names, such as one with options */
+		if (text_is_word(meant) && (convert(meant, s, n, out) ||
+		    convert(charset, s, n, out)))
+			return;
+		is_utf8 = utf8_valid(s, n);
+	}
+	text_add(out, s, is_utf8 ? n : 0);
+	for (i = 0; !is_utf8 && i < n; i++)
+		add_octet((unsigned char)s[i], is_latin9, out);
 }
 
 static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

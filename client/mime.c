@@ -192,18 +192,17 @@ read_part(struct walk *w, size_t off, const char *type)
 static bool
 is_text(const struct mime *m, size_t i)
 {
-	static const char *const data[] = { "text/calendar", "text/vcard",
-	    "text/x-vcard", "text/directory", "text/rtf", "text/richtext" };
+	static const char data[] = " text/calendar text/vcard text/x-vcard "
+	    "text/directory text/rtf text/richtext ";
+	static const char reports[] = " message/delivery-status "
+	    "message/disposition-notification ";
 	const struct mime_part *p = &m->part[i];
-	size_t k;
+	char type[MIME_NAME + 2];
 
-	for (k = 0; k < sizeof(data) / sizeof(data[0]); k++)
-		if (strcmp(p->type, data[k]) == 0)
-			return false;
-	return p->next == i + 1 && !p->attached && (is_type(p, "text/") ||
-	    is_type(p, "multipart/") ||
-	    strcmp(p->type, "message/delivery-status") == 0 ||
-	    strcmp(p->type, "message/disposition-notification") == 0);
+	snprintf(type, sizeof(type), " %s ", p->type);
+	return p->next == i + 1 && !p->attached && (is_type(p, "multipart/") ||
+	    (is_type(p, "text/") && strstr(data, type) == NULL) ||
+	    strstr(reports, type) != NULL);
 }
 
 /* What is no text, and what has a name to be saved by. */
