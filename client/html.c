@@ -231,12 +231,10 @@ put_tag(struct page *p, const char *name, bool closing)
 	if (strcmp(name, " br ") == 0)
 		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
 	for (i = 0; i < sizeof(elements) / sizeof(elements[0]); i++)
-		if (strstr(elements[i].names, name) == NULL)
-			continue;
-		else if (elements[i].lines == 0)
-			p->blank = true;
-		else
+		if (strstr(elements[i].names, name) != NULL) {
 			end_line(p, elements[i].lines);
+			p->blank = elements[i].lines == 0;
+		}
 	depth = strcmp(name, " pre ") == 0 ? &p->pre :
 	    strcmp(name, " blockquote ") == 0 ? &p->quote : NULL;
 	if (depth != NULL && !closing)
@@ -280,7 +278,7 @@ put_markup(struct page *p, const char *s)
 	put_tag(p, name, closing);
 	if (strcmp(name, " a ") == 0) {
 		end_link(p);
-		text_add(&p->href, href.s, closing ? 0 : href.n);
+		field_plain("", href.s, closing ? 0 : href.n, &p->href);
 	} else if (strstr(hidden, name) != NULL && !closing) {
 		name[strlen(name) - 1] = '\0';
 		snprintf(end, sizeof(end), "</%s", name + 1);

@@ -14,7 +14,9 @@
 #define MIME_H
 
 /* What nearly all files need. */
+#ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700
+#endif
 
 #include <ctype.h>
 #include <errno.h>

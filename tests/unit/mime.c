@@ -201,6 +201,8 @@ html(void)
 	is_page("<a href=mailto:a@b>a@b</a> <a href=javascript:x>z</a> "
 	    "<a name=q>w</a>", "a@b [1] z w\n\n[1] mailto:a@b\n",
 	    "other links");
+	is_page("<a href='http://x&#10;[2] http://y'>x</a>",
+	    "x [1]\n\n[1] http://x [2]http://y\n", "an address in one line");
 	is_page("<p title='a > b' x=\">\">c", "c\n", "> in an attribute");
 	is_page("a&zwnj;&shy;\342\200\213b", "ab\n", "filler");
 	is_page("a<p", "a\n", "a tag without an end");
