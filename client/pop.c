@@ -11,15 +11,6 @@ enum {
 				   session before may just be ending */
 };
 
-static long long
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 pop_close(struct pop *p)
 {
@@ -38,22 +29,17 @@ lost(struct pop *p, int code, const char *why)
 	return POP_LOST;
 }
 
-/*
- * Wait until the connection is ready, for POP_WAIT seconds; false with errno if
- * it is not, or if the user cancels what is under way.
- */
+/* Wait until the connection is ready, POP_WAIT seconds from the last key; false
+ * with errno if it is not, or if the user cancels what is under way. */
 static bool
 ready(struct pop *p, short events)
 {
 	struct pollfd pfd[2] = { { p->dial.fd, events, 0 },
 	    { p->cancel != NULL ? STDIN_FILENO : -1, POLLIN, 0 } };
-	long long deadline, left;
 	int r;
 
-	deadline = now() + POP_WAIT * 1000LL;
 	do {
-		left = deadline - now();
-		r = left <= 0 ? 0 : poll(pfd, 2, (int)left);
+		r = poll(pfd, 2, POP_WAIT * 1000);
 		if (r > 0 && pfd[1].revents != 0 && p->cancel()) {
 			p->cancelled = true;
 			errno = ECANCELED;

@@ -152,21 +152,6 @@ write_all(int fd, const char *s, size_t n)
 	return false;
 }
 
-/* A copy without comments, and with blanks for commas. */
-static void
-plain_date(const char *s, char *buf, size_t size)
-{
-	size_t depth, n;
-
-	for (depth = n = 0; *s != '\0' && n < size - 1; s++) {
-		depth += *s == '(';
-		if (depth == 0 || (*s == ')' && --depth == 0))
-			buf[n++] = (char)(*s == ',' || *s == ')' ? ' ' :
-			    *s);
-	}
-	buf[n] = '\0';
-}
-
 /* The zone at s in minutes east of Greenwich; names other than those of North
  * America are as good as none (RFC 5322 4.3). */
 static int
@@ -200,14 +185,12 @@ day_number(long year, long month, long day)
 bool
 date_parse(const char *value, time_t *out)
 {
-	char buf[128];
 	struct tm tm = { 0 };
 	const char *s, *end;
 	long year;
 	long long t;
 
-	plain_date(value, buf, sizeof(buf));
-	s = buf + strcspn(buf, "0123456789");	/* past the day of the week */
+	s = value + strcspn(value, "0123456789");	/* past the weekday */
 	if ((s = strptime(s, "%d %b %Y %H:%M", &tm)) == NULL)
 		return false;
 	if ((end = strptime(s, " :%S", &tm)) != NULL)
