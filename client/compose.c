@@ -218,29 +218,23 @@ send_draft(struct session *s, const struct text *draft,
     const struct text *mail)
 {
 	struct text out = { 0 };
-	const char *why;
 	char id[160];
 	int r;
 
 	draft_id(id);
 	draft_finish(draft, mail, time(NULL), id, &out);
-	r = POP_NO;
-	why = "The message is too large.";
-	if (!out.cut) {
-		transfer(s, "sending", out.n);
-		r = pop_xmit(&s->pop, &out);
-		transfer(s, "", 0);
-		why = r == POP_LOST ? "Cancelled." : s->pop.text;
-		if (r == POP_LOST && !s->pop.cancelled)
-			gone(s);
-	}
+	transfer(s, "sending", out.n);
+	r = pop_xmit(&s->pop, &out);
+	transfer(s, "", 0);
+	if (r == POP_LOST && !s->pop.cancelled)
+		gone(s);
 	if (r == POP_OK) {
-		say(&s->screen, "Sent. %s", why);
+		say(&s->screen, "Sent. %s", s->pop.text);
 		remove_draft(s);
 	} else {
 		out.n = 0;
-		text_printf(&out, "%s\n\nThe draft is kept in\n%s\n", why,
-		    s->draft);
+		text_printf(&out, "%s\n\nThe draft is kept in\n%s\n",
+		    r == POP_LOST ? "Cancelled." : s->pop.text, s->draft);
 		if (r == POP_LOST)
 			reload(s);
 		text_card(&s->screen, "Not sent", &out);

@@ -277,9 +277,10 @@ pop_xmit(struct pop *p, const struct text *mail)
 		text_add(&wire, mail->s + i, len);
 		text_str(&wire, "\r\n");
 	}
-	r = wire.cut ? lost(p, EX_DATAERR, "the message is too large") :
-	    pop_command(p, "XTND XMIT");
-	if (r == POP_OK)
+	r = POP_NO;
+	if (mail->cut || wire.cut)
+		snprintf(p->text, sizeof(p->text), "The message is too large.");
+	else if ((r = pop_command(p, "XTND XMIT")) == POP_OK)
 		r = send_all(p, wire.s, wire.n);
 	text_free(&wire);
 	/* After the last line only the server knows whether it is sent. */
