@@ -22,15 +22,14 @@ static const char latin1[] = "nbsp iexcl cent pound curren yen brvbar sect uml "
     "eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute "
     "ucirc uuml yacute thorn yuml ";
 
-/* Names and characters in turn. */
-static const char entities[] = u8"amp & lt < gt > quot \" apos ' euro \u20ac "
-    "ndash \u2013 mdash \u2014 lsquo \u2018 rsquo \u2019 sbquo \u201a "
-    "ldquo \u201c rdquo \u201d bdquo \u201e lsaquo \u2039 rsaquo \u203a "
-    "hellip \u2026 bull \u2022 dagger \u2020 permil \u2030 trade \u2122 "
-    "larr \u2190 uarr \u2191 rarr \u2192 darr \u2193 minus \u2212 "
-    "ne \u2260 le \u2264 ge \u2265 check \u2713 OElig \u0152 oelig \u0153 "
-    "Scaron \u0160 scaron \u0161 ensp \u2002 emsp \u2003 thinsp \u2009 "
-    "zwnj \u200c zwj \u200d ";
+/* Names and numbers, in hexadecimal, in turn. */
+static const char entities[] = "amp 26 lt 3c gt 3e quot 22 apos 27 euro 20ac "
+    "ndash 2013 mdash 2014 lsquo 2018 rsquo 2019 sbquo 201a ldquo 201c "
+    "rdquo 201d bdquo 201e lsaquo 2039 rsaquo 203a hellip 2026 bull 2022 "
+    "dagger 2020 permil 2030 trade 2122 larr 2190 uarr 2191 rarr 2192 "
+    "darr 2193 minus 2212 ne 2260 le 2264 ge 2265 check 2713 OElig 152 "
+    "oelig 153 Scaron 160 scaron 161 ensp 20 emsp 20 thinsp 20 zwnj 200c "
+    "zwj 200d ";
 
 /* The line ends before and after an element; none: a blank. */
 static const struct {
@@ -58,27 +57,24 @@ struct page {
 	unsigned quote, pre;		/* depths */
 };
 
-/* Append the character of that name; false if there is none. */
-static bool
-add_named(const char *name, size_t n, struct text *out)
+/* The character of that name; 0 for none. */
+static unsigned long
+named_entity(const char *name, size_t n)
 {
-	const char *s, *c;
-	unsigned long number;
+	const char *s;
+	unsigned long c;
+	bool found;
 
-	for (s = entities; *s != '\0'; s = c + strcspn(c, " ") + 1) {
-		c = s + strcspn(s, " ") + 1;
-		if (strncmp(s, name, n) == 0 && s[n] == ' ') {
-			text_add(out, c, strcspn(c, " "));
-			return true;
-		}
+	for (s = entities; *s != '\0'; s += strcspn(s, " ") + 1) {
+		found = strncmp(s, name, n) == 0 && s[n] == ' ';
+		s += strcspn(s, " ") + 1;
+		if (found)
+			return strtoul(s, NULL, 16);
 	}
-	number = 160;
-	for (s = latin1; *s != '\0'; s += strcspn(s, " ") + 1, number++)
-		if (strncmp(s, name, n) == 0 && s[n] == ' ') {
-			utf8_add(out, number);
-			return true;
-		}
-	return false;
+	for (s = latin1, c = 160; *s != '\0'; s += strcspn(s, " ") + 1, c++)
+		if (strncmp(s, name, n) == 0 && s[n] == ' ')
+			return c;
+	return 0;
 }
 
 /* Append the character of the entity at s, an "&"; its octets, 0 if it is
@@ -91,22 +87,25 @@ add_entity(const char *s, struct text *out)
 	char *end, o;
 	int base;
 
-	if (s[1] != '#') {
-		n = strcspn(s + 1, ";&< ");
-		return s[n + 1] == ';' && add_named(s + 1, n, out) ? n + 2 : 0;
+	if (s[1] == '#') {
+		base = s[2] == 'x' || s[2] == 'X' ? 16 : 10;
+		n = base == 16 ? 3 : 2;
+		if (hex_digit(s[n]) == -1 || hex_digit(s[n]) >= base)
+			return 0;
+		c = strtoul(s + n, &end, base);
+		n = (size_t)(end - s) + (*end == ';');
+	} else {
+		n = strcspn(s + 1, ";&< ") + 2;
+		if (s[n - 1] != ';' || (c = named_entity(s + 1, n - 2)) == 0)
+			return 0;
 	}
-	base = s[2] == 'x' || s[2] == 'X' ? 16 : 10;
-	n = base == 16 ? 3 : 2;
-	if (hex_digit(s[n]) == -1 || hex_digit(s[n]) >= base)
-		return 0;
-	c = strtoul(s + n, &end, base);
 	o = (char)c;
 	if (c >= 0x80 && c < 0xa0)	/* numbers of windows-1252 */
 		charset_decode("windows-1252", &o, 1, out);
 	else
 		utf8_add(out, c == 0 || c > 0x10ffff ||
 		    (c >= 0xd800 && c < 0xe000) ? 0xfffd : c);
-	return (size_t)(end - s) + (*end == ';');
+	return n;
 }
 
 /* Append text to the page, after the line ends or the blank that are due. */
