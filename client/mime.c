@@ -1,6 +1,6 @@
 /*
  * The parts of a message (RFC 2045, 2046, 2183), found in one pass over its
- * lines, and what of them is shown.
+ * lines for each level of parts in parts, and what of them is shown.
  */
 #include "mime.h"
 
@@ -110,22 +110,6 @@ find_boundary(const struct walk *w, size_t off)
 	return off;
 }
 
-/* A new part, whose header begins at an offset; false if there are enough. */
-static bool
-add_part(struct mime *m, size_t off)
-{
-	if (m->parts == MIME_PARTS) {
-		m->cut = true;
-		return false;
-	}
-	if ((m->parts & (m->parts - 1)) == 0)	/* none, or a power of two */
-		m->part = must(realloc(m->part, (m->parts * 2 + 1) *
-		    sizeof(*m->part)));
-	memset(&m->part[m->parts], 0, sizeof(*m->part));
-	m->part[m->parts++].head = off;
-	return true;
-}
-
 static size_t read_part(struct walk *, size_t, const char *);
 
 /* Read the parts of the multipart whose level was opened last, and what comes
@@ -156,13 +140,15 @@ read_part(struct walk *w, size_t off, const char *type)
 	struct mime *m = w->m;
 	struct mime_part *p;
 	struct level l;
-	size_t end, i, k, len;
+	size_t end, k, len;
 
 	end = find_boundary(w, off);
-	i = m->parts;
-	if (!add_part(m, off))
+	if (m->parts == MIME_PARTS) {
+		m->cut = true;
 		return end;
-	p = &m->part[i];
+	}
+	p = &m->part[m->parts++];
+	p->head = off;
 	off += mail_head(m->s + off, end - off);
 	read_header(p, m->s + p->head, off - p->head, type, &l);
 	k = off < end ? text_line(m->s + off, end - off, &len) : 0;
@@ -178,7 +164,6 @@ read_part(struct walk *w, size_t off, const char *type)
 		    "message/rfc822" : "text/plain");
 		w->levels--;
 	}
-	p = &m->part[i];
 	p->next = m->parts;
 	p->end = end;
 	/* The line end above a boundary is the boundary's. */
@@ -225,6 +210,7 @@ mime_open(struct mime *m, const char *s, size_t n)
 	memset(m, 0, sizeof(*m));
 	m->s = n > 0 ? s : "";
 	m->n = n;
+	m->part = must(calloc(MIME_PARTS, sizeof(*m->part)));
 	read_part(&w, 0, "text/plain");
 	for (i = 0; i < m->parts; i++)
 		if (is_file(m, i))
