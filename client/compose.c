@@ -145,10 +145,12 @@ name_draft(struct session *s, const char *name)
 	return false;
 }
 
-static void
-name_mail(const struct session *s, char path[DRAFT_PATH])
+/* The path of the message that the draft forwards. */
+static const char *
+mail_path(const struct session *s, char path[DRAFT_PATH])
 {
 	snprintf(path, DRAFT_PATH, "%s.eml", s->draft);
+	return path;
 }
 
 static void
@@ -156,8 +158,7 @@ remove_draft(struct session *s)
 {
 	char path[DRAFT_PATH];
 
-	name_mail(s, path);
-	unlink(path);
+	unlink(mail_path(s, path));
 	unlink(s->draft);
 	s->draft[0] = '\0';
 }
@@ -175,10 +176,9 @@ make_draft(struct session *s, const struct text *draft,
 	    (mkdir(s->draft, S_IRWXU) == 0 || errno == EEXIST) &&
 	    name_draft(s, draft_name))
 		fd = mkstemp(s->draft);
-	name_mail(s, path);
 	if (write_all(fd, draft->s, draft->n) && (mail == NULL ||
-	    write_all(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	    S_IRUSR | S_IWUSR), mail->s, mail->n)))
+	    write_all(open(mail_path(s, path), O_WRONLY | O_CREAT | O_EXCL |
+	    O_CLOEXEC, S_IRUSR | S_IWUSR), mail->s, mail->n)))
 		return true;
 	say(&s->screen, "No room for a draft: %s", strerror(errno));
 	if (fd != -1)
@@ -197,9 +197,8 @@ read_draft(struct session *s, struct text *draft, struct text *mail)
 	size_t i;
 	bool ok;
 
-	name_mail(s, path);
 	if (!read_file(s->draft, draft) ||
-	    (!read_file(path, mail) && errno != ENOENT)) {
+	    (!read_file(mail_path(s, path), mail) && errno != ENOENT)) {
 		say(&s->screen, "%s: %s", s->draft, strerror(errno));
 		return false;
 	}

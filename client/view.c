@@ -99,12 +99,8 @@ static int left;		/* columns left in its row */
 static void
 begin_row(int row, bool reverse)
 {
-	char s[48];
-	int n;
-
-	n = snprintf(s, sizeof(s), "\033[%d;1H\033[%sm\033[K", row + 1,
+	text_printf(&frame, "\033[%d;1H\033[%sm\033[K", row + 1,
 	    reverse ? "0;7" : "0");
-	text_add(&frame, s, (size_t)n);
 	left = term_cols();
 }
 
