@@ -243,6 +243,7 @@ load(struct session *s)
 bool
 open_board(struct session *s, const char *how, const char *name)
 {
+	s->pop.wait = POP_WORK;		/* it closes the maildrop */
 	if (!ask(s, "XTND %s %s", how, name))
 		return false;
 	while (next(s))

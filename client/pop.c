@@ -29,7 +29,7 @@ lost(struct pop *p, int code, const char *why)
 	return POP_LOST;
 }
 
-/* Wait until the connection is ready, POP_WAIT seconds from the last key; false
+/* Wait until the connection is ready, p->wait seconds from the last key; false
  * with errno if it is not, or if the user cancels what is under way. */
 static bool
 ready(struct pop *p, short events)
@@ -39,7 +39,7 @@ ready(struct pop *p, short events)
 	int r;
 
 	do {
-		r = poll(pfd, 2, POP_WAIT * 1000);
+		r = poll(pfd, 2, p->wait * 1000);
 		if (r > 0 && pfd[1].revents != 0 && p->cancel()) {
 			p->cancelled = true;
 			errno = ECANCELED;
@@ -155,6 +155,7 @@ reply(struct pop *p)
 	p->octets = 0;
 	if (read_line(p, POP_LINE, true) != POP_OK)
 		return POP_LOST;
+	p->wait = POP_WAIT;
 	s = p->line.s;
 	ok = strncmp(s, "+OK", 3) == 0;
 	s += ok ? 3 : strncmp(s, "-ERR", 4) == 0 ? 4 : 0;
@@ -195,6 +196,7 @@ pop_connect(struct pop *p)
 	int code, r;
 
 	p->beg = p->end = 0;
+	p->wait = POP_WAIT;
 	p->cancelled = false;
 	code = dial_open(&p->dial, p->helper, p->host, p->port);
 	if (code != EX_OK)
@@ -288,6 +290,7 @@ pop_xmit(struct pop *p, const struct text *mail)
 		p->cancel = NULL;
 	if (r != POP_OK || (r = send_all(p, ".\r\n", 3)) != POP_OK)
 		return r;
+	p->wait = POP_WORK;
 	if ((r = reply(p)) == POP_LOST && p->code == EX_TEMPFAIL) {
 		/* Another try could send it twice: let the user decide. */
 		p->code = EX_IOERR;
@@ -303,6 +306,7 @@ pop_quit(struct pop *p)
 {
 	int r;
 
+	p->wait = POP_WORK;
 	r = pop_command(p, "QUIT");
 	pop_close(p);
 	return r;

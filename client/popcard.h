@@ -137,8 +137,9 @@ enum {
 	POP_ARG = 248,		/* a name or password: with its keyword and
 				   CRLF it makes the 255 of RFC 2449 4 */
 	POP_BLOCK = 65536,	/* what is read from the server at once */
-	POP_WAIT = 600,		/* seconds the server may be silent: an update
-				   or a run of sendmail is real work */
+	POP_WAIT = 60,		/* seconds the server may be silent */
+	POP_WORK = 600,		/* ... where it has real work to do: an update
+				   or a run of sendmail */
 	POP_OCTETS = 1 << 30	/* of one multi-line reply: no message is that
 				   large, and no server sends for ever */
 };
@@ -153,6 +154,7 @@ struct pop {
 	bool tls;			/* the URL is a pops:// one */
 	const char *helper;		/* speaks TLS; NULL: TCP is used */
 	struct dial dial;
+	int wait;			/* seconds until the next reply */
 	char in[POP_BLOCK];		/* read and not yet used: beg to end */
 	size_t beg, end;
 	struct text line;		/* the last line read, a string */
