@@ -152,16 +152,21 @@ write_all(int fd, const char *s, size_t n)
 	return false;
 }
 
-/* The zone at s in minutes east of Greenwich, 0 for a name. */
+/* The zone at s in minutes east of Greenwich; names other than those of North
+ * America, which old mail has, are as good as none (RFC 5322 4.3). */
 static int
 zone_offset(const char *s)
 {
-	int hours, minutes;
+	static const char names[] = "EDTESTCDTCSTMDTMSTPDTPST";
+	int hours, minutes, i;
 
 	s = text_blanks(s);
 	if ((*s == '+' || *s == '-') &&
 	    sscanf(s + 1, "%2d%2d", &hours, &minutes) == 2)
 		return (*s == '-' ? -1 : 1) * (hours * 60 + minutes);
+	for (i = 0; i < 8; i++)
+		if (strncasecmp(s, names + 3 * i, 3) == 0)
+			return -60 * (4 + (i + 1) / 2);
 	return 0;
 }
 

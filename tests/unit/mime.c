@@ -227,6 +227,8 @@ dates(void)
 	is_date("27 Nov 2026 14:05 +0100", 1795784700);
 	is_date(" Fri , 27 nov 2026 13:05:00 GMT (UTC)", 1795784700);
 	is_date("Fri, 27 Nov 26 13:05:00 UT", 1795784700);
+	is_date("Fri, 27 Nov 26 08:05:00 EST", 1795784700);
+	is_date("Fri, 27 Nov 26 06:05:00 PDT", 1795784700);
 	is_date("Thu, 1 Jan 70 00:00:00 -0000", 0);
 	is_date("Mon, 29 Feb 2016 23:59:60 Z", 1456790400);
 	is_date("1 Mar 2000 00:00:00 XYZ", 951868800);
