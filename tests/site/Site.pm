@@ -65,7 +65,38 @@ sub here {
 	Test::More::BAIL_OUT('no site: see the head of tests/site/make')
 	    unless -e $self->file('front', 'pid') && readlink('/proc/self/ns/net')
 	    eq readlink('/proc/' . $self->init('front') . '/ns/net');
+	$self->{logged} = { map { $_ => -s $self->file($_, 'trace') } @poppers };
+	our $tested = $self;
 	return $self;
+}
+
+# The sessions that were in trouble since a test began, of each its last lines:
+# those that have told a client of a SYS code.
+sub troubles {
+	my ($self) = @_;
+	my $told = '';
+
+	for my $host (@poppers) {
+		my (%lines, %trouble);
+		my $trace = Popper::slurp($self->file($host, 'trace')) // '';
+		for my $line (split /^/, substr $trace, $self->{logged}{$host} // 0) {
+			my ($pid) = $line =~ / popper\[(\d+)\]: / or next;
+			push @{ $lines{$pid} }, $line;
+			$trouble{$pid} = 1 if $line =~ /\[SYS\//;
+		}
+		for my $pid (sort { $a <=> $b } keys %trouble) {
+			my @all = @{ $lines{$pid} };
+			$told .= "$host:\n" . join '', @all > 9 ? @all[-9 .. -1] : @all;
+		}
+	}
+	return $told;
+}
+
+# What the logs know of a test that fails.
+END {
+	our $tested;
+	Test::More::diag($tested->troubles)
+	    if $tested && ($? || !Test::More->builder->is_passing);
 }
 
 sub file { return join '/', $_[0]{dir}, @_[1 .. $#_] }
