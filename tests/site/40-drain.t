@@ -108,8 +108,8 @@ case 'a host is drained, restarted and taken back without a failed session' => s
 	ok((eventually { connections('one') == 0 }), 'and the host is free');
 
 	haproxy('set server popper/one state maint');
-	kill 'TERM', $site->processes('one', qr/inetd -i/);
-	$site->mount_mail('one', $Site::mount);
+	$site->signal('one', 'TERM', 'inetd -i');
+	$site->mount_mail('one', $site->options);
 	$site->serve('one');
 	haproxy('set server popper/one state ready');
 	ok((eventually { hosts_since() =~ /one/ }), 'it is back, and gets sessions');

@@ -1,9 +1,9 @@
-# A site of six hosts on one machine: one and two, where popper serves under
-# inetd; stores a, b and c, which keep the mail on GlusterFS, replica 3; and
-# front, which has HAProxy and the clients.  A host is a set of namespaces, so
-# the addresses, ports and paths are those of the recipes, the machine's own
-# files are not touched, and when the first process of a host ends everything
-# in it does.  See tests/site/make.
+# A site of hosts on one machine: one and two, where popper serves under inetd;
+# stores, which keep the mail; and front, which has HAProxy and the clients.  What
+# a host is, and what a store, differs between the kinds of site: see
+# Site::Gluster.  Either way the addresses, ports and paths are those
+# of the recipes, the machine's own files are not touched, and when the first
+# process of a host ends everything in it does.  See tests/site/make.
 
 package Site;
 
@@ -28,33 +28,22 @@ use Service;
 
 our %address = (front => '192.0.2.1', one => '192.0.2.11', two => '192.0.2.12',
     a => '192.0.2.21', b => '192.0.2.22', c => '192.0.2.23');
-our @hosts = sort grep { $_ ne 'front' } keys %address;
 our @poppers = qw(one two);
-our @stores = qw(a b c);
 
-# What differs from GlusterFS's defaults: doc/SCALING has the same, and says what
-# each protects; tests/site/losses shows it.
-our %volume = (
-	'performance.stat-prefetch' => 'off',
-	'performance.quick-read' => 'off',
-	'performance.write-behind' => 'off',
-	'client.strict-locks' => 'on',
-	'network.ping-timeout' => 10,
-	'server.tcp-user-timeout' => 10,
-	'server.keepalive-time' => 5,
-	'server.keepalive-interval' => 1,
-	'server.keepalive-count' => 5,
-);
-our $mount = 'attribute-timeout=0,entry-timeout=0,direct-io-mode=enable';
+# The kinds of site, by the name of their store.
+our %kind = (gluster => 'Site::Gluster');
 
 our $USERS = 8;
 
 # ---- the namespaces ----------------------------------------------------------
 
-# The site in a directory, whether it is up or not.
+# The site in a directory, whether it is up or not; of the kind that it is, or
+# that STORE names.
 sub at {
 	my ($class, $dir) = @_;
-	return bless { dir => $dir }, $class;
+	my $store = Popper::slurp("$dir/store") // $ENV{STORE} // 'gluster';
+	return bless { dir => $dir, store => $store }, $kind{$store} //
+	    die "no store $store\n";
 }
 
 # The one that SITE names, in a test; which makes no sense elsewhere.
@@ -65,8 +54,10 @@ sub here {
 	Test::More::BAIL_OUT('no site: see the head of tests/site/make')
 	    unless -e $self->file('front', 'pid') && readlink('/proc/self/ns/net')
 	    eq readlink('/proc/' . $self->init('front') . '/ns/net');
-	$self->{logged} = { map { $_ => -s $self->file($_, 'trace') } @poppers };
+	$self->{logged} = { map { $_ => -s $self->file($_, 'trace') } @poppers,
+	    'front' };
 	our $tested = $self;
+	$Popper::patience *= 4 if $self->is_slow;
 	return $self;
 }
 
@@ -76,7 +67,7 @@ sub troubles {
 	my ($self) = @_;
 	my $told = '';
 
-	for my $host (@poppers) {
+	for my $host (@poppers, 'front') {
 		my (%lines, %trouble);
 		my $trace = Popper::slurp($self->file($host, 'trace')) // '';
 		for my $line (split /^/, substr $trace, $self->{logged}{$host} // 0) {
@@ -110,12 +101,13 @@ sub init {
 	return $pid + 0;
 }
 
-# The words that bring a command into a host.
+# The words that bring a command into front; a kind has those for its hosts.
 sub inside {
-	my ($self, $host) = @_;
-	my @which = $host eq 'front' ? qw(-n -u) : qw(-m -n -u -p);
-	return ('nsenter', '-t', $self->init($host), @which, '--');
+	my ($self) = @_;
+	return ('nsenter', '-t', $self->init('front'), qw(-n -u --));
 }
+
+sub hosts { return (@poppers, $_[0]->stores) }
 
 # Runs a command in a host; its wait status.
 sub run {
@@ -150,59 +142,16 @@ sub must {
 	return $said;
 }
 
-# The processes of a host whose command line matches, as the machine numbers
-# them.
-sub processes {
-	my ($self, $host, $pattern) = @_;
-	my $space = readlink '/proc/' . $self->init($host) . '/ns/pid';
-
-	return grep { (readlink("/proc/$_/ns/pid") // '') eq $space &&
-	    (Popper::slurp("/proc/$_/cmdline") // '') =~ tr/\0/ /r =~ $pattern }
-	    map { m{(\d+)\z} } glob '/proc/[0-9]*';
+# Sends a signal to the processes of a host whose command line matches; true if
+# there are any.
+sub signal {
+	my ($self, $host, $signal, $pattern) = @_;
+	return $self->run($host, qw(pkill --signal), $signal, '-f', '--', $pattern) == 0;
 }
 
-# In the namespaces of a new host: what it needs for a life of its own.
-sub be_host {
-	my ($self, $host) = @_;
-	my ($pid) = split ' ', Popper::slurp('/proc/self/stat');
-	my $shell = join "\n", 'set -e', 'mount -t proc proc /proc',
-	    "hostname $host", 'ip link set lo up',
-	    'mount -t tmpfs -o mode=755 popper /run',
-	    'mount -t tmpfs -o mode=755 popper /var/mail',
-	    'mount --bind "$DIR/gluster" /var/lib/glusterd',
-	    'mount --bind "$DIR/log" /var/log/glusterfs',
-	    'cp -a /etc /run/etc',
-	    'for f in passwd shadow group; do cat "$DIR/../etc/$f" >>"/run/etc/$f"; done',
-	    'mount --bind /run/etc /etc';
-
-	$ENV{DIR} = $self->file($host);
-	system('sh', '-c', $shell) == 0 or die "no host $host\n";
-	Service::write_file($self->file($host, 'pid'), $pid);
-	$SIG{CHLD} = 'IGNORE';		# the first process gets the orphans
-	sleep 3600 while 1;
-}
-
-# Starts the namespaces of a host, and joins it to front by its network.
-sub host {
-	my ($self, $host) = @_;
-
-	make_path(map { $self->file($host, $_) } qw(gluster log brick));
-	my $pid = Service::spawn($self->file($host, 'out'), $self->as_long,
-	    qw(unshare --net --mount --uts --pid --fork --kill-child),
-	    $^X, "$tests/site/make", 'be', $self->{dir}, $host);
-	$self->note($pid);
-	Popper::eventually {
-		-s $self->file($host, 'pid') || waitpid($pid, WNOHANG)
-	};
-	die $host, ': ', Popper::slurp($self->file($host, 'out')), "\n"
-	    unless -s $self->file($host, 'pid');
-	my $init = $self->init($host);
-	$self->must('front', qw(ip link add), "to-$host", qw(type veth peer name
-	    eth0 netns), $init);
-	$self->must('front', qw(ip link set), "to-$host", qw(master lan up));
-	$self->must($host, qw(ip addr add), "$address{$host}/24", qw(dev eth0));
-	$self->must($host, qw(ip link set eth0 up));
-}
+# Takes a host's cable out of the switch, and puts it back.
+sub unplug { $_[0]->must('front', qw(ip link set), "to-$_[1]", 'nomaster') }
+sub plug { $_[0]->must('front', qw(ip link set), "to-$_[1]", qw(master lan)) }
 
 # The network itself.
 sub front {
@@ -238,39 +187,6 @@ sub began {
 	my ($pid) = @_;
 	my $stat = Popper::slurp("/proc/$pid/stat") // return '';
 	return (split ' ', $stat =~ s/.*\)//sr)[19];
-}
-
-# ---- the store ---------------------------------------------------------------
-
-# A gluster command, on the first store.
-sub gluster {
-	my ($self, @words) = @_;
-	return $self->must('a', qw(gluster --mode=script), @words);
-}
-
-sub store {
-	my ($self, %option) = @_;
-	my @daemons = map { $self->start($_, $self->file($_, 'glusterd'),
-	    'glusterd') } @stores;
-
-	waitpid $_, 0 for @daemons;
-	$self->gluster('peer', 'probe', $address{$_}) for @stores[1 .. $#stores];
-	$self->gluster(qw(volume create mail replica 3), (map { "$address{$_}:" .
-	    $self->file($_, 'brick') } @stores), 'force');
-	$self->gluster(qw(volume set mail), %option) if %option;
-	$self->gluster(qw(volume start mail));
-}
-
-# Mounts the mail on a host, with such options; instead of what it has mounted.
-# Any store will do to learn of the others.
-sub mount_mail {
-	my ($self, $host, $options) = @_;
-
-	$self->run($host, 'sh', '-c',
-	    'while grep -q " /var/mail fuse" /proc/mounts; do umount -l /var/mail; done');
-	my $others = 'backup-volfile-servers=' . join ':', @address{qw(b c)};
-	$self->must($host, qw(mount -t glusterfs -o), join(',', $others,
-	    $options ne '' ? $options : ()), "$address{a}:/mail", '/var/mail');
 }
 
 # ---- accounts, inetd, HAProxy ------------------------------------------------
@@ -342,12 +258,6 @@ sub balance {
 }
 
 # ---- mail --------------------------------------------------------------------
-
-# A user's spool as a store has it, for an observer without any cache.
-sub spool {
-	my ($self, $user, $store) = @_;
-	return Popper::slurp($self->file($store // 'a', 'brick', $user));
-}
 
 # A new maildrop with this text, made on a host; what was there goes.
 sub put {
@@ -446,38 +356,37 @@ sub scans {
 
 # What the site needs and this machine has not; '' if nothing.
 sub missing {
+	my ($self) = @_;
 	return 'not root' if $> != 0;
 	return 'not Linux' if $^O ne 'linux';
-	return 'no /dev/fuse' unless -c '/dev/fuse';
-	for my $program (qw(glusterd gluster haproxy inetd ip nsenter unshare
-	    setpriv openssl)) {
+	for my $program (qw(haproxy inetd ip nsenter unshare setpriv openssl pkill),
+	    $self->programs) {
 		return "$program is not installed"
 		    unless defined Service::find($program);
 	}
 	return 'IO::Socket::SSL is not installed' unless $ssl;
 	return 'network namespaces cannot be made here'
 	    if system('unshare --net true 2>/dev/null') != 0;
-	return '';
+	return $self->missing_here;
 }
 
-# volume => {OPTION => VALUE}, mount => OPTIONS: other than the recommended
-# ones; keep => 1: to outlive the process that makes it.
+# keep => 1: to outlive the process that makes it; defaults => 1: with the options
+# that the store and the mount have by themselves.
 sub up {
-	my ($class, $dir, %how) = @_;
-	my $self = $class->at($dir);
+	my ($self, %how) = @_;
 
 	$self->{keep} = $how{keep};
-	mkdir $dir, 0755 or die "$dir: $!\n";
+	mkdir $self->{dir}, 0755 or die "$self->{dir}: $!\n";
+	Service::write_file($self->file('store'), $self->{store});
 	$self->accounts;
 	$self->front;
-	$self->host($_) for @hosts;
-	$self->store(%{ $how{volume} // \%volume });
-	$self->mount_mail($_, $how{mount} // $mount) for @poppers;
+	$self->host($_) for $self->hosts;
+	$self->store(%how);
+	$self->mount_mail($_, $how{defaults} ? '' : $self->options) for @poppers;
 	$self->must('one', qw(chown root:mail /var/mail));
 	$self->must('one', qw(chmod 2775 /var/mail));
 	$self->serve($_) for @poppers;
 	$self->balance;
-	return $self;
 }
 
 # Ends the first process of each host, and with it the host; then the files go.
@@ -509,5 +418,7 @@ our @ISA = ('Popper::Box');
 
 sub mail { return '/var/mail' }
 sub remove { return }
+
+require Site::Gluster;
 
 1;
