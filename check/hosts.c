@@ -5,9 +5,9 @@
  * as mail programs change a spool, and a name appears or goes, as name.lock
  * does.
  *
- * The baton is three bytes of a second file, by kernel locks.  A host holds the byte of its next turn while it
- * waits, and gives it up when the turn is over; the other, waiting for it, keeps
- * it for the turn after its own:
+ * The baton is three bytes of a second file, by kernel locks.  A host holds the
+ * byte of its next turn while it waits, and gives it up when the turn is over;
+ * the other, waiting for it, keeps it for the turn after its own:
  *
  *	turn		0	1	2	3	4
  *	of the host	first	second	first	second	first
