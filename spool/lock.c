@@ -52,6 +52,7 @@ struct dotlock {
 	struct maildrop *box;
 	bool create;			/* the spool as well */
 	char lock[NAME_ROOM], aside[NAME_ROOM];
+	struct stat seen;		/* the one that is to be removed */
 	int fd;				/* of the lock that we made */
 };
 
@@ -95,18 +96,27 @@ dotlock_make(void *arg)
 	return 0;
 }
 
+/* Users can give a file any time, so a difference of times might overflow. */
+static bool
+is_far(time_t then)
+{
+	time_t now = time(NULL);
+
+	return then < now - STALE_LOCK || then > now + STALE_LOCK;
+}
+
 /*
  * A lock file is old five minutes after it was last touched.  A time as far in
  * the future would keep it for ever; only a wrong clock, or utime(2), sets one.
- * Users can give a file any time, so a difference of times might overflow.
+ *
+ * NFS: between the two requests of an open(2) with O_EXCL on another host, the
+ * new file has an arbitrary number for its st_mtim, but a true st_ctim.
  */
 static bool
-lock_is_old(const struct stat *sb)
+lock_is_old(const struct maildrop *box, const struct stat *sb)
 {
-	time_t now = time(NULL), then = sb->st_mtim.tv_sec;
-
-	return S_ISREG(sb->st_mode) && (then < now - STALE_LOCK ||
-	    then > now + STALE_LOCK);
+	return S_ISREG(sb->st_mode) && is_far(sb->st_mtim.tv_sec) &&
+	    (!box->hosts || is_far(sb->st_ctim.tv_sec));
 }
 
 /*
@@ -141,7 +151,7 @@ lock_probe(struct maildrop *box, struct stat *sb, struct stat *dir)
 		return FAULT_NONE;
 	if (!S_ISREG(sb->st_mode))
 		return FAULT_LOCKED;
-	return lock_is_old(sb) && !can_remove(box, dir, sb) ? FAULT_STALE :
+	return lock_is_old(box, sb) && !can_remove(box, dir, sb) ? FAULT_STALE :
 	    FAULT_NONE;
 }
 
@@ -166,7 +176,7 @@ lock_is_own(const struct maildrop *box, const struct stat *sb)
 static bool
 dotlock_stale(const struct dotlock *d, const struct stat *sb)
 {
-	return lock_is_old(sb) || lock_is_own(d->box, sb);
+	return lock_is_old(d->box, sb) || lock_is_own(d->box, sb);
 }
 
 /* Removes what a popper left that was killed in dotlock_take_away(). */
@@ -191,6 +201,20 @@ aside_sweep(const struct dotlock *d)
 	(void)closedir(dir);
 }
 
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* A new file may have the inode of the old one, but it has another time. */
+static bool
+same_lock(const struct stat *a, const struct stat *b)
+{
+	return same_file(a, b) && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 /*
  * Another program may have replaced the lock file that we looked at: then it is
  * put back, -1 with EAGAIN.  If links to other users' files are not allowed
@@ -206,7 +230,7 @@ dotlock_take_away(void *arg)
 	if (renameat(d->box->dir, d->lock, d->box->dir, d->aside) == -1)
 		return errno == ENOENT ? 0 : -1;	/* gone already */
 	if (fstatat(d->box->dir, d->aside, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    dotlock_stale(d, &sb))
+	    same_lock(&sb, &d->seen))
 		return unlinkat(d->box->dir, d->aside, 0);
 	if (linkat(d->box->dir, d->aside, d->box->dir, d->lock, 0) == 0 ||
 	    errno == EEXIST)
@@ -219,11 +243,12 @@ dotlock_take_away(void *arg)
 
 /* The name that it is renamed to cannot be guessed by others. */
 static int
-remove_stale(struct dotlock *d)
+remove_stale(struct dotlock *d, const struct stat *seen)
 {
 	uint64_t random;
 	int n;
 
+	d->seen = *seen;
 	if (file_random(&random, sizeof(random)) == -1)
 		return -1;
 	n = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64,
@@ -257,10 +282,10 @@ dotlock_clear(struct dotlock *d)
 		box->stalelock = false;
 		return 0;
 	}
-	if (box->board && lock_is_old(&sb))
+	if (box->board && lock_is_old(box, &sb))
 		return 0;
 	if (!box->board && dotlock_stale(d, &sb)) {
-		if (remove_stale(d) == 0) {
+		if (remove_stale(d, &sb) == 0) {
 			log_notice(box->env, "lock user=%s: removed stale %s",
 			    box->env->who, d->lock);
 			return 0;
@@ -296,12 +321,6 @@ dotlock_take(struct dotlock *d, struct spool *sp)
 		box->nodotlock = true;
 	}
 	return 0;
-}
-
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 /*
@@ -441,7 +460,7 @@ dotlock_release(struct maildrop *box, struct spool *sp)
 	if (!same)
 		log_notice(box->env, "lock user=%s: %s is no longer mine",
 		    box->env->who, d.lock);
-	else if ((lock_is_old(&sb) ? remove_stale(&d) :
+	else if ((lock_is_old(box, &sb) ? remove_stale(&d, &sb) :
 	    in_spool_group(&d, dotlock_remove)) == -1)
 		log_error(box->env, "lock: cannot remove %s", d.lock);
 }

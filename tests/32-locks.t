@@ -117,6 +117,25 @@ case 'a dotlock that somebody left behind long ago does not count' => sub {
 	ok(!-e $box->dotlock, 'and so is the lock');
 };
 
+# Over NFS a file that another host is making with O_EXCL has such times.
+case 'a new dotlock with a wrong time stays where there are other hosts' => sub {
+	my $box = box();
+
+	$box->put_file($box->dotlock, "1\n");
+	utime 1, 1, $box->dotlock or die "utime: $!";
+	$box->session(args => [qw(-S -w 0)])->dialog(<<~'END');
+		C: USER alice
+		S: +OK *
+		C: PASS s3cret
+		S: -ERR [IN-USE] The maildrop is locked by another program; try again later.
+		-- closed
+		END
+	ok(-e $box->dotlock, 'it is there');
+	unlink $box->dotlock;
+	is($box->login(args => ['-S'])->command('STAT'), '+OK 2 48',
+	    'without it login works');
+};
+
 # Minutes from now, and whether such a lock file counts as left behind.
 for ([ -6, 1 ], [ -4, 0 ], [ 4, 0 ], [ 6, 1 ], [ 60 * 24 * 365, 1 ]) {
 	my ($minutes, $stale) = @$_;
