@@ -6,10 +6,8 @@
  * Order everywhere: session, then name.lock and fcntl without blocking, both
  * released and retried together, so that no deadlock is possible.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +19,6 @@ enum {
 	RETRY_MS = 50,
 	READS = 3,		/* that other programs may disturb */
 	NAME_ROOM = 256 + 32,
-	ASIDE_HEX = 16,		/* digits that end a name of remove_stale() */
 	OWN_LOCK = S_IXUSR	/* in the mode of a lock file: popper's */
 };
 
@@ -72,21 +69,31 @@ in_spool_group(struct dotlock *d, int (*fn)(void *))
 	return ids->as_spool == NULL ? fn(d) : ids->as_spool(ids, fn, d);
 }
 
-/* In one step, over NFS too since version 3: no temporary name, no text. */
+/*
+ * In one step, with no temporary name; but if there may be other hosts by a
+ * link, since over NFS they might see wrong times of a file that is made with
+ * O_EXCL, and remove it as an old one: see lock_is_old().
+ */
 static int
 dotlock_make(void *arg)
 {
 	struct dotlock *d = arg;
+	bool hosts = d->box->hosts;
 	char text[48];
 	int fd, n;
 
-	d->fd = openat(d->box->dir, d->lock, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0644 | OWN_LOCK);
+	d->fd = openat(d->box->dir, hosts ? d->aside : d->lock, O_WRONLY |
+	    O_CREAT | (hosts ? 0 : O_EXCL) | O_NOFOLLOW | O_CLOEXEC,
+	    0644 | OWN_LOCK);
 	if (d->fd == -1)
 		return -1;
 	/* for people, and for programs that check whether the process lives */
 	n = snprintf(text, sizeof(text), "%ld\npopper\n", (long)getpid());
 	(void)file_write(d->fd, text, (size_t)n, 0);
+	if (hosts && aside_link(d->box->dir, d->aside, d->lock) == -1) {
+		file_close(d->fd);
+		return -1;
+	}
 	if (d->create) {
 		fd = openat(d->box->dir, d->box->name, O_WRONLY | O_CREAT |
 		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -179,28 +186,6 @@ dotlock_stale(const struct dotlock *d, const struct stat *sb)
 	return lock_is_old(d->box, sb) || lock_is_own(d->box, sb);
 }
 
-/* Removes what a popper left that was killed in dotlock_take_away(). */
-static void
-aside_sweep(const struct dotlock *d)
-{
-	char prefix[NAME_ROOM];
-	int n = snprintf(prefix, sizeof(prefix), ".%s.lk.", d->box->name);
-	int fd = openat(d->box->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	const struct dirent *e;
-
-	if (dir == NULL) {
-		file_close(fd);
-		return;			/* they are small and harmless */
-	}
-	while ((e = readdir(dir)) != NULL)
-		if (strncmp(e->d_name, prefix, (size_t)n) == 0 &&
-		    strlen(e->d_name + n) == ASIDE_HEX && strspn(e->d_name +
-		    n, "0123456789abcdef") == ASIDE_HEX)
-			(void)unlinkat(d->box->dir, e->d_name, 0);
-	(void)closedir(dir);
-}
-
 static bool
 same_file(const struct stat *a, const struct stat *b)
 {
@@ -226,7 +211,7 @@ dotlock_take_away(void *arg)
 	struct dotlock *d = arg;
 	struct stat sb;
 
-	aside_sweep(d);
+	aside_sweep(d->box->dir, d->box->name);
 	if (renameat(d->box->dir, d->lock, d->box->dir, d->aside) == -1)
 		return errno == ENOENT ? 0 : -1;	/* gone already */
 	if (fstatat(d->box->dir, d->aside, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -241,19 +226,11 @@ dotlock_take_away(void *arg)
 	return -1;
 }
 
-/* The name that it is renamed to cannot be guessed by others. */
 static int
 remove_stale(struct dotlock *d, const struct stat *seen)
 {
-	uint64_t random;
-	int n;
-
 	d->seen = *seen;
-	if (file_random(&random, sizeof(random)) == -1)
-		return -1;
-	n = snprintf(d->aside, sizeof(d->aside), ".%s.lk.%0*" PRIx64,
-	    d->box->name, ASIDE_HEX, random);
-	return n < 0 || (size_t)n >= sizeof(d->aside) ? -1 :
+	return aside_name(d->box->name, d->aside, sizeof(d->aside)) == -1 ? -1 :
 	    in_spool_group(d, dotlock_take_away);
 }
 
@@ -306,6 +283,9 @@ dotlock_take(struct dotlock *d, struct spool *sp)
 {
 	struct maildrop *box = d->box;
 
+	if (box->hosts && aside_name(box->name, d->aside, sizeof(d->aside)) ==
+	    -1)
+		return -1;
 	if (in_spool_group(d, dotlock_make) == 0) {
 		sp->lockfd = d->fd;
 		return 0;

@@ -65,6 +65,23 @@ struct names {
 	bool full;		/* no memory for all of them */
 };
 
+/* ---- aside.c ------------------------------------------------------------- */
+
+/*
+ * A new name, .NAME.lk. and random digits, for a file next to NAME.lock.  0, or
+ * -1 if there is no random number or no room.
+ */
+int aside_name(const char *name, char *to, size_t room);
+
+/*
+ * Gives the file aside the name instead, in one step, if no other file has it.
+ * 0, or -1 with errno, EEXIST for one, and aside is gone.
+ */
+int aside_link(int dir, const char *aside, const char *name);
+
+/* Removes all such files of that NAME.  They are small: errors are ignored. */
+void aside_sweep(int dir, const char *name);
+
 /* ---- lock.c -------------------------------------------------------------- */
 
 enum { STALE_LOCK = 300 };	/* seconds until a lock file is stale, as

@@ -136,6 +136,26 @@ case 'a new dotlock with a wrong time stays where there are other hosts' => sub 
 	    'without it login works');
 };
 
+case 'where there are other hosts, the dotlock is made by a link' => sub {
+	needs('strace');
+	for my $fault ('', 'EEXIST', 'EPERM') {
+		my $box = box();
+		my $trace = $box->dir . '/strace';
+		my $s = $box->login(args => ['-S'], under => [ strace($trace, '-e',
+		    'trace=openat,linkat,unlinkat', $fault eq '' ? () : ('-e',
+		    "inject=linkat:error=$fault:when=1")) ]);
+		$s->command('DELE 1');
+		like($s->quit, qr/^\+OK /, "QUIT, linkat: " . ($fault || 'ok'));
+		my $calls = join '', grep { !/ENOENT/ } straced($trace);
+		my $links = () = $calls =~ /linkat\(\d+, "(\.alice\.lk\.\w+)", \d+, "alice\.lock", 0\)/g;
+		is($links, $fault eq 'EEXIST' ? 2 : 1, 'the links');
+		unlike($calls, qr/"alice\.lock".*O_CREAT/, 'not by a name of its own');
+		unlike($box->spool, qr/one/, 'the message is gone');
+		is(join(' ', glob($box->mail . '/*.lock ' . $box->mail . '/.*.lk.*')),
+		    '', 'nothing is left');
+	}
+};
+
 # Minutes from now, and whether such a lock file counts as left behind.
 for ([ -6, 1 ], [ -4, 0 ], [ 4, 0 ], [ 6, 1 ], [ 60 * 24 * 365, 1 ]) {
 	my ($minutes, $stale) = @$_;

@@ -562,13 +562,14 @@ case '-S: no other host' => sub {
 
 # A change of the second host that does not reach the first one.
 for my $lost ([ 'text of a file', 'pwrite64:retval=96:when=3' ],
-    [ 'size of a file', 'ftruncate:retval=0:when=1' ], [ 'names', 'unlinkat:retval=0:when=2' ]) {
-	my ($what, $inject) = @$lost;
+    [ 'size of a file', 'ftruncate:retval=0:when=1' ],
+    [ 'names', 'unlinkat:retval=0:when=1', '-P', '.popper.name' ]) {
+	my ($what, $inject, @of) = @$lost;
 
 	case "-S: a host that sees the old $what" => sub {
 		needs('strace', 'plain');
 		my $box = box();
-		my ($one, $two) = hosts($box, strace($box->dir . '/strace', '-e',
+		my ($one, $two) = hosts($box, strace($box->dir . '/strace', @of, '-e',
 		    'trace=' . $inject =~ s/:.*//r, '-e', "inject=$inject"));
 
 		is($one, "FAIL  hosts: after a change by another, this one still sees the old "
