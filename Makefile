@@ -17,7 +17,9 @@
 #				check-odd: some, with the mail on file systems
 #				with oddities; 5 minutes, root;
 #				check-site: two hosts on GlusterFS behind HAProxy;
-#				5 minutes, root
+#				5 minutes, root;
+#				check-nfs: the same on NFS, in virtual machines;
+#				10 minutes, root
 #	make lint		what static analysis has to say
 #	make model, fuzz	proofs of safety: minutes
 #	make bench		speed, beside other servers; bench-quick: 2 minutes
@@ -213,9 +215,12 @@ ODD_TESTS = tests/30*.t tests/33*.t
 check-odd: all
 	POPPER=./popper tests/odd/run $(ODD_TESTS)
 
-# Skips aloud where it cannot run.
+# These skip aloud where they cannot run.
 check-site: all
 	tests/site/make check
+
+check-nfs: all
+	STORE=nfs MESSAGES=$${MESSAGES:-500} tests/site/make check
 
 demo: all
 	tests/demo ./popper
@@ -302,5 +307,5 @@ clean:
 
 .PHONY: all static sources units check check-all check-san check-portable \
 	check-foreign check-valgrind check-vanished check-random check-odd \
-	check-site demo lint install uninstall model fuzz bench \
+	check-site check-nfs demo lint install uninstall model fuzz bench \
 	bench-quick deb check-deb dist clean

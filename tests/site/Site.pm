@@ -1,7 +1,7 @@
 # A site of hosts on one machine: one and two, where popper serves under inetd;
 # stores, which keep the mail; and front, which has HAProxy and the clients.  What
 # a host is, and what a store, differs between the kinds of site: see
-# Site::Gluster.  Either way the addresses, ports and paths are those
+# Site::Gluster and Site::NFS.  Either way the addresses, ports and paths are those
 # of the recipes, the machine's own files are not touched, and when the first
 # process of a host ends everything in it does.  See tests/site/make.
 
@@ -31,7 +31,7 @@ our %address = (front => '192.0.2.1', one => '192.0.2.11', two => '192.0.2.12',
 our @poppers = qw(one two);
 
 # The kinds of site, by the name of their store.
-our %kind = (gluster => 'Site::Gluster');
+our %kind = (gluster => 'Site::Gluster', nfs => 'Site::NFS');
 
 our $USERS = 8;
 
@@ -420,5 +420,6 @@ sub mail { return '/var/mail' }
 sub remove { return }
 
 require Site::Gluster;
+require Site::NFS;
 
 1;
