@@ -233,6 +233,8 @@ sub serve {
 	    $self->file($host, 'trace') . "\n");
 	$self->start($host, $self->file($host, 'inetd'), Service::find('inetd')
 	    // die("inetd is not installed\n"), '-i', $conf);
+	# it listens: HAProxy would not look again for some time
+	$self->must($host, qw(grep -q), ':006E 00000000:0000 0A', '/proc/net/tcp');
 }
 
 # HAProxy with the recipe as it is, and a socket to command it by.
