@@ -70,30 +70,39 @@ in_spool_group(struct dotlock *d, int (*fn)(void *))
 }
 
 /*
- * In one step, with no temporary name; but if there may be other hosts by a
- * link, since over NFS they might see wrong times of a file that is made with
- * O_EXCL, and remove it as an old one: see lock_is_old().
+ * Opens a new name.lock, in one step.  Where there may be other hosts it is made
+ * by a link, if there are links: over NFS they might see wrong times of a file
+ * that is made with O_EXCL, and remove it as an old one.  See lock_is_old().
  */
+static int
+dotlock_open(struct dotlock *d)
+{
+	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	int dir = d->box->dir, fd;
+
+	if (d->box->hosts) {
+		fd = openat(dir, d->aside, flags, 0644 | OWN_LOCK);
+		if (fd != -1 && aside_link(dir, d->aside, d->lock) == 0)
+			return fd;
+		file_close(fd);
+		if (errno == EEXIST)
+			return -1;
+	}
+	return openat(dir, d->lock, flags | O_EXCL, 0644 | OWN_LOCK);
+}
+
 static int
 dotlock_make(void *arg)
 {
 	struct dotlock *d = arg;
-	bool hosts = d->box->hosts;
 	char text[48];
 	int fd, n;
 
-	d->fd = openat(d->box->dir, hosts ? d->aside : d->lock, O_WRONLY |
-	    O_CREAT | (hosts ? 0 : O_EXCL) | O_NOFOLLOW | O_CLOEXEC,
-	    0644 | OWN_LOCK);
-	if (d->fd == -1)
+	if ((d->fd = dotlock_open(d)) == -1)
 		return -1;
 	/* for people, and for programs that check whether the process lives */
 	n = snprintf(text, sizeof(text), "%ld\npopper\n", (long)getpid());
 	(void)file_write(d->fd, text, (size_t)n, 0);
-	if (hosts && aside_link(d->box->dir, d->aside, d->lock) == -1) {
-		file_close(d->fd);
-		return -1;
-	}
 	if (d->create) {
 		fd = openat(d->box->dir, d->box->name, O_WRONLY | O_CREAT |
 		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -90,7 +90,8 @@ sub login_within {
 	return $s->command('PASS s3cret');
 }
 
-odd_case 'the lock file of another program is not taken for our own', ['modes'], sub {
+odd_case 'the lock file of another program is not taken for our own',
+    ['modes', 'noctime'], sub {
 	my $box = box();
 
 	$box->put_file($box->dotlock, "1\n");
