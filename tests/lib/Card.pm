@@ -117,6 +117,9 @@ sub terminal {
 	    "PATH=$ENV{PATH}", 'TERM=screen', 'PS1=$ ', "TMPDIR=$dir/tmp",
 	    "HOME=$dir", $locale ? "LC_ALL=$locale" : (),
 	    (map { "$_=$env{$_}" } keys %env), 'sh');
+	my $said;		# commands that come too early are errors
+	do { $said = <$from_tmux> }
+	    until !defined $said || $said =~ /^%session-changed /;
 	defined tmux('pipe-pane', "cat >$dir/raw")
 	    or die "tmux does not start\n";
 	eventually { screen() =~ /^\$/m } or die "no shell\n";
