@@ -582,20 +582,22 @@ case 'a file that is removed elsewhere while it is looked at: tried again' => su
 	needs('strace');
 	my @quit = ('DELE 1', 'QUIT');
 
-	for my $like (qr/stat\w*\(.*"alice\.lock"/, qr/openat\(.*"alice\.lock"/,
-	    qr/openat\(.*"alice",/, qr/stat\w*\(.*"alice",/) {
-		my ($call, $n) = call_number(box(), $like, @quit);
-		my $box = box();
-		my $trace = $box->dir . '/strace';
-		my $s = $box->session(greeting => 0, under => [ strace($trace,
-		    '-e', "inject=$call:error=ESTALE:when=$n") ]);
+	for my $file ('alice.lock', 'alice') {
+		for my $calls ('?newfstatat,?fstatat64', 'openat') {
+			my $box = box();
+			my $trace = $box->dir . '/strace';
+			my $s = $box->session(greeting => 0, under => [ strace($trace,
+			    '-P', $file, '-e', "trace=$calls", '-e',
+			    "inject=$calls:error=ESTALE:when=1") ]);
 
-		$s->send('USER alice', 'PASS s3cret', @quit);
-		like($s->slurp, qr/^\+OK alice has 2 messages.*\n\+OK .*\n\+OK .*\n\z/m,
-		    "$call $n");
-		$s->wait;
-		ok((grep { /"alice.*\(INJECTED\)/ } straced($trace)), 'it was stale');
-		is($box->spool, FX1 =~ s/\A.*?(?=^From carol)//msr, 'the deletion');
+			$s->send('USER alice', 'PASS s3cret', @quit);
+			like($s->slurp, qr/^\+OK alice has 2 messages.*\n\+OK .*\n\+OK .*\n\z/m,
+			    "$file, $calls");
+			$s->wait;
+			ok((grep { /"\Q$file\E".*\(INJECTED\)/ } straced($trace)),
+			    'it was stale');
+			is($box->spool, FX1 =~ s/\A.*?(?=^From carol)//msr, 'the deletion');
+		}
 	}
 };
 
