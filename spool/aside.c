@@ -41,7 +41,7 @@ aside_link(int dir, const char *aside, const char *name)
 void
 aside_sweep(int at, const char *name)
 {
-	char prefix[256];
+	char prefix[256 + 8];	/* no name of a file is longer than 255 */
 	int n = snprintf(prefix, sizeof(prefix), ".%s.lk.", name);
 	int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);

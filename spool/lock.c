@@ -78,9 +78,11 @@ static int
 dotlock_open(struct dotlock *d)
 {
 	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-	int dir = d->box->dir, fd;
+	const struct maildrop *box = d->box;
+	int dir = box->dir, fd;
 
-	if (d->box->hosts) {
+	if (box->hosts && aside_name(box->name, d->aside, sizeof(d->aside)) ==
+	    0) {
 		fd = openat(dir, d->aside, flags, 0644 | OWN_LOCK);
 		if (fd != -1 && aside_link(dir, d->aside, d->lock) == 0)
 			return fd;
@@ -292,9 +294,6 @@ dotlock_take(struct dotlock *d, struct spool *sp)
 {
 	struct maildrop *box = d->box;
 
-	if (box->hosts && aside_name(box->name, d->aside, sizeof(d->aside)) ==
-	    -1)
-		return -1;
 	if (in_spool_group(d, dotlock_make) == 0) {
 		sp->lockfd = d->fd;
 		return 0;
