@@ -220,7 +220,7 @@ read_attribute(const char *s, struct text *href)
 	return s + strspn(s, " \t\r\n\f/");
 }
 
-/* Put a tag; its name is in small letters between blanks. */
+/* Put a tag; its name is in lower case, between blanks. */
 static void
 put_tag(struct page *p, const char *name, bool closing)
 {
