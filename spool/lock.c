@@ -70,9 +70,9 @@ in_spool_group(struct dotlock *d, int (*fn)(void *))
 }
 
 /*
- * Opens a new name.lock, in one step.  Where there may be other hosts it is made
- * by a link, if there are links: over NFS they might see wrong times of a file
- * that is made with O_EXCL, and remove it as an old one.  See lock_is_old().
+ * Opens a new name.lock, in one step.  Where there may be other hosts it is
+ * made by a link, if there are links: over NFS they might see wrong times of a
+ * file that is made with O_EXCL, and remove it as an old one: lock_is_old().
  */
 static int
 dotlock_open(struct dotlock *d)
