@@ -434,11 +434,11 @@ stamp_holds(const struct drop *d, const struct spool *sp, const struct msg *m,
 	index_stamp(&now, &sp->st);
 	if (!index_same(&now, &d->stamp) || !d->settled)
 		return 0;
-	if (m->flags & MSG_GONE)
+	if (m->flags & MSG_GONE || sp->fd == -1)
 		return 1;
 	if (drop_has_part(d, m, part))
 		return 0;
-	return sp->fd == -1 ? 1 : scan_same(sp->fd, m);
+	return scan_same(sp->fd, &d->all, (size_t)(m - d->all.v));
 }
 
 /* Whether the copy has message m, and where the table says. */

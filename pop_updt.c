@@ -379,15 +379,16 @@ change_anew(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 static int
 table_is_true(const struct change *c, size_t first)
 {
-	const struct msg *m, *end = c->now->v + c->now->n;
+	const struct msgs *t = c->now;
 	char from[5];
+	size_t i;
 	int r = 1;
 
-	for (m = &c->now->v[first]; m < end && r == 1; m++)
-		if (changes(c, m))
-			r = scan_same(c->fd, m);
+	for (i = first; i < t->n && r == 1; i++)
+		if (changes(c, &t->v[i]))
+			r = scan_same(c->fd, t, i);
 		else if ((r = file_read(c->fd, from, sizeof(from),
-		    m->offset)) == 0)
+		    t->v[i].offset)) == 0)
 			r = memcmp(from, "From ", sizeof(from)) == 0;
 	return r;
 }

@@ -64,6 +64,13 @@ octets_so_far(const struct scan *s)
 	return s->pos - s->cur.offset - s->cur.from + s->lone;
 }
 
+/* Whether cur is the first message of the file, and may be folder data. */
+static bool
+is_first(const struct scan *s)
+{
+	return s->begin == 0 && s->table->n == 0;
+}
+
 /* ---- what the uid is made of --------------------------------------------- */
 
 /* Keeps text of the header: most headers are known, and need no digest. */
@@ -85,11 +92,15 @@ keep_header(struct scan *s, const char *p, size_t n)
 	}
 }
 
-/* The old table's entry for this place, if all that it says is true of m. */
+/*
+ * The old table's entry for this place, if all that it says is true of m; of
+ * that, no more than the header may have been scanned.
+ */
 static const struct msg *
 old_entry(struct scan *s, const struct msg *m)
 {
 	const struct msgs *old = s->old;
+	bool whole = s->octets == 0;
 	const struct msg *x;
 
 	while (old != NULL && s->at_old < old->n &&
@@ -98,8 +109,8 @@ old_entry(struct scan *s, const struct msg *m)
 	if (old == NULL || s->at_old == old->n || m->check == 0)
 		return NULL;
 	x = &old->v[s->at_old];
-	return x->offset == m->offset && x->length == m->length &&
-	    x->octets == m->octets && x->check == m->check &&
+	return x->offset == m->offset && x->check == m->check &&
+	    (!whole || (x->length == m->length && x->octets == m->octets)) &&
 	    !(x->flags & MSG_DUPLICATE) ? x : NULL;
 }
 
@@ -159,8 +170,7 @@ end_message(struct scan *s)
 	}
 	if (s->status != 1)
 		m->flags &= ~(uint32_t)MSG_RO;
-	if (s->begin == 0 && s->table->n == 0 && s->folder == FOLDER_ALL &&
-	    m->length <= FOLDER_MOST)
+	if (is_first(s) && s->folder == FOLDER_ALL && m->length <= FOLDER_MOST)
 		m->flags |= MSG_HIDDEN;
 	identify(s, m, body);
 	if (msgs_add(s->table, m) == -1)
@@ -203,7 +213,7 @@ take_field(struct scan *s, struct str line)
 	}
 	if (mbox_value(line, "Content-Length:", &value))
 		mbox_claim(s, value);
-	if (s->table->n > 0)
+	if (!is_first(s))
 		return;
 	if (mbox_field(line, "X-IMAP:"))
 		s->folder |= FOLDER_IMAP;
@@ -276,7 +286,7 @@ scan_line(struct scan *s, const char *p, size_t n, bool end)
 		}
 		begin_message(s, line);
 	}
-	if (s->where == SCAN_FROM && s->begin == 0 && s->table->n == 0 &&
+	if (s->where == SCAN_FROM && is_first(s) &&
 	    memchr(p, '\r', line.n) != NULL) {
 		s->error = EILSEQ;	/* its line ends are lone CRs */
 		return;
@@ -309,7 +319,7 @@ take_header(struct scan *s, const char *from, const char *end)
 	const char *p = from, *nl;
 	struct str line;
 
-	if (s->midline || s->note != NULL || s->table->n == 0)
+	if (s->midline || s->note != NULL || is_first(s))
 		return p;
 	for (; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL;
 	    p = nl + 1) {

@@ -225,10 +225,10 @@ int scan_part(int fd, uint64_t from, uint64_t end, struct msgs *t,
     const struct msgs *old, note_fn *note, void *arg);
 
 /*
- * Whether the file has a message with m's header at m's offset.  1, 0, or -1
- * with errno.
+ * Whether the file has, where the table has message i, one with that header.
+ * 1, 0, or -1 with errno.
  */
-int scan_same(int fd, const struct msg *m);
+int scan_same(int fd, const struct msgs *of, size_t i);
 
 /*
  * Marks the messages of t that share their uid with others, of t or of other

@@ -7,6 +7,8 @@
 
 #include "spool/spool.h"
 
+enum { HEAD = 4 * PAGE };	/* bytes: one read for most headers */
+
 /*
  * Feeds the scanner the bytes at..end in blocks of up to size bytes; begin: no
  * further than is needed to tell an mbox.  What the scanner leaves of a block
@@ -144,15 +146,17 @@ scan_file(int fd, uint64_t size, struct msgs *t, const struct msgs *old)
 }
 
 int
-scan_same(int fd, const struct msg *m)
+scan_same(int fd, const struct msgs *of, size_t i)
 {
-	struct msgs t = { .n = 0 };
+	const struct msg *m = &of->v[i];
+	struct msgs t = { .key = of->key };
 	struct scan s;
 	int r;
 
-	mbox_begin(&s, &t, NULL, m->offset, m->offset + m->head);
+	mbox_begin(&s, &t, of, m->offset, m->offset + m->head);
+	s.at_old = i;
 	s.octets = m->octets;
-	r = feed(fd, m->offset, m->offset + m->head, &s, PAGE, false);
+	r = feed(fd, m->offset, m->offset + m->head, &s, HEAD, false);
 	if (r == 0 && (r = mbox_end(&s)) == -1 && errno == EILSEQ)
 		r = 0;
 	if (r == 0)

@@ -561,7 +561,7 @@ from_file(const struct buf *f, const struct msgs *old, struct msgs *t)
 		abort();
 	r = scan_file(fileno(file), f->n, t, old) == 0 ? 0 : errno;
 	for (i = 0; r == 0 && i < t->n; i++)
-		if (scan_same(fileno(file), &t->v[i]) != 1) {
+		if (scan_same(fileno(file), t, i) != 1) {
 			note_msg("not the same", &t->v[i]);
 			r = -1;
 		}
