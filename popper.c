@@ -452,7 +452,7 @@ static void
 end_session(struct pop *p, bool served)
 {
 	drop_unlock(&p->drop);		/* they may come again at once */
-	conn_end();
+	conn_end(&p->conn);
 	(void)close(0);
 	(void)close(1);
 	(void)close(2);			/* inetd's */
@@ -483,7 +483,7 @@ main(int argc, char **argv)
 	if (p->opt.check)
 		return check(p);
 	if (log_open(&p->env, p->opt.trace) == -1 ||
-	    wait_begin(&p->env) == -1 || conn_unblock() == -1)
+	    wait_begin(&p->env) == -1 || conn_unblock(&p->conn) == -1)
 		return EXIT_FAILURE;
 	peer_find(&p->conn, p->opt.tls);
 	tls_begin(&p->conn);

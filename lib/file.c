@@ -65,7 +65,7 @@ int
 file_open(int dir, const char *name, int flags, uid_t owner, struct stat *sb)
 {
 	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-	    O_CLOEXEC | (owner == geteuid() ? NOATIME : 0), 0600);
+	    O_CLOEXEC | (owner != ANY_OWNER ? NOATIME : 0), 0600);
 
 	if (fd == -1) {
 		errno = open_error(errno, dir, name, owner);

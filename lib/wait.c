@@ -11,6 +11,8 @@
 
 #include "lib/lib.h"
 
+enum { ENDS = 3 };			/* signals that end a session */
+
 static volatile sig_atomic_t stop;	/* the one signal flag */
 
 static void
@@ -23,12 +25,15 @@ on_signal(int sig)
 int
 wait_begin(struct env *e)
 {
-	static const int ends[] = { SIGTERM, SIGHUP, SIGINT };
+	static const int ends[ENDS] = { SIGTERM, SIGHUP, SIGINT };
 	struct sigaction sa;
 	sigset_t block;
 	size_t i;
 
-	if (sigprocmask(SIG_SETMASK, NULL, &e->waiting) == -1)
+	(void)sigemptyset(&block);
+	for (i = 0; i < ENDS; i++)
+		(void)sigaddset(&block, ends[i]);
+	if (sigprocmask(SIG_BLOCK, &block, &e->waiting) == -1)
 		return -1;
 	memset(&sa, 0, sizeof(sa));
 	(void)sigemptyset(&sa.sa_mask);
@@ -37,16 +42,13 @@ wait_begin(struct env *e)
 	    sigaction(SIGXFSZ, &sa, NULL) == -1)
 		return -1;
 	sa.sa_handler = on_signal;
-	(void)sigemptyset(&block);
-	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		(void)sigaddset(&block, ends[i]);
+	for (i = 0; i < ENDS; i++) {
 		(void)sigdelset(&e->waiting, ends[i]);
 		if (sigaction(ends[i], &sa, NULL) == -1)
 			return -1;
 	}
 	sa.sa_handler = SIG_DFL;	/* or children leave no exit status */
-	return sigaction(SIGCHLD, &sa, NULL) == -1 ? -1 :
-	    sigprocmask(SIG_BLOCK, &block, NULL);
+	return sigaction(SIGCHLD, &sa, NULL);
 }
 
 int64_t

@@ -149,6 +149,9 @@ dir_make_state(int dir, const char *name, const struct account *a)
 	struct stat sb = { 0 };
 	int fd;
 
+	if (fstatat(dir, name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    sb.st_uid != 0)
+		return;			/* it is there, as always but once */
 	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
 	/* a crash left it, or another session is about to give it away */

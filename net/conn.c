@@ -56,10 +56,9 @@ peer_gone(int fd)
 }
 
 int
-conn_unblock(void)
+conn_unblock(struct conn *c)
 {
-	int flags = fcntl(1, F_GETFL);
-
+	c->flags = fcntl(1, F_GETFL);
 	set_socket(SOL_SOCKET, SO_KEEPALIVE, 1);
 #ifdef TCP_KEEPIDLE
 	set_socket(IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE);
@@ -69,8 +68,8 @@ conn_unblock(void)
 	/* replies may end anywhere in a segment: do not hold them back until
 	 * the client has acknowledged the segment before */
 	set_socket(IPPROTO_TCP, TCP_NODELAY, 1);
-	return flags == -1 || fcntl(1, F_SETFL, flags | O_NONBLOCK) == -1 ?
-	    -1 : 0;
+	return c->flags == -1 ||
+	    fcntl(1, F_SETFL, c->flags | O_NONBLOCK) == -1 ? -1 : 0;
 }
 
 enum { DRAIN_MOST = 64 };	/* reads: a client may go on sending for ever */
@@ -86,12 +85,9 @@ conn_drain(struct conn *c)
 }
 
 void
-conn_end(void)
+conn_end(const struct conn *c)
 {
-	int flags = fcntl(1, F_GETFL);
-
-	if (flags != -1)
-		(void)fcntl(1, F_SETFL, flags & ~O_NONBLOCK);
+	(void)fcntl(1, F_SETFL, c->flags & ~O_NONBLOCK);
 }
 
 int64_t

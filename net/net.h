@@ -49,6 +49,7 @@ struct conn {
 	char addr[64];		/* the client's address as text */
 	bool loopback;		/* which is this machine's own */
 	bool tls;		/* the connection is encrypted */
+	int flags;		/* of descriptor 1, as it came */
 	int tlsfd[TLS_FDS];	/* TLS_CTL is -1: STLS is not offered */
 	struct in in;
 	struct out out;
@@ -60,7 +61,7 @@ struct conn {
  * Prepares descriptor 1: writing does not block, so that a client that does not
  * read is noticed, and TCP probes a silent client.  0, or -1 with errno.
  */
-int conn_unblock(void);
+int conn_unblock(struct conn *c);
 
 /*
  * Waits until fd can be read, or written.  IO_OK, IO_TIMEOUT, IO_SIGNAL,
@@ -85,7 +86,7 @@ int64_t conn_limit(const struct conn *c);
 void conn_drain(struct conn *c);
 
 /* Lets descriptor 1 block again, since a terminal's flags outlive us. */
-void conn_end(void);
+void conn_end(const struct conn *c);
 
 /*
  * host.c: our name as the domain of a message-id (RFC 822, 6.1), or "localhost".

@@ -107,7 +107,7 @@ take_over(struct conn *c)
 
 	if (dup2(c->tlsfd[TLS_READ], 0) == -1 ||
 	    dup2(c->tlsfd[TLS_WRITE], 1) == -1 ||
-	    dup2(c->tlsfd[TLS_WRITE], 2) == -1 || conn_unblock() == -1)
+	    dup2(c->tlsfd[TLS_WRITE], 2) == -1 || conn_unblock(c) == -1)
 		return -1;
 	for (i = 0; i < TLS_FDS; i++) {
 		(void)close(c->tlsfd[i]);	/* two may be the same */

@@ -812,6 +812,7 @@ case 'the boards file: nonsense that comes while it is read is an error' => sub 
 	my $trace = $box->dir . '/strace';
 
 	$box->put_file("$dir/a", letter(1));
+	$box->login->quit;		# .alice.pop is made only once
 	my $s = $box->login(under => [ strace($trace) ]);
 	$s->send('XTND BBOARDS', 'QUIT');
 	$s->slurp;
