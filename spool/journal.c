@@ -194,12 +194,6 @@ move_window(struct maildrop *box, struct spool *sp, struct journal *j,
 
 /* ---- the size ------------------------------------------------------------ */
 
-int
-jrn_set_size(struct spool *sp, uint64_t size)
-{
-	return ftruncate(sp->fd, (off_t)size) == -1 ? -1 : fsync(sp->fd);
-}
-
 /* Whether the spool has a size: 1, 0, or -1 with errno; *size is the one. */
 static int
 has_size(struct spool *sp, uint64_t wanted, uint64_t *size)
@@ -423,20 +417,19 @@ replace_index(struct journal *j, const struct msgs *now)
 }
 
 /*
- * Nothing has been moved yet, and nothing will be: the spool gets its old
- * size back, but for mail after the line ends, and the journal is made void.
- * If that cannot be done, the next session decides.  Returns whether it was.
+ * Nothing has been moved yet, and nothing will be: the line ends by which the
+ * spool has grown are cut off, unless mail stands after them, and the journal
+ * is made void.  If that cannot be done, the next session decides.  Returns
+ * whether it was.
  */
 static bool
 abandon(struct spool *sp, struct journal *j)
 {
-	uint64_t size;
+	uint64_t end;
 	int saved = errno, r = 0;
 
 	if (j->filled)
-		r = has_size(sp, j->r.old_size, &size);
-	if (j->filled && r == 0 && size <= j->r.new_size)
-		r = jrn_set_size(sp, j->r.old_size);
+		r = jrn_cut_growth(sp, &j->r, &end);
 	if (r != -1)
 		r = jrn_void(j->state, false);
 	if (r == 0)

@@ -138,6 +138,15 @@ uint64_t jrn_used(const struct journal *j, bool rooms);
 /* Sums up the ends of the text that the update will cut off. */
 int jrn_witness(int fd, const struct record *r, uint64_t *sum);
 
+/* Sets the spool's size durably. */
+int jrn_set_size(struct spool *sp, uint64_t size);
+
+/*
+ * Cuts off the line ends by which the spool has grown, if nothing else stands
+ * there: 1; otherwise 0, and *end is where it does; or -1 with errno.
+ */
+int jrn_cut_growth(struct spool *sp, const struct record *r, uint64_t *end);
+
 /*
  * Whether the text of an area is there as it was synced; and whether it is that
  * of the window.  1, 0, or -1 with errno.
@@ -161,9 +170,6 @@ int jrn_load(struct journal *j, int state);
 
 /* Carries out what is left to do, from the record on.  0, or -1 with errno. */
 int jrn_run(struct maildrop *box, struct spool *sp, struct journal *j);
-
-/* Sets the spool's size durably. */
-int jrn_set_size(struct spool *sp, uint64_t size);
 
 /*
  * Whether the spool ends in line ends and parts of the mail that is being put

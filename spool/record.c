@@ -1,6 +1,6 @@
 /*
  * The journal on disk: its record, its entries and its texts, read, verified
- * and written.
+ * and written.  And the end of the spool: whether it was cut or has grown.
  *
  * Everything has a checksum.  What does not add up was never synced, so nothing
  * in the spool has been changed because of it.
@@ -22,6 +22,8 @@ jrn_aligned(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
+/* ---- the end of the spool ------------------------------------------------ */
+
 /*
  * What lies between the new size and the old one is not touched before the
  * spool is cut there.  After a crash near that point, and more mail, both ends
@@ -42,6 +44,55 @@ jrn_witness(int fd, const struct record *r, uint64_t *sum)
 		return -1;
 	*sum = a * 31 + b;
 	return 0;
+}
+
+int
+jrn_set_size(struct spool *sp, uint64_t size)
+{
+	return ftruncate(sp->fd, (off_t)size) == -1 ? -1 : fsync(sp->fd);
+}
+
+/*
+ * Where that which grow() writes, or a crash makes of it, ends: at limit or
+ * where other text comes: *end.  0, or -1 with errno.
+ */
+static int
+fill_end(int fd, uint64_t at, uint64_t limit, uint64_t *end)
+{
+	char s[SECTOR];
+	size_t n, i;
+
+	for (; at < limit; at += n) {
+		n = limit - at < SECTOR ? (size_t)(limit - at) : SECTOR;
+		if (file_read(fd, s, n, at) == -1)
+			return -1;
+		for (i = 0; i < n && (s[i] == '\n' || s[i] == '\0'); i++)
+			;
+		*end = at + i;
+		if (i < n)
+			return 0;
+	}
+	*end = limit;
+	return 0;
+}
+
+int
+jrn_cut_growth(struct spool *sp, const struct record *r, uint64_t *end)
+{
+	uint64_t size;
+	struct stat sb;
+
+	if (file_now(sp->fd, &sb) == -1)
+		return -1;
+	size = *end = (uint64_t)sb.st_size;
+	if (size < r->old_size)
+		return 0;
+	if (fill_end(sp->fd, r->old_size, size < r->new_size ? size :
+	    r->new_size, end) == -1)
+		return -1;
+	if (*end < size)
+		return 0;
+	return jrn_set_size(sp, r->old_size) == -1 ? -1 : 1;
 }
 
 /* ---- writing ------------------------------------------------------------- */

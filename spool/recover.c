@@ -222,30 +222,6 @@ may_go_on(const struct spool *sp, struct journal *j)
 	    messages_stand(sp->fd, j);
 }
 
-/*
- * Rows C and H: where that which grow() writes, or a crash makes of it, ends:
- * at limit or where other text comes: *end.  0, or -1 with errno.
- */
-static int
-fill_end(int fd, uint64_t at, uint64_t limit, uint64_t *end)
-{
-	char s[SECTOR];
-	size_t n, i;
-
-	for (; at < limit; at += n) {
-		n = limit - at < SECTOR ? (size_t)(limit - at) : SECTOR;
-		if (file_read(fd, s, n, at) == -1)
-			return -1;
-		for (i = 0; i < n && (s[i] == '\n' || s[i] == '\0'); i++)
-			;
-		*end = at + i;
-		if (i < n)
-			return 0;
-	}
-	*end = limit;
-	return 0;
-}
-
 /* ---- going on ------------------------------------------------------------ */
 
 /*
@@ -274,19 +250,13 @@ write_again(const struct journal *j)
 static int
 has_grown(struct spool *sp, struct journal *j)
 {
-	struct record *r = &j->r;
-	uint64_t old = r->old_size, size = (uint64_t)sp->st.st_size, end;
-	int is;
+	uint64_t end;
+	int r = jrn_cut_growth(sp, &j->r, &end), is;
 
-	if (size < old)
-		return 0;
-	if (fill_end(sp->fd, old, size < r->new_size ? size : r->new_size,
-	    &end) == -1)
-		return -1;
-	if (end == size)
-		return jrn_set_size(sp, old);
-	is = end == r->new_size ? begins_mail(sp->fd, end) : 0;
-	return is != 1 || r->from_state ? is : messages_stand(sp->fd, j);
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	is = end == j->r.new_size ? begins_mail(sp->fd, end) : 0;
+	return is != 1 || j->r.from_state ? is : messages_stand(sp->fd, j);
 }
 
 /* Adds the messages of a part of the state file. */

@@ -28,7 +28,8 @@ static struct file file[FILES];
 static uint64_t seed = 1;
 static size_t ops, die_at, fail_at;	/* 0: never */
 static size_t reads, read_fails_at;	/* the same of reads; 0: never */
-static uint64_t state_limit = UINT64_MAX;	/* bytes: there is no more room */
+/* bytes: there is no more room for what we write */
+static uint64_t limit[FILES] = { UINT64_MAX, UINT64_MAX };
 static bool (*after_op)(void);	/* what must hold at each moment */
 static bool held;
 
@@ -102,10 +103,12 @@ pwrite(int fd, const void *p, size_t n, off_t at)
 		errno = EIO;
 		return -1;
 	}
-	if (fd == FD + STATE && (uint64_t)at + n > state_limit) {
+	if ((uint64_t)at >= limit[fd - FD]) {
 		errno = ENOSPC;
 		return -1;
 	}
+	if (n > limit[fd - FD] - (uint64_t)at)
+		n = (size_t)(limit[fd - FD] - (uint64_t)at);
 	if (f->now.n < (size_t)at + n)
 		resize(&f->now, (size_t)at + n);
 	memcpy(f->now.p + at, p, n);
@@ -190,7 +193,7 @@ fsync(int fd)
 int
 posix_fallocate(int fd, off_t at, off_t n)
 {
-	if (fd == FD + STATE && (uint64_t)at + (uint64_t)n > state_limit)
+	if ((uint64_t)at + (uint64_t)n > limit[fd - FD])
 		return ENOSPC;
 	if ((size_t)(at + n) <= file[fd - FD].now.n)
 		return 0;

@@ -134,7 +134,6 @@ reset_disk(void)
 	size_t i;
 
 	restart();
-	state_limit = UINT64_MAX;
 	for (i = 0; i < FILES; i++) {
 		file[i].now.n = 0;
 		file[i].dirty.n = 0;

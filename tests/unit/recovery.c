@@ -7,7 +7,7 @@
 
 /* ---- a scene ------------------------------------------------------------- */
 
-enum { MARKS = 6, ROOM = 8192, MOST_OPS = 40 };
+enum { MARKS = 16, ROOM = 8192, MOST_OPS = 40 };
 
 /* A change of a spool of a few messages. */
 static struct {
@@ -812,7 +812,7 @@ static bool
 is_with_mail(const struct buf *text)
 {
 	const struct buf *is = &file[SPOOL].now;
-	size_t n = text->n, most = n + GROWTH_MOST;
+	size_t n = text->n, most = n + MARKS * GROWTH_MOST;
 
 	if (is->n < n || memcmp(is->p, text->p, n) != 0)
 		return false;
@@ -863,11 +863,13 @@ fails_truly(size_t n, bool *failed)
 static void
 update_fails(void)
 {
-	static const char *const marks[] = { "dkk", "krk", "drdrk" };
+	/* the last one grows by more than the mail has */
+	static const char *const marks[] = { "dkk", "krk", "drdrk",
+	    "rrrrrrrrrrrrrr" };
 	size_t i, n;
 	bool good, failed;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
 		make_scene(marks[i], 300);
 		good = true;
 		for (arrives_at = MOST_OPS; good && arrives_at-- > 0;)
@@ -876,6 +878,31 @@ update_fails(void)
 		ok(good && !failed, "update %s: each operation can fail, and mail comes "
 		    "after each", marks[i]);
 	}
+}
+
+/*
+ * The disk is full before the spool has grown, and then mail comes, from a
+ * program that sees neither lock.
+ */
+static void
+full_before_grown(void)
+{
+	struct buf want = { .n = 0 };
+	bool failed, good = true, meanwhile = false;
+
+	make_scene("rrrrrrrrrrrrrr", 300);
+	buf_fill(&want, '\n', 20);
+	join(&want, &scene.old, "", &want);
+	join(&want, &want, "", &mail);
+	limit[SPOOL] = scene.old.n + 20;
+	for (arrives_at = MOST_OPS; good && arrives_at-- > 0;) {
+		good = fails_truly(0, &failed) && failed;
+		meanwhile = meanwhile || same(&file[SPOOL].now, &want);
+	}
+	limit[SPOOL] = UINT64_MAX;
+	ok(good && meanwhile,
+	    "no room to grow, and mail comes meanwhile: the mail stays");
+	buf_free(&want);
 }
 
 static void
@@ -925,6 +952,7 @@ main(void)
 	row_i();
 	left_over();
 	update_fails();
+	full_before_grown();
 	small_things();
 	return tap_end();
 }
