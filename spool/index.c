@@ -376,7 +376,11 @@ index_wipe(int state, uint64_t from)
 
 /* ---- writing an index ---------------------------------------------------- */
 
-/* Writes the head, again and again until the clock has moved on. */
+/*
+ * Writes the head, again and again until the clock has moved on.  The second
+ * write comes at once: many file systems give it a finer time, because the file
+ * was looked at after the first.
+ */
 static int
 index_head_write(int state, struct index_head *h, struct numbers *numbers)
 {
@@ -386,12 +390,13 @@ index_head_write(int state, struct index_head *h, struct numbers *numbers)
 	memcpy(h->magic, index_magic, sizeof(h->magic));
 	h->head_sum = index_head_sum(h);
 	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
+		if (i > 1)
+			(void)nanosleep(&ms, NULL);
 		if (numbers_write(state, h, sizeof(*h), numbers) == -1)
 			return -1;
 		if (index_settled(state, &h->stamp) ||
 		    h->stamp.ctime % SECOND == 0)
 			break;
-		(void)nanosleep(&ms, NULL);
 	}
 	return 0;
 }
