@@ -13,25 +13,22 @@ enum { HEAD = 4 * PAGE };	/* bytes: one read for most headers */
  * Feeds the scanner the bytes at..end in blocks of up to size bytes; begin: no
  * further than is needed to tell an mbox.  What the scanner leaves of a block
  * is moved before the next one, so that each is read to a page of its own; at
- * the end it leaves nothing.
+ * the end it leaves nothing.  room: MBOX_LINE + size bytes, from a page on.
  */
 static int
-feed(int fd, uint64_t at, uint64_t end, struct scan *s, size_t size,
-    bool begin)
+feed(int fd, uint64_t at, uint64_t end, struct scan *s, char *room,
+    size_t size, bool begin)
 {
-	char *room = aligned_alloc(PAGE, MBOX_LINE + size), *block;
+	char *block = room + MBOX_LINE;
 	size_t have = 0, want, used;
-	ssize_t n = -1;
+	ssize_t n;
 
-	if (room == NULL)
-		return -1;
-	block = room + MBOX_LINE;
 	do {
 		want = size - (size_t)(at % PAGE);
 		if (want > end - at)
 			want = (size_t)(end - at);
 		if ((n = file_some(fd, block, want, at)) == -1)
-			break;
+			return -1;
 		at += (uint64_t)n;
 		used = mbox_feed(s, block - have, have + (size_t)n, n == 0);
 		have += (size_t)n - used;
@@ -39,8 +36,7 @@ feed(int fd, uint64_t at, uint64_t end, struct scan *s, size_t size,
 		if (begin && (s->where != SCAN_START || s->error != 0))
 			break;
 	} while (n > 0);
-	file_free(room);
-	return n == -1 ? -1 : 0;
+	return 0;
 }
 
 static ssize_t
@@ -88,16 +84,20 @@ next_bound(int fd, const struct msgs *old, size_t *i, uint64_t at,
 static int
 scan_bounded(int fd, uint64_t from, uint64_t end, struct scan *s)
 {
+	char *room = aligned_alloc(PAGE, MBOX_LINE + BLOCK);
 	uint64_t to;
 	size_t i = 0;
 	int r;
 
+	if (room == NULL)
+		return -1;
 	do {
 		to = next_bound(fd, s->old, &i, from, end);
-		r = feed(fd, from, to, s, BLOCK, false);
+		r = feed(fd, from, to, s, room, BLOCK, false);
 		mbox_bound(s);
 		from = to;
 	} while (r == 0 && to < end);
+	file_free(room);
 	return r == 0 ? mbox_end(s) : -1;
 }
 
@@ -128,12 +128,13 @@ scan_part(int fd, uint64_t from, uint64_t end, struct msgs *t,
 int
 scan_begins(int fd)
 {
+	_Alignas(PAGE) char room[MBOX_LINE + PAGE];
 	struct msgs t = { .n = 0 };
 	struct scan s;
 	int r;
 
 	mbox_begin(&s, &t, NULL, 0, UINT64_MAX);
-	if ((r = feed(fd, 0, UINT64_MAX, &s, PAGE, true)) == 0)
+	if ((r = feed(fd, 0, UINT64_MAX, &s, room, PAGE, true)) == 0)
 		r = mbox_end(&s);
 	msgs_free(&t);
 	return r;
@@ -148,6 +149,7 @@ scan_file(int fd, uint64_t size, struct msgs *t, const struct msgs *old)
 int
 scan_same(int fd, const struct msgs *of, size_t i)
 {
+	_Alignas(PAGE) char room[MBOX_LINE + HEAD];
 	const struct msg *m = &of->v[i];
 	struct msgs t = { .key = of->key };
 	struct scan s;
@@ -156,7 +158,7 @@ scan_same(int fd, const struct msgs *of, size_t i)
 	mbox_begin(&s, &t, of, m->offset, m->offset + m->head);
 	s.at_old = i;
 	s.octets = m->octets;
-	r = feed(fd, m->offset, m->offset + m->head, &s, HEAD, false);
+	r = feed(fd, m->offset, m->offset + m->head, &s, room, HEAD, false);
 	if (r == 0 && (r = mbox_end(&s)) == -1 && errno == EILSEQ)
 		r = 0;
 	if (r == 0)
