@@ -186,6 +186,29 @@ case 'the trace file: made for its owner alone, appended to' => sub {
 	    'date, name and process stand before each');
 };
 
+# ulimit counts in 512 bytes.
+case 'the trace file: no room for a line, and so for none after it' => sub {
+	my $box = box(spool => letter(1));
+
+	$box->login->quit;		# makes it
+	open my $trace, '>>', $box->trace or die "trace: $!";
+	print $trace 'x' x ((1 << 20) - 21 - -s $box->trace), "\n";
+	close $trace or die "trace: $!";
+	my $before = slurp($box->trace);
+	my $s = $box->session(under => [ 'sh', '-c',
+	    'ulimit -f 2048 && exec "$0" "$@"' ]);
+	eventually { -s $box->trace > length $before };
+	like(substr(slurp($box->trace), length $before),
+	    qr/\A\w{3} [ \d]\d [\d:]{8} popp\z/, 'a line as far as it went');
+	truncate $box->trace, length $before or die "trace: $!";
+	is($s->command('USER alice'), '+OK Password required for alice.',
+	    'the session goes on');
+	is($s->command('NOOP'), '-ERR The NOOP command is not possible now.',
+	    'and refuses, as it would log');
+	$s->quit;
+	is(slurp($box->trace), $before, 'no line although there is room again');
+};
+
 case 'bad usage: exit status 64 and a word about it' => sub {
 	my $box = box();
 
