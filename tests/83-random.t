@@ -1,9 +1,14 @@
 # At random: sessions that fetch and delete are killed in front of a random
-# system call, or a call fails; then mail is delivered, and the spool perhaps
-# rewritten, in place or by a new file, by a small mail program or by s-nail.
-# After each session every message is whole and there once, none comes back
-# after a QUIT that was answered with +OK, and no unique-id has named two
-# messages.  RANDOM_SECONDS is for how long, RANDOM_SEED where to begin.
+# system call, most of them while they change the spool, or a call fails; then
+# mail is delivered, and the spool perhaps rewritten, in place or by a new file,
+# by a small mail program or by s-nail.  After each session every message is
+# whole and there once, none comes back after a QUIT that was answered with +OK,
+# and no unique-id has named two messages.  RANDOM_SECONDS is for how long,
+# RANDOM_SEED where to begin.
+#
+# A program that rewrites the spool before popper has repaired it takes what it
+# finds: a message twice, or with old text after it.  That stays, next to the
+# whole one, which must be there all the same; such a maildrop is left then.
 
 use strict;
 use warnings;
@@ -19,15 +24,17 @@ my $seconds = $ENV{RANDOM_SECONDS} || 8;
 my $seed = $ENV{RANDOM_SEED} || 1;
 my ($snail) = grep { -x } '/usr/bin/s-nail';
 my $traces = Popper::can_trace();
-my (%did, $made);
+my (%did, $made, $large);
 
 sub pick { return $_[int rand @_] }
 
-# A message that its number tells, of a random size.
+# A message that its number tells, of a random size.  Some are so large that
+# what stays moves in several windows.
 sub new_message {
 	my $n = ++$made;
-	return ($n, Popper::letter($n, body => "This is $n.\n" . alnum(1 + int(rand() < 0.1
-	    ? rand 90_000 : rand 900)), header => rand() < 0.3
+	return ($n, Popper::letter($n, body => "This is $n.\n" . alnum(1 + int(
+	    rand() < $large ? rand 1_500_000 : rand() < 0.1 ? rand 90_000 :
+	    rand 900)), header => rand() < 0.3
 	    ? [ pick('Status: O', 'Status: RO', 'Status:') ] : []));
 }
 
@@ -100,12 +107,14 @@ sub read_by_snail {
 # A session, which a kill, a call that fails, or nothing ends.  The numbers
 # that it deleted, and whether QUIT was answered with +OK.
 sub session {
-	my ($box, $calls) = @_;		# most kills come late, in QUIT
+	my ($box, $calls) = @_;
 	my $how = pick('kill', 'kill', $traces ? 'fail' : 'kill', 'none');
 	my $trace = $box->dir . '/strace';
 	my $call = pick(qw(pwrite64 fdatasync fsync ftruncate pread64));
 	my @under = $how eq 'kill' ?
-	    ($killat, 1 + int((1 - rand() ** 2) * $$calls), "$dir/calls") :
+	    ($killat, rand() < 0.3 ? 1 + int rand $$calls :
+	    '+' . (1 + int rand($large && rand() < 0.5 ? 150 : 30)),
+	    "$dir/calls") :
 	    $how eq 'fail' ? strace($trace, '-P', $box->path, '-P',
 	    $box->work, '-e', "trace=$call",
 	    '-e', "inject=$call:error=" . pick('EIO', 'ENOSPC') . ':when='
@@ -161,30 +170,37 @@ sub rounds {
 		my $sure = $said =~ /^\+OK .* signing off/m;
 
 		$removed{$_} = $sure ? 1 : $removed{$_} // 0 for @gone;
-		my %left_out;
+		my ($rewritten, %left_out);
 		unlink $box->dotlock;
 		arrive($box, \%is) if rand() < 0.5;
 		if (rand() < 0.3) {
+			$rewritten = !$sure;
 			rewrite($box, \%is, \%left_out);
 		} elsif ($snail && rand() < 0.2) {
+			$rewritten = !$sure;
 			read_by_snail($box);
 		}
 		(my $there, @wrong) = look($box, \%is, \%uid_of);
-		@there = @$there;
-		my %times;
+		my @torn = grep { /^torn: / } @$there;
+		@there = grep { !/^torn: / } @$there;
+		push @wrong, @torn unless $rewritten;
+		my (%times, $twice);
 		$times{$_}++ for @there;
 		for my $n (sort keys %is) {
 			my $times = delete $times{$n} // 0;
 			my $may_go = $left_out{$n} || exists $removed{$n};
+			$twice = 1 if $times > 1;
 			push @wrong, "$n is there $times times"
-			    if $times > 1 || ($times == 0 && !$may_go);
+			    if ($times > 1 && !$rewritten)
+			    || ($times == 0 && !$may_go);
 			push @wrong, "$n is back"
 			    if $times && $removed{$n} && !$left_out{$n};
 			delete $is{$n}, $removed{$n} = 1 if !$times;
 			delete $removed{$n} if $times && !$removed{$n};
 		}
 		push @wrong, keys %times;
-		last if @wrong;
+		$did{'rewritten before it was repaired'}++ if @torn || $twice;
+		last if @wrong || @torn || $twice;
 	}
 	return @wrong;
 }
@@ -195,13 +211,15 @@ case "at random, $seconds seconds from seed $seed on" => sub {
 
 	until (now() > $end || $wrong) {
 		my $box = box(spool => '');
-		srand $seed + $n++;
+		my $this = $seed + $n++;
+		srand $this;
 		$made = 0;
+		$large = $this % 8 == 0 ? 0.3 : 0;
 		my @wrong = eval { rounds($box) };
 		push @wrong, $@ if $@;
 		if (@wrong) {
 			$wrong++;
-			diag('seed ' . ($seed + $n - 1) . ":\n", map { "$_\n" } @wrong);
+			diag("seed $this:\n", map { "$_\n" } @wrong);
 		}
 		Popper::clear();
 	}

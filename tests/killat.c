@@ -1,8 +1,9 @@
 /*
  * killat N FILE COMMAND ...: runs a command and kills it in front of its N-th
- * system call after its first read of descriptor 0; 0: never.  FILE gets the
- * number of calls that were made from there on, then the numbers of those
- * that may change something outside.  It ends as the command does.
+ * system call after its first read of descriptor 0, or, with +N, after its
+ * first fdatasync(2); 0: never.  FILE gets the number of calls that were made
+ * from there on, then the numbers of those that may change something outside.
+ * It ends as the command does.
  *
  * By ptrace(2), so a test of a thousand kills takes seconds.
  */
@@ -52,9 +53,18 @@ is_idle(unsigned long long nr)
 	return 0;
 }
 
+/* Whether calls are counted from this one on. */
+static int
+begins(const struct ptrace_syscall_info *info, int sync)
+{
+	return sync ? info->entry.nr == SYS_fdatasync :
+	    info->entry.nr == SYS_read && info->entry.args[0] == 0;
+}
+
 /* Counts the calls of the stopped child, and kills it; its wait status. */
 static int
-run(pid_t pid, unsigned long at, unsigned long *calls, char *busy, size_t size)
+run(pid_t pid, int sync, unsigned long at, unsigned long *calls, char *busy,
+    size_t size)
 {
 	struct ptrace_syscall_info info;
 	int status, deliver = 0;
@@ -82,9 +92,7 @@ run(pid_t pid, unsigned long at, unsigned long *calls, char *busy, size_t size)
 			fail("ptrace");
 		if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
 			continue;
-		if (!begun && info.entry.nr == SYS_read &&
-		    info.entry.args[0] == 0)
-			begun = 1;
+		begun = begun || begins(&info, sync);
 		if (begun && ++*calls < size)
 			busy[*calls] = !is_idle(info.entry.nr);
 		if (begun && *calls == at) {
@@ -121,7 +129,8 @@ main(int argc, char **argv)
 	if (waitpid(pid, &status, 0) == -1)
 		fail("waitpid");
 	if (WIFSTOPPED(status))
-		status = run(pid, at, &calls, busy, sizeof(busy));
+		status = run(pid, argv[1][0] == '+', at, &calls, busy,
+		    sizeof(busy));
 	if ((f = fopen(argv[2], "w")) == NULL)
 		fail(argv[2]);
 	fprintf(f, "%lu", calls);
