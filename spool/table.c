@@ -58,6 +58,17 @@ has_from_line(int fd, uint64_t at, uint64_t end)
 }
 
 /*
+ * Whether message i of an earlier table ended at an offset, and still does: it
+ * stands where it stood, and a From_ line follows.  If another program has
+ * rewritten the file, that is a place like any other, and the line may be text.
+ */
+static bool
+still_ends(int fd, const struct msgs *old, size_t i, uint64_t at, uint64_t end)
+{
+	return has_from_line(fd, at, end) && scan_same(fd, old, i) == 1;
+}
+
+/*
  * The next offset between at and end where an earlier session has seen the file
  * end, or a message begin for that reason; or end.  *i: the next entry of old
  * to look at.
@@ -68,16 +79,17 @@ next_bound(int fd, const struct msgs *old, size_t *i, uint64_t at,
 {
 	const struct msg *m;
 
-	if (old == NULL)
+	if (old == NULL || old->n == 0)
 		return end;
 	for (; *i < old->n; ++*i) {
 		m = &old->v[*i];
-		if (m->flags & MSG_ABUTS && m->offset > at &&
-		    m->offset < end && has_from_line(fd, m->offset, end))
+		if (m->flags & MSG_ABUTS && *i > 0 && m->offset > at &&
+		    m->offset < end &&
+		    still_ends(fd, old, *i - 1, m->offset, end))
 			return m->offset;
 	}
 	return old->end > at && old->end < end &&
-	    has_from_line(fd, old->end, end) ? old->end : end;
+	    still_ends(fd, old, old->n - 1, old->end, end) ? old->end : end;
 }
 
 /* Scans the bytes from..end of a file, and from each such offset anew. */

@@ -144,4 +144,21 @@ case 'a line that goes on where the file ended' => sub {
 	shown($box->login, $one, $two =~ s/\n\n\z/ and more\n\n/r);
 };
 
+# Another program removes the last message.  Then mail comes with From_ lines
+# where no agent quotes them, and one is where the spool ended.
+case 'a From_ line in a text where the file ended before it was rewritten' => sub {
+	my $box = box(spool => $one . $two);
+	my $line = "From eve\@example.org Sat Jan  3 01:06:00 1996\n";
+	my $room = length($two) - length letter(3, body => "\n");
+	my $mail = letter(3, body => 'p' x (($room + 1) % length $line) . "\n" .
+	    $line x 30);
+
+	$box->login->quit;
+	$box->put($one);
+	$box->append($mail);
+	is(substr($box->spool, length $one . $two, length $line), $line,
+	    'the place');
+	shown($box->login, $one, $mail);
+};
+
 done_testing;
