@@ -201,7 +201,7 @@ body_bytes(const struct msg *m)
 	return m->length - m->head - (m->flags & MSG_TAIL);
 }
 
-/* The digest of a body, never 0. */
+/* The digest of a body with its last line end, never 0. */
 static int
 body_digest(int fd, const struct msg *m, char *block, uint64_t *digest)
 {
@@ -217,6 +217,8 @@ body_digest(int fd, const struct msg *m, char *block, uint64_t *digest)
 			return -1;
 		md5_add(&md5, block, some);
 	}
+	if (m->flags & MSG_NOEOL && !(m->flags & MSG_NOBLANK))
+		md5_add(&md5, "\n", 1);	/* as an UPDATE ends it */
 	md5_end(&md5, d);
 	memcpy(digest, d, sizeof(*digest));
 	if (*digest == 0)

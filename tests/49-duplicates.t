@@ -152,6 +152,27 @@ case 'between sessions a second one comes: a new name for each' => sub {
 	is(compare($before, names($box), 'neither is the first'), 0, 'none');
 };
 
+# QUIT gives the last message its line end.
+for my $when ('between sessions', 'in mid-session') {
+	case "$when mail comes after one that had no line end: the names" => sub {
+		my $one = letter(1);
+		my $box = box(spool => letter(2) . $one . $one =~ s/\n+\z//r);
+		my $s = $box->login;
+		my $before = $s->uidl;
+
+		$s->command('DELE 1');
+		$s->quit;
+		$s = $box->login;
+		$s->list;
+		$box->append(letter(3));
+		is(scalar $s->text('RETR 2'), text_of($one), 'RETR')
+		    if $when eq 'in mid-session';
+		$s->quit;
+		my $after = $box->login->uidl;
+		is_deeply([ @$after{1, 2} ], [ @$before{2, 3} ], 'as they were');
+	};
+}
+
 # A session that deletes one is killed at each call that changes something.
 my @calls = qw(pwrite64 fdatasync fsync ftruncate fallocate);
 
