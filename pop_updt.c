@@ -81,19 +81,19 @@ find_status(const char *head, const struct msg *m, struct entry *e,
 static void
 plan_status(const char *head, struct msg *m, struct entry *e)
 {
-	uint32_t added;
+	const char *nl = memchr(head + m->from, '\n', m->head - m->from);
 	uint64_t was = 0;
 
 	if (find_status(head, m, e, &was) > 1) {
 		e->at = e->drop = 0;
 		return;
 	}
-	e->add = head[m->head - 2] == '\r' ? SPLICE_STATUS_CRLF :
+	/* the first line of a header tells its line ends */
+	e->add = nl != NULL && nl[-1] == '\r' ? SPLICE_STATUS_CRLF :
 	    SPLICE_STATUS;
-	added = (uint32_t)plan_splice(e->add).n;
 	m->octets += plan_splice(SPLICE_STATUS_CRLF).n - was;
 	m->length = plan_length(e);
-	m->head += added - e->drop;
+	m->head += (uint32_t)plan_splice(e->add).n - e->drop;
 	m->flags |= MSG_READ | MSG_RO;
 }
 

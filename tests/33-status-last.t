@@ -165,6 +165,20 @@ case 'Status: in a spool with CRLF line ends the new line has one too' => sub {
 	    'two messages still');
 };
 
+# The first line of a header tells the line ends of its message.
+case 'Status: its line end, too, may be the first line\'s' => sub {
+	my $box = box(spool => (letter(1) =~ s/\n/\nStatus: O\r\n/r =~
+	    s/\n\z/\r\n/r) . wire(letter(2)));
+	my $s = $box->login;
+	my $before = $s->uidl;
+
+	is(keys %$before, 2, 'two messages');
+	$s->text('RETR 1');
+	$s->quit;
+	utime 1, 1, $box->path;		# and so it is scanned
+	is_deeply($box->login->uidl, $before, 'they are the same');
+};
+
 case 'Status: for a message that has no body, and one that has no header' => sub {
 	my $separator = "From x\@example.org Sat Jan  3 01:05:34 1996\n";
 	my @spools = ([ "${separator}Subject: a\n\n" . letter(2), '' ],
