@@ -445,11 +445,8 @@ stamp_holds(const struct drop *d, const struct spool *sp, const struct msg *m,
 static bool
 in_copy(const struct drop *d, const struct msg *m, enum part part)
 {
-	char s[5];
-
 	return drop_has_part(d, m, part) &&
-	    file_read(d->copy, s, sizeof(s), m->offset) == 0 &&
-	    memcmp(s, "From ", sizeof(s)) == 0;
+	    scan_same(d->copy, &d->all, (size_t)(m - d->all.v)) == 1;
 }
 
 static int

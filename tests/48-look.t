@@ -134,4 +134,27 @@ case 'a change within the second of the scan' => sub {
 	is($box->spool, join('', @after[0, 2, 3]), 'the spool');
 };
 
+# Of a board no time tells more; it has no session lock.
+case 'a board that changes within the second in which it was opened' => sub {
+	needs('root');
+	my $box = box();
+	my @m = map { letter($_) } 1 .. 4;
+
+	$box->mount(8192, 'mkfs.ext4 -F -I 128')
+	    or plan skip_all => 'no ext4 of its own';
+	my $board = $box->mail . '/board';
+	my $list = $box->dir . '/list';
+	$box->put_file($list, "board news\nmaildrop $board\n");
+	my $now = Time::HiRes::time();
+	sleep 1.05 - ($now - int $now);
+	$box->put_file($board, join '', @m);
+	my $s = $box->login(args => ['-b', $list]);
+	$s->text('XTND BBOARDS news');
+	is(scalar $s->text('RETR 4'), text_of($m[3]), 'RETR 4');
+	open my $file, '+<', $board or die "$board: $!";
+	print $file join '', @m[0, 2, 1, 3];
+	close $file or die "$board: $!";
+	is(scalar $s->text("RETR $_"), text_of($m[$_ - 1]), "RETR $_") for 1, 2;
+};
+
 done_testing;
