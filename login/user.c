@@ -55,7 +55,8 @@ user_become(struct ids *ids, const struct account *a, const char *name,
 		return -1;
 	if (getuid() != a->uid || geteuid() != a->uid ||
 	    getgid() != a->gid || getegid() != a->gid ||
-	    setuid(0) == 0 || seteuid(0) == 0 || setegid(0) == 0) {
+	    setuid(0) == 0 || seteuid(0) == 0 ||
+	    (a->gid != 0 && setegid(0) == 0)) {
 		errno = EPERM;
 		return -1;
 	}

@@ -437,6 +437,14 @@ case 'a maildrop behind a user\'s own directory or a link: root makes nothing wh
 	ok(-e "$etc/.inbox.pop", '.inbox.pop is there');
 };
 
+case 'an account whose group is number 0' => sub {
+	my $box = box(accounts => { alice => { password => 's3cret', gid => 0 } });
+	my $s = $box->login;
+
+	is(status($s->pid, 'Uid'), join(' ', ($Popper::uid) x 4), 'uids');
+	is(status($s->pid, 'Gid'), '0 0 0 0', 'gids');
+};
+
 case 'a maildrop behind directories of root\'s: root makes .inbox.pop' => sub {
 	my $box = box();
 	my $dir = $box->dir . '/org';
