@@ -80,8 +80,7 @@ OBJ	= $(SRC:.c=.o)
 MODULES	= $(OBJ:popper.o=)
 UNITS	= text lines password scan engine recovery md5 duplicate base64 child wire
 CARD	= client/popcard.c client/cards.c client/compose.c client/maildrop.c \
-	  client/pop.c client/dial.c client/view.c \
-	  $(CARD_MIME) client/text.c client/term.c
+	  client/pop.c client/view.c $(CARD_MIME) client/text.c client/term.c
 CARD_MIME = client/draft.c client/mime.c client/html.c client/field.c \
 	  client/charset.c
 CARDHDR	= client/*.h

@@ -4,67 +4,72 @@
 #include "popcard.h"
 
 #include <langinfo.h>
-#include <wchar.h>
 #include <wctype.h>
 
 /* A message that is read, and what is shown of it. */
 struct reading {
 	struct text mail;		/* as it came */
 	struct mime mime;
-	enum shown { READ_TEXT, READ_HEADER, READ_RAW } mode;
+	int mode;			/* 'h', 'w', or 0: the text */
 	struct text text;		/* as it is shown */
 	struct view view;
 };
 
-static const char keys_everywhere[] =
+static const char keys[] =
     "Moving       up down, j k, space and -, PgUp PgDn, Home End\n"
     "Enter        read the message, open the board\n"
     "/  n         the list: search sender and subject, the next one\n"
     "n  p         a message: the next, the previous one\n"
     "c  r  f      write a message, reply, forward\n"
     "s            save the message or one of its files\n"
-    "h  w         the header, the whole message, as they came\n";
-static const char keys_of_mail[] =
-    "d  u         flag for deletion, remove the flag\n"
-    "b            the bulletin boards\n"
-    "q            back; from the list of messages: delete what is flagged and "
-    "quit\n"
-    "x            quit and delete nothing\n\n"
-    "The flags are kept here until you quit: a lost connection deletes "
-    "nothing.\n";
-static const char keys_of_boards[] =
+    "h  w         the header, the whole message, as they came\n"
     "a            the boards: open the archive\n"
     "q            back\n";
+static const char keys_of_mail[] =
+    "\nIn your own mail:\n\n"
+    "d  u         flag for deletion, remove the flag\n"
+    "b            the bulletin boards\n"
+    "q            on the list: delete what is flagged and quit\n"
+    "x            on the list: quit and delete nothing\n\n"
+    "The flags are kept here until you quit: a lost connection deletes "
+    "nothing.\n";
 
 static void
 help_card(struct session *s, bool board)
 {
 	struct text t = { 0 };
+	struct view v = { 0 };
+	int c;
 
-	text_printf(&t, "%s%s", keys_everywhere,
-	    board ? keys_of_boards : keys_of_mail);
-	text_card(&s->screen, "popcard: the keys", &t);
+	text_str(&t, keys);
+	text_str(&t, board ? "" : keys_of_mail);
+	v.text = t.s;
+	v.len = t.n;
+	snprintf(s->screen.title, sizeof(s->screen.title), "popcard: the keys");
+	do
+		c = card(&s->screen, &v, "space - pages  q back");
+	while (c != 'q' && c != ' ' && c != '\r' && c != KEY_ESC);
+	free(v.off);
 	text_free(&t);
 }
 
 /* Show the text, or the raw header above it, or the raw message. */
 static void
-set_mode(struct reading *r, enum shown mode)
+set_mode(struct reading *r, int mode)
 {
 	struct text *t = &r->text;
+	size_t body;
 
 	r->mode = mode;
 	t->n = 0;
-	if (mode == READ_TEXT) {
+	if (mode == 0) {
 		mime_brief(r->mail.s, r->mail.n, t);
 		mime_files(&r->mime, t);
 	} else
-		text_add(t, r->mail.s, mode == READ_RAW ? r->mail.n :
-		    mail_head(r->mail.s, r->mail.n));
-	if (mode != READ_RAW) {
-		text_str(t, "\n");
+		text_add(t, r->mail.s, mode == 'w' ? r->mail.n :
+		    mail_head(r->mail.s, r->mail.n, &body));
+	if (mode != 'w')
 		mime_text(&r->mime, t);
-	}
 	r->view.text = t->s;
 	r->view.len = t->n;
 	r->view.at = 0;
@@ -77,7 +82,7 @@ message_key(struct session *s, struct reading *r, int c)
 {
 	struct text draft = { 0 };
 
-	if ((c == 'd' || c == 'u') && s->board[0] == '\0')
+	if ((c == 'd' || c == 'u') && s->board.name[0] == '\0')
 		flag(s, s->cur, c == 'd');
 	else if (c == 'r') {
 		draft_reply(&r->mime, &draft);
@@ -87,35 +92,34 @@ message_key(struct session *s, struct reading *r, int c)
 		compose(s, &draft, &r->mail);
 	} else if (c == 's')
 		save(&s->screen, &r->mime, s->msg[s->cur].id);
-	else if (c == 'h')	/* again: the text */
-		set_mode(r, r->mode == READ_HEADER ? READ_TEXT : READ_HEADER);
-	else if (c == 'w')
-		set_mode(r, r->mode == READ_RAW ? READ_TEXT : READ_RAW);
+	else if (c == 'h' || c == 'w')	/* again: the text */
+		set_mode(r, r->mode == c ? 0 : c);
 	else if (c == '?')
-		help_card(s, s->board[0] != '\0');
+		help_card(s, s->board.name[0] != '\0');
 	text_free(&draft);
 	return c >= KEY_UP ? c != KEY_ESC : strchr("np q", c) == NULL;
 }
 
-/* Read the current message; the key that leaves it. */
-static int
+/* Read the current message; true if another one is to be read after it. */
+static bool
 read_one(struct session *s)
 {
 	struct reading r = { 0 };
+	bool board = s->board.name[0] != '\0';
 	int c;
 
 	c = 'q';
 	s->reloaded = false;
 	if (fetch(s, &r.mail)) {
 		mime_open(&r.mime, r.mail.s, r.mail.n);
-		set_mode(&r, READ_TEXT);
+		set_mode(&r, 0);
 		do {
 			snprintf(s->screen.title, sizeof(s->screen.title),
 			    "%s: message %lu (%zu of %zu)%s",
-			    s->board[0] != '\0' ? s->board : s->pop.user,
+			    board ? s->board.name : s->pop.user,
 			    s->msg[s->cur].id, s->cur + 1, s->n,
 			    s->msg[s->cur].deleted ? ", to be deleted" : "");
-			c = card(&s->screen, &r.view, s->board[0] != '\0' ?
+			c = card(&s->screen, &r.view, board ?
 			    "space - n p move  r reply  f forward  s save  "
 			    "h header  q back  ? help" :
 			    "space - n p move  d u delete  r reply  "
@@ -127,23 +131,11 @@ read_one(struct session *s)
 	}
 	text_free(&r.mail);
 	text_free(&r.text);
-	return s->reloaded ? 'q' : c;
-}
-
-static void
-read_card(struct session *s)
-{
-	int c;
-
-	for (;;) {
-		c = read_one(s);
-		if ((c == 'n' || c == ' ') && s->cur + 1 < s->n)
-			s->cur++;
-		else if (c == 'p' && s->cur > 0)
-			s->cur--;
-		else
-			return;
-	}
+	if (s->reloaded || (c == 'p' ? s->cur == 0 : s->cur + 1 == s->n ||
+	    (c != 'n' && c != ' ')))
+		return false;
+	s->cur += c == 'p' ? (size_t)-1 : 1;
+	return true;
 }
 
 enum {
@@ -152,120 +144,99 @@ enum {
 };
 
 static void
-message_row(void *owner, size_t i, bool current, int cols)
+message_row(struct screen *screen, void *owner, size_t i, bool current)
 {
 	struct session *s = owner;
-	struct message *m = &s->msg[i];
-	const char *p;
-	char size[8], date[8];
+	struct message *m = message_at(s, i);
+	const char *from = m->field[FROM] != NULL ? m->field[FROM] : "";
+	const char *re = m->field[SUBJECT] != NULL ? m->field[SUBJECT] : "";
+	char line[80], size[8], date[8] = "";
 	time_t t;
 	int sender;
 
-	if (!m->known)
-		top_fields(s, i);
-	date[0] = '\0';
 	if (m->field[DATE] != NULL && date_parse(m->field[DATE], &t))
 		date_short(t, time(NULL), date);
-	print(FIXED, "%c%c%c%5lu  %6.6s %5s  ", current ? '>' : ' ',
-	    m->deleted ? 'D' : ' ', m->unread && s->board[0] == '\0' ? 'N' :
-	    ' ', m->id, date, human(m->octets, size));
-	cols -= FIXED;
-	sender = cols / 3 < SENDER ? SENDER :
-	    cols / 3 > SENDER_MOST ? SENDER_MOST : cols / 3;
-	p = m->field[FROM] != NULL ? m->field[FROM] : "";
-	put(p, strlen(p), sender);
-	p = m->field[SUBJECT] != NULL ? m->field[SUBJECT] : "";
-	print(2, "  ");
-	put(p, strlen(p), cols - sender - 2);
+	snprintf(line, sizeof(line), "%c%c%c%5lu  %6.6s %5s",
+	    current ? '>' : ' ', m->deleted ? 'D' : ' ', m->unread &&
+	    !m->seen && s->board.name[0] == '\0' ? 'N' : ' ', m->id, date,
+	    human(m->octets, size));
+	put(screen, line, strlen(line), FIXED);
+	sender = screen->left / 3;
+	sender = sender < SENDER ? SENDER :
+	    sender > SENDER_MOST ? SENDER_MOST : sender;
+	put(screen, from, strlen(from), sender);
+	put(screen, "", 0, 2);
+	put(screen, re, strlen(re), screen->left);
 }
 
-/* The next character, small; octets that are none stand for themselves. */
-static wint_t
-small(const char **s)
+/* A text in small letters, as a string. */
+static void
+lower(const char *s, struct text *out)
 {
 	unsigned long c;
-	size_t k;
+	size_t k, n;
 
-	if ((k = utf8_next(*s, strlen(*s), &c)) == 0)
-		c = (unsigned char)**s;
-	*s += k > 0 ? k : **s != '\0';
-	return towlower((wint_t)c);
-}
-
-/* Does the text hold the word, whatever its case? */
-static bool
-holds(const char *s, const char *word)
-{
-	const char *p, *w;
-
-	for (; s != NULL && *s != '\0'; small(&s)) {
-		for (p = s, w = word; *w != '\0';)
-			if (small(&p) != small(&w))
-				break;
-			else if (*w == '\0')
-				return true;
-	}
-	return false;
+	out->n = 0;
+	for (n = s != NULL ? strlen(s) : 0; n > 0; s += k, n -= k)
+		if ((k = utf8_next(s, n, &c)) > 0)
+			utf8_add(out, (unsigned long)towlower((wint_t)c));
+		else
+			text_add(out, s, k = 1);
+	text_string(out);
 }
 
 /* Go to the next message with the word in sender or subject. */
 static void
 search(struct session *s)
 {
-	struct text word = { 0 };
+	struct text word = { 0 }, small = { 0 }, t = { 0 };
+	const struct message *m;
 	size_t i, k;
+	bool found;
+	int f;
 
 	charset_decode(nl_langinfo(CODESET), s->word, strlen(s->word), &word);
-	text_string(&word);
-	for (i = k = 1; k <= s->n && word.n > 0; k++) {
-		i = (s->cur + k) % s->n;
-		if (!s->msg[i].known)
-			top_fields(s, i);
-		if (holds(s->msg[i].field[FROM], word.s) ||
-		    holds(s->msg[i].field[SUBJECT], word.s))
-			break;
+	lower(text_string(&word), &small);
+	found = false;
+	for (i = k = 0; k < s->n && !found && small.n > 0; k++) {
+		i = (s->cur + k + 1) % s->n;
+		m = message_at(s, i);
+		for (f = FROM; f <= SUBJECT && !found; f++) {
+			lower(m->field[f], &t);
+			found = strstr(t.s, small.s) != NULL;
+		}
 	}
-	if (k > s->n || word.n == 0)
+	if (!found)
 		say(&s->screen, "Not found: %s", word.s);
-	else {
-		if (i <= s->cur)
-			say(&s->screen, "Search went on at the top.");
+	else if (i <= s->cur)
+		say(&s->screen, "Search went on at the top.");
+	if (found)
 		s->cur = i;
-	}
 	text_free(&word);
-}
-
-static void
-list_title(struct session *s)
-{
-	bool board = s->board[0] != '\0';
-
-	snprintf(s->screen.title, sizeof(s->screen.title),
-	    "%s%s at %s: %zu messages", board ? "board " : "",
-	    board ? s->board : s->pop.user, s->pop.host, s->n);
-	if (!board)
-		snprintf(s->screen.title + strlen(s->screen.title), 40,
-		    ", %zu flagged", s->deleted);
+	text_free(&small);
+	text_free(&t);
 }
 
 /* One key on the list; false if it leaves the list. */
 static bool
 list_key(struct session *s, int c)
 {
-	static char fields[] = "To: \nSubject: \n\n";
-	const struct text empty = { fields, sizeof(fields) - 1, 0, false };
-	bool board = s->board[0] != '\0';
+	struct text draft = { 0 };
+	bool board = s->board.name[0] != '\0';
 
 	if (c == '\r' && s->cur < s->n)
-		read_card(s);
+		while (read_one(s))
+			;
 	else if ((c == 'd' || c == 'u') && !board && s->cur < s->n)
 		flag(s, s->cur++, c == 'd');
 	else if (c == 'n' || (c == '/' && prompt(&s->screen, "Search: ", false,
 	    s->word, sizeof(s->word))))
 		search(s);
-	else if (c == 'c')
-		compose(s, &empty, NULL);
-	else if (c == '?')
+	else if (c == 'c') {
+		text_str(&draft, "To: \nSubject: \n\n");
+		compose(s, &draft, NULL);
+		text_free(&draft);
+	} else if (c == '?')
 		help_card(s, board);
 	return c != 'q' && (board ? c != KEY_ESC : c != 'x' && c != 'b');
 }
@@ -274,13 +245,20 @@ int
 list_card(struct session *s)
 {
 	struct view v = { .row = message_row, .owner = s };
+	bool board = s->board.name[0] != '\0';
+	char flagged[40] = "";
 	int c;
 
 	do {
 		v.n = s->n;
 		v.cur = s->cur;
-		list_title(s);
-		c = card(&s->screen, &v, s->board[0] != '\0' ?
+		if (!board)
+			snprintf(flagged, sizeof(flagged), ", %zu flagged",
+			    s->deleted);
+		snprintf(s->screen.title, sizeof(s->screen.title),
+		    "%s%s at %s: %zu messages%s", board ? "board " : "", board ?
+		    s->board.name : s->pop.user, s->pop.host, s->n, flagged);
+		c = card(&s->screen, &v, board ?
 		    "Enter read  c write  / search  ? help  q back" :
 		    "Enter read  d u delete  c write  / search  b boards  "
 		    "q quit  x exit  ? help");
@@ -293,18 +271,15 @@ enum {
 	MAX_BOARDS = 10000
 };
 
-struct board {
-	char name[64];
-	unsigned long maxima;
-};
-
 static void
-board_row(void *owner, size_t i, bool current, int cols)
+board_row(struct screen *s, void *owner, size_t i, bool current)
 {
-	struct board *list = owner;
+	const struct board *list = owner;
+	char line[128];
 
-	print(cols, "%c %-40s %10lu", current ? '>' : ' ', list[i].name,
-	    list[i].maxima);
+	snprintf(line, sizeof(line), "%c %-40s %10lu", current ? '>' : ' ',
+	    list[i].name, list[i].maxima);
+	put(s, line, strlen(line), s->left);
 }
 
 /*
@@ -318,32 +293,32 @@ enter_board(struct session *s, const char *how, const struct board *b)
 
 	if ((c = settle_flags(s)) == 'c')
 		return false;
-	if (open_board(s, how, b->name))
+	if (open_board(s, how, b, false))
 		return true;
 	say(&s->screen, "%s", s->pop.text);
 	if (c == 'y')
-		ask(s, "RSET");
+		pop_command(&s->pop, "RSET");
 	return false;
 }
 
 void
 boards_card(struct session *s)
 {
-	struct board *list;
+	struct board *list, *b;
 	struct view v = { .row = board_row };
 	int c;
 
-	if (!ask(s, "XTND BBOARDS")) {
+	if (!pop_command(&s->pop, "XTND BBOARDS")) {
 		say(&s->screen, "%s", s->pop.text);
 		return;
 	}
-	list = must(calloc(MAX_BOARDS, sizeof(*list)));
-	while (next(s))		/* a name as RFC 1082 has them, its maxima */
-		if (v.n < MAX_BOARDS && sscanf(s->pop.line.s,
-		    " %63[a-zA-Z0-9-] %lu", list[v.n].name,
-		    &list[v.n].maxima) == 2)
-			v.n++;
-	v.owner = list;
+	v.owner = list = must(calloc(MAX_BOARDS + 1, sizeof(*list)));
+	while (pop_next(&s->pop, POP_LINE)) {
+		/* a name as RFC 1082 has them, its maxima */
+		b = &list[v.n];
+		v.n += v.n < MAX_BOARDS && sscanf(s->pop.line.s,
+		    " %63[a-zA-Z0-9-] %lu", b->name, &b->maxima) == 2;
+	}
 	do {
 		snprintf(s->screen.title, sizeof(s->screen.title),
 		    "boards at %s: %zu", s->pop.host, v.n);
@@ -357,11 +332,11 @@ boards_card(struct session *s)
 			list_card(s);
 	} while (c != 'q' && c != KEY_ESC);
 	free(list);
-	if (s->board[0] == '\0')
+	if (s->board.name[0] == '\0')
 		return;
 	/* RFC 1082 has no way back to the user's maildrop but a new session. */
-	s->board[0] = '\0';
+	s->board.name[0] = '\0';
 	pop_quit(&s->pop);
-	enter(s);
-	load(s);
+	pop_login(&s->pop);
+	load(s, false);
 }

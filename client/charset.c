@@ -21,7 +21,7 @@ static const unsigned short windows[] = { 0x20ac, 0, 0x201a, 0x192, 0x201e,
 /* Where ISO-8859-15 is not ISO-8859-1, and the same in windows-1252. */
 static const unsigned char latin9[][2] = { { 0xa4, 0x80 }, { 0xa6, 0x8a },
     { 0xa8, 0x9a }, { 0xb4, 0x8e }, { 0xb8, 0x9e }, { 0xbc, 0x8c },
-    { 0xbd, 0x9c }, { 0xbe, 0x9f } };
+    { 0xbd, 0x9c }, { 0xbe, 0x9f }, { 0, 0 } };
 
 /* What a name means in mail, most often a larger charset; "": a guess. */
 static const char *const known[][2] = { { "us-ascii", "" },
@@ -79,21 +79,25 @@ utf8_add(struct text *out, unsigned long c)
 	text_add(out, s, n);
 }
 
-/* Append an octet by the tables. */
+/* Append octets of windows-1252 or ISO-8859-15 by the tables. */
 static void
-add_octet(unsigned char o, bool is_latin9, struct text *out)
+add_octets(const char *s, size_t n, bool is_latin9, struct text *out)
 {
 	unsigned long c;
 	size_t i;
 
-	for (i = 0; is_latin9 && i < sizeof(latin9) / sizeof(latin9[0]); i++)
-		if (latin9[i][0] == o)
-			o = latin9[i][1];
-	c = o >= 0x80 && o < 0xa0 ? windows[o - 0x80] : o;
-	if (c == 0 && o != 0)
-		text_add(out, (const char *)&o, 1);
-	else
-		utf8_add(out, c);
+	for (; n > 0; s++, n--) {
+		c = (unsigned char)*s;
+		for (i = 0; is_latin9 && latin9[i][0] != 0; i++)
+			if (latin9[i][0] == c)
+				c = latin9[i][1];
+		if (c >= 0x80 && c < 0xa0)
+			c = windows[c - 0x80];
+		if (c == 0)
+			text_add(out, s, 1);
+		else
+			utf8_add(out, c);
+	}
 }
 
 /* Convert by libc; false if it does not know the charset. An octet that it
@@ -140,14 +144,14 @@ charset_decode(const char *charset, const char *s, size_t n,
 	is_latin9 = strcasecmp(meant, "iso-8859-15") == 0;
 	if (!is_utf8 && !is_latin9 && strcasecmp(meant, "windows-1252") != 0) {
 		/* libc sees no odd names, such as one with options */
-		if (text_is_word(meant) && (convert(meant, s, n, out) ||
-		    convert(charset, s, n, out)))
+		if (text_is_word(meant) && convert(meant, s, n, out))
 			return;
 		is_utf8 = utf8_valid(s, n);
 	}
-	text_add(out, s, is_utf8 ? n : 0);
-	for (i = 0; !is_utf8 && i < n; i++)
-		add_octet((unsigned char)s[i], is_latin9, out);
+	if (is_utf8)
+		text_add(out, s, n);
+	else
+		add_octets(s, n, is_latin9, out);
 }
 
 static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -156,19 +160,19 @@ static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 void
 base64_encode(const char *s, size_t n, struct text *out)
 {
-	unsigned char o[3];
 	unsigned long bits;
-	size_t i, k;
+	size_t i, pending;
 
-	for (; n > 0; s += k, n -= k) {
-		memset(o, 0, sizeof(o));
-		k = n < 3 ? n : 3;
-		memcpy(o, s, k);
-		bits = (o[0] * 256ul + o[1]) * 256 + o[2];
-		for (i = 0; i < 4; i++)
-			text_add(out, i > k ? "=" :
-			    &base64[bits >> (18 - 6 * i) & 63], 1);
+	for (bits = i = pending = 0; i < n; i++) {
+		bits = bits << 8 | (unsigned char)s[i];
+		for (pending += 8; pending >= 6;) {
+			pending -= 6;
+			text_add(out, &base64[bits >> pending & 63], 1);
+		}
 	}
+	if (pending > 0)
+		text_add(out, &base64[bits << (6 - pending) & 63], 1);
+	text_add(out, "==", (3 - n % 3) % 3);
 }
 
 void
@@ -176,26 +180,21 @@ base64_decode(const char *s, size_t n, struct text *out)
 {
 	const char *p;
 	unsigned long bits;
-	size_t digits;
-	char o[3];
+	size_t pending;
+	char o;
 
-	for (bits = digits = 0; n > 0 && !(*s == '=' && digits > 1); s++, n--) {
+	/* An "=" is padding where it can be, and ends it. */
+	for (bits = pending = 0; n > 0 && !(*s == '=' && pending % 6 != 0);
+	    s++, n--) {
 		if ((p = memchr(base64, *s, sizeof(base64) - 1)) == NULL)
 			continue;
 		bits = bits << 6 | (unsigned long)(p - base64);
-		if (++digits < 4)
+		if ((pending += 6) < 8)
 			continue;
-		o[0] = (char)(bits >> 16 & 0xff);
-		o[1] = (char)(bits >> 8 & 0xff);
-		o[2] = (char)(bits & 0xff);
-		text_add(out, o, 3);
-		bits = digits = 0;
+		pending -= 8;
+		o = (char)(bits >> pending & 0xff);
+		text_add(out, &o, 1);
 	}
-	/* The last group is short by the digits that padding stands for. */
-	o[0] = (char)(bits >> (digits == 3 ? 10 : 4) & 0xff);
-	o[1] = (char)(bits >> 2 & 0xff);
-	if (digits > 1)
-		text_add(out, o, digits - 1);
 }
 
 int

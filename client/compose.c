@@ -1,16 +1,14 @@
 /*
  * Files of the user's: a message or one of its files saved; and a message that
- * is written, shown, sent or kept as a draft. A draft is a file in ~/.popcard
- * from the beginning, so that no end of the program loses it, and the next
- * session finds it there. The message that it forwards is next to it, in a file
- * with .eml at the end of its name.
+ * is written, shown, sent or kept as a draft. A draft is a file from the
+ * beginning, so that no end of the program loses it, and the next session finds
+ * it there. The message that it forwards is next to it, in a file with .eml at
+ * the end of its name.
  */
 #include "popcard.h"
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-#include <dirent.h>
 #include <limits.h>
 
 enum {
@@ -24,67 +22,67 @@ enum {
 static void
 safe_name(const char *utf8, char name[NAME])
 {
-	char form[GLYPH];
-	size_t i, k, len, n;
-	int marks, width;
+	struct text form = { 0 };
+	const char *s;
+	unsigned long c;
+	size_t k, n;
+	int cols;
 
-	len = strlen(utf8);
-	marks = 0;
-	for (i = n = 0; i < len && n + GLYPH < NAME; i += k) {
-		k = glyph(utf8 + i, len - i, 0, &marks, form, &width);
-		if (strlen(form) != k || memcmp(form, utf8 + i, k) != 0 ||
-		    strchr("/\\", *form) != NULL ||
-		    (n == 0 && strchr(".-~ ", *form) != NULL)) {
-			form[0] = '_';
-			form[1] = '\0';
+	for (s = utf8, n = 0; *s != '\0' && n + sizeof(c) < NAME; s += k) {
+		k = utf8_next(s, strlen(s), &c);
+		k = k == 0 ? 1 : k;
+		form.n = 0;
+		cols = NAME;
+		safe_text(s, k, &cols, &form);
+		if (form.n != k || memcmp(form.s, s, k) != 0 || *s == '/' ||
+		    *s == '\\' || (n == 0 && strchr(".-~ ", *s) != NULL))
+			name[n++] = '_';
+		else {
+			memcpy(name + n, s, k);
+			n += k;
 		}
-		memcpy(name + n, form, strlen(form));
-		n += strlen(form);
 	}
 	name[n] = '\0';
+	text_free(&form);
 }
 
-/* Open the path for writing; -1 with errno, 0 if the user would not. */
-static int
-open_path(struct screen *s, const char *path, bool *created)
+/* Write a file that does not exist; false with errno if it cannot be done, and
+ * none is left. */
+static bool
+create(const char *path, const struct text *t)
 {
-	struct stat st;
-	int fd;
+	int e, fd;
+	bool ok;
 
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
 	    S_IRUSR | S_IWUSR);
-	*created = fd != -1;
-	if (fd != -1 || errno != EEXIST)
-		return fd;
-	say(s, "%s exists. Replace what it holds? (y)es, (n)o", path);
-	if (choice(s, "yn") == 'n')
-		return 0;
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	/* no device: one could be the terminal */
-	if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-	    ftruncate(fd, 0) == -1)) {
-		close(fd);
-		errno = EINVAL;
-		return -1;
-	}
-	return fd;
+	if (fd == -1)
+		return false;
+	ok = write_octets(fd, t->s, t->n) && fsync(fd) == 0;
+	ok = close(fd) == 0 && ok;	/* which leaves errno if it succeeds */
+	e = errno;
+	if (!ok)
+		unlink(path);
+	errno = e;
+	return ok;
 }
 
 static void
-save_as(struct screen *s, const char *path, const char *p, size_t n)
+save_as(struct screen *s, const char *path, const struct text *t)
 {
-	bool created;
-	int fd;
+	struct stat st;
 
-	if ((fd = open_path(s, path, &created)) == 0)
-		return;
-	if (write_all(fd, p, n)) {
-		say(s, "Saved: %s, %zu octets", path, n);
-		return;
-	}
-	say(s, "Not saved: %s: %s", path, strerror(errno));
-	if (created)
+	/* nothing else is replaced, such as a device */
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+		say(s, "%s exists. Replace it? (y)es, (n)o", path);
+		if (choice(s, "yn") == 'n')
+			return;
 		unlink(path);
+	}
+	if (create(path, t))
+		say(s, "Saved: %s, %zu octets", path, t->n);
+	else
+		say(s, "Not saved: %s: %s", path, strerror(errno));
 }
 
 void
@@ -93,7 +91,7 @@ save(struct screen *s, const struct mime *m, unsigned long id)
 	const struct mime_part *part;
 	struct text octets = { 0 };
 	char path[PATH_MAX] = "", line[16] = "1", what[64];
-	const char *p;
+	const char *p = line;
 	unsigned long file;
 
 	file = 0;
@@ -101,7 +99,6 @@ save(struct screen *s, const struct mime *m, unsigned long id)
 	    m->files);
 	if (m->files > 0 && !prompt(s, what, false, line, sizeof(line)))
 		return;
-	p = line;
 	if (m->files > 0 && (!text_number(&p, m->files, &file) || *p != '\0')) {
 		say(s, "There is no file of that number.");
 		return;
@@ -109,58 +106,25 @@ save(struct screen *s, const struct mime *m, unsigned long id)
 	part = mime_file(m, (unsigned)file);
 	if (part == NULL)
 		snprintf(path, sizeof(path), "message-%lu.eml", id);
-	else if (part->name != NULL)
+	else
 		safe_name(part->name, path);
 	if (path[0] == '\0')
 		snprintf(path, sizeof(path), "file-%lu", file);
 	if (!prompt(s, "Save as: ", false, path, sizeof(path)))
 		return;
 	if (part == NULL)
-		save_as(s, path, m->s, m->n);
-	else {
+		text_add(&octets, m->s, m->n);
+	else
 		mime_decode(m, part, &octets);
-		save_as(s, path, octets.s, octets.n);
-		text_free(&octets);
-	}
-}
-
-static const char draft_name[] = "draft.XXXXXX";
-
-enum {
-	DRAFT_PATH = sizeof(((struct session *)NULL)->draft) + 4
-};
-
-/* Set the path of a draft; false with errno, and no path, if it is too long. */
-static bool
-name_draft(struct session *s, const char *name)
-{
-	const char *home;
-
-	home = getenv("HOME");
-	if ((size_t)snprintf(s->draft, sizeof(s->draft), "%s/.popcard/%s",
-	    home != NULL ? home : "", name) < sizeof(s->draft))
-		return true;
-	s->draft[0] = '\0';
-	errno = ENAMETOOLONG;
-	return false;
-}
-
-/* The path of the message that the draft forwards. */
-static const char *
-mail_path(const struct session *s, char path[DRAFT_PATH])
-{
-	snprintf(path, DRAFT_PATH, "%s.eml", s->draft);
-	return path;
+	save_as(s, path, &octets);
+	text_free(&octets);
 }
 
 static void
-remove_draft(struct session *s)
+remove_draft(const struct session *s)
 {
-	char path[DRAFT_PATH];
-
-	unlink(mail_path(s, path));
+	unlink(s->mail);
 	unlink(s->draft);
-	s->draft[0] = '\0';
 }
 
 /* Make the files of a draft. */
@@ -168,22 +132,15 @@ static bool
 make_draft(struct session *s, const struct text *draft,
     const struct text *mail)
 {
-	char path[DRAFT_PATH];
-	int fd;
+	char dir[sizeof(s->draft)];
 
-	fd = -1;
-	if (name_draft(s, "") &&
-	    (mkdir(s->draft, S_IRWXU) == 0 || errno == EEXIST) &&
-	    name_draft(s, draft_name))
-		fd = mkstemp(s->draft);
-	if (write_all(fd, draft->s, draft->n) && (mail == NULL ||
-	    write_all(open(mail_path(s, path), O_WRONLY | O_CREAT | O_EXCL |
-	    O_CLOEXEC, S_IRUSR | S_IWUSR), mail->s, mail->n)))
+	snprintf(dir, sizeof(dir), "%s", s->draft);
+	*strrchr(dir, '/') = '\0';
+	mkdir(dir, S_IRWXU);	/* if it is not there, create() fails */
+	unlink(s->mail);	/* of no draft */
+	if ((mail == NULL || create(s->mail, mail)) && create(s->draft, draft))
 		return true;
 	say(&s->screen, "No room for a draft: %s", strerror(errno));
-	if (fd != -1)
-		remove_draft(s);
-	s->draft[0] = '\0';
 	return false;
 }
 
@@ -193,12 +150,11 @@ read_draft(struct session *s, struct text *draft, struct text *mail)
 {
 	static const char *const names[] = { "To", "Cc", "Bcc" };
 	struct text to = { 0 };
-	char path[DRAFT_PATH];
 	size_t i;
 	bool ok;
 
 	if (!read_file(s->draft, draft) ||
-	    (!read_file(mail_path(s, path), mail) && errno != ENOENT)) {
+	    (!read_file(s->mail, mail) && errno != ENOENT)) {
 		say(&s->screen, "%s: %s", s->draft, strerror(errno));
 		return false;
 	}
@@ -218,75 +174,49 @@ send_draft(struct session *s, const struct text *draft,
 {
 	struct text out = { 0 };
 	char id[160];
-	int r;
 
 	draft_id(id);
 	draft_finish(draft, mail, time(NULL), id, &out);
-	transfer(s, "sending", out.n);
-	r = pop_xmit(&s->pop, &out);
-	transfer(s, "", 0);
-	if (r == POP_LOST && !s->pop.cancelled)
-		gone(s);
-	if (r == POP_OK) {
+	pop_transfer(&s->pop, "sending", out.n);
+	if (pop_xmit(&s->pop, &out)) {
 		say(&s->screen, "Sent. %s", s->pop.text);
 		remove_draft(s);
-	} else {
-		out.n = 0;
-		text_printf(&out, "%s\n\nThe draft is kept in\n%s\n",
-		    r == POP_LOST ? "Cancelled." : s->pop.text, s->draft);
-		if (r == POP_LOST)
-			reload(s);
-		text_card(&s->screen, "Not sent", &out);
-	}
+	} else if (s->pop.cancelled)
+		reload(s);
+	else
+		say(&s->screen, "Not sent, kept in %s: %s",
+		    s->draft, s->pop.text);
 	text_free(&out);
 }
 
-/* Show the draft; one of the keys for what is to become of it. */
-static int
-draft_card(struct session *s, const struct text *draft,
-    const struct text *mail, bool ready)
-{
-	struct text t = { 0 };
-	struct view v = { 0 };
-	const char *keys;
-	int c;
-
-	text_add(&t, draft->s, draft->n);
-	if (mail->n > 0)
-		text_printf(&t, "\n[1] message/rfc822, %zu octets\n", mail->n);
-	v.text = t.s;
-	v.len = t.n;
-	keys = ready ? "yedq" : "edq";
-	snprintf(s->screen.title, sizeof(s->screen.title), "your message");
-	do {
-		c = card(&s->screen, &v, ready ? "y send  e edit again  "
-		    "d discard  q keep for later" :
-		    "e edit again  d discard  q keep for later");
-		c = c == KEY_ESC ? 'q' : c;
-	} while (c >= KEY_UP || strchr(keys, c) == NULL);
-	free(v.off);
-	text_free(&t);
-	return c;
-}
-
-/* Edit the draft as often as wanted, then send, discard or keep it. */
+/* Edit the draft and show it, as often as wanted; then send, discard or keep
+ * it. */
 static void
 edit_draft(struct session *s)
 {
 	struct text draft = { 0 }, mail = { 0 };
-	const char *editor;
-	int c, how;
-	bool ready;
+	struct view v = { 0 };
+	bool edited, ready;
+	int c;
 
-	if ((editor = getenv("VISUAL")) == NULL || *editor == '\0')
-		if ((editor = getenv("EDITOR")) == NULL || *editor == '\0')
-			editor = "vi";
 	do {
-		how = term_run(editor, s->draft);
+		edited = term_edit(&s->screen.keys, s->draft);
 		ready = read_draft(s, &draft, &mail);
-		if (how == -1 || !WIFEXITED(how) || WEXITSTATUS(how) != 0)
-			say(&s->screen, "The editor %.64s failed.", editor);
-		c = draft_card(s, &draft, &mail, ready);
+		if (!edited)
+			say(&s->screen, "The editor failed.");
+		snprintf(s->screen.title, sizeof(s->screen.title),
+		    "your message%s", mail.n > 0 ?
+		    ", with the one that it forwards" : "");
+		v.text = draft.s;
+		v.len = draft.n;
+		v.cols = 0;
+		do {
+			c = card(&s->screen, &v, ready ? "y send  e edit again"
+			    "  d discard  q keep for later" :
+			    "e edit again  d discard  q keep for later");
+			c = c == KEY_ESC ? 'q' : c;
+		} while (c >= KEY_UP || strchr(ready ? "yedq" : "edq", c) ==
+		    NULL);
 	} while (c == 'e');
 	if (c == 'y')
 		send_draft(s, &draft, &mail);
@@ -294,51 +224,38 @@ edit_draft(struct session *s)
 		remove_draft(s);
 	else
 		say(&s->screen, "Kept in %s", s->draft);
+	free(v.off);
 	text_free(&draft);
 	text_free(&mail);
 }
 
-/* Does the user want the draft that is kept? */
-static bool
-take_up(struct session *s)
+/* A draft that is kept: 'y' to take it up, 'n' to leave it, 'd' if there is
+ * none, or none any more. */
+static int
+kept_draft(struct session *s)
 {
-	if (s->draft[0] == '\0')
-		return false;
-	say(&s->screen, "Take up the draft kept in %s? (y)es, (n)o", s->draft);
-	if (choice(&s->screen, "yn") == 'n')
-		s->draft[0] = '\0';
-	return s->draft[0] != '\0';
+	int c;
+
+	if (!has_draft(s))
+		return 'd';
+	say(&s->screen, "Take up the draft in %s? (y)es, (d)iscard, (n)o",
+	    s->draft);
+	if ((c = choice(&s->screen, "ydn")) == 'd')
+		remove_draft(s);
+	return c;
 }
 
 void
 compose(struct session *s, const struct text *draft, const struct text *mail)
 {
-	if (mail != NULL && mail->cut)
+	int c;
+
+	if (mail != NULL && mail->cut) {
 		say(&s->screen, "The message is too large to be forwarded.");
-	else if (take_up(s) || make_draft(s, draft, mail))
-		edit_draft(s);
-}
-
-void
-compose_kept(struct session *s)
-{
-	struct dirent *e;
-	struct stat st;
-	DIR *dir;
-
-	dir = name_draft(s, "") ? opendir(s->draft) : NULL;
-	s->draft[0] = '\0';
-	if (dir == NULL)
 		return;
-	while ((e = readdir(dir)) != NULL)
-		if (strlen(e->d_name) == sizeof(draft_name) - 1 &&
-		    memcmp(e->d_name, draft_name, 6) == 0 &&
-		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-		    0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
-			break;
-	if (e != NULL)
-		name_draft(s, e->d_name);
-	closedir(dir);
-	if (take_up(s))
+	}
+	c = kept_draft(s);
+	if (c == 'y' || (c == 'd' && draft != NULL &&
+	    make_draft(s, draft, mail)))
 		edit_draft(s);
 }

@@ -7,26 +7,27 @@
 
 enum {
 	FIELD_MOST = 1 << 20,	/* octets of a value; the rest is left out */
-	SECTIONS = 64,		/* of one parameter, *0 to *63 */
 	WORD = 33		/* octets in an encoded word that is written:
-				   with a field's name it fits in a line of
-				   76 */
+				   it fits in a line after a field's name */
 };
 
 size_t
-mail_head(const char *s, size_t n)
+mail_head(const char *s, size_t n, size_t *body)
 {
 	size_t i, k, len, line;
 
+	line = len = 0;
 	for (i = 0; i < n; i += line) {
 		line = text_line(s + i, n - i, &len);
 		if (i > 0 && (s[i] == ' ' || s[i] == '\t'))
 			continue;
-		for (k = i; k < i + len && s[k] > ' ' && s[k] != ':'; k++)
+		for (k = 0; k < len && s[i + k] > ' ' && s[i + k] != ':'; k++)
 			;
-		if (k == i || k == i + len || s[k] != ':')
-			break;
+		if (k == 0 || k == len || s[i + k] != ':' ||
+		    (len > 1 && memcmp(s + i, "--", 2) == 0))
+			break;		/* such as a boundary */
 	}
+	*body = i + (i < n && len == 0 ? line : 0);
 	return i;
 }
 
@@ -38,13 +39,12 @@ mail_field(const char *s, size_t n, const char *name, struct text *out)
 
 	text_free(out);
 	found = in = false;
-	for (n = mail_head(s, n); n > 0; s += k, n -= k) {
+	for (n = mail_head(s, n, &skip); n > 0; s += k, n -= k) {
 		k = text_line(s, n, &len);
 		skip = 0;
 		if (*s != ' ' && *s != '\t') {
-			skip = strlen(name) + 1;
-			in = len >= skip && s[skip - 1] == ':' &&
-			    strncasecmp(s, name, skip - 1) == 0;
+			skip = strcspn(s, ":") + 1;
+			in = text_among(s, skip - 1, name);
 			text_str(out, in && found ? ", " : "");
 			found = found || in;
 			while (skip < len && strchr(" \t", s[skip]) != NULL)
@@ -175,85 +175,73 @@ enclosed(const char *s, struct text *out)
 	return s;
 }
 
-/* The value of a parameter as it is written, but without quotes; false if there
- * is none of that name. */
-static bool
-find_param(const char *s, const char *name, struct text *out)
+/* Read the parameter at s, which is past a semicolon: the octets of its name,
+ * and its value; returns what follows. */
+static const char *
+read_param(const char *s, size_t *name, struct text *value)
 {
-	const char *end, *value;
-	size_t len, n;
-	bool found;
+	size_t n;
 
-	len = strlen(name);
-	while (*(s += strcspn(s, ";")) != '\0') {
-		s = text_blanks(s + 1);
-		end = s + strcspn(s, "= \t;\"");
-		if (*(value = text_blanks(end)) != '=')
-			continue;
-		value = text_blanks(value + 1);
-		out->n = 0;
-		found = (size_t)(end - s) == len &&
-		    strncasecmp(s, name, len) == 0;
-		if (*value == '"')
-			s = enclosed(value, out);
-		else {
-			n = strcspn(value, ";");
-			s = value + n;
-			while (n > 0 && strchr(" \t", value[n - 1]) != NULL)
-				n--;
-			text_add(out, value, n);
-		}
-		if (found)
-			return true;
+	value->n = 0;
+	*name = strcspn(s, "= \t;\"");
+	s = text_blanks(s + *name);
+	if (*s != '=') {
+		*name = 0;
+		return s;
 	}
-	return false;
-}
-
-/* A section of a parameter, which is encoded if its name ends in "*"; false if
- * there is none of that number. */
-static bool
-find_section(const char *value, const char *name, unsigned i, bool *encoded,
-    struct text *out)
-{
-	char section[32];
-
-	snprintf(section, sizeof(section), "%s*%u*", name, i);
-	*encoded = find_param(value, section, out);
-	section[strlen(section) - 1] = '\0';
-	if (*encoded || find_param(value, section, out))
-		return true;
-	snprintf(section, sizeof(section), "%s*", name);
-	return i == 0 && (*encoded = find_param(value, section, out));
+	s = text_blanks(s + 1);
+	if (*s == '"')
+		return enclosed(s, value);
+	n = strcspn(s, ";");
+	text_add(value, s, n);
+	while (value->n > 0 && strchr(" \t", value->s[value->n - 1]) != NULL)
+		value->n--;
+	return s + n;
 }
 
 bool
 field_param(const char *value, const char *name, struct text *out)
 {
 	char charset[MIME_NAME] = "";
-	struct text t = { 0 }, octets = { 0 };
-	const char *s;
-	unsigned i;
+	struct text t = { 0 }, octets = { 0 }, plain = { 0 };
+	const char *key, *p, *s;
+	size_t len, n;
+	unsigned long sections;
 	bool encoded, found;
 
-	for (i = 0; i < SECTIONS && find_section(value, name, i, &encoded, &t);
-	    i++) {
-		s = text_string(&t);
+	len = strlen(name);
+	found = false;
+	sections = 0;
+	for (s = value; *(s += strcspn(s, ";")) != '\0';) {
+		key = text_blanks(s + 1);
+		s = read_param(key, &n, &t);
+		if (n < len || strncasecmp(key, name, len) != 0)
+			continue;
+		p = text_string(&t);
+		if (n == len && !found)
+			field_decode(p, &plain);
+		found = found || n == len;
+		if (n == len || key[len] != '*' || (n > len + 1 &&
+		    !isdigit((unsigned char)key[len + 1])) ||
+		    strtoul(key + len + 1, NULL, 10) != sections)
+			continue;
+		encoded = key[n - 1] == '*';
 		/* charset'language'text */
-		if (i == 0 && encoded && strchr(s, '\'') != NULL) {
+		if (sections++ == 0 && encoded && strchr(p, '\'') != NULL) {
 			snprintf(charset, sizeof(charset), "%.*s",
-			    (int)strcspn(s, "'"), s);
-			s += strcspn(s, "'") + 1;
-			s += strchr(s, '\'') != NULL ? strcspn(s, "'") + 1 : 0;
+			    (int)strcspn(p, "'"), p);
+			p += strcspn(p, "'") + 1;
+			p += strchr(p, '\'') != NULL ? strcspn(p, "'") + 1 : 0;
 		}
-		hex_decode(s, strlen(s), encoded ? '%' : '\0', ' ', &octets);
+		hex_decode(p, strlen(p), encoded ? '%' : '\0', ' ', &octets);
 	}
 	field_plain(charset, octets.s, octets.n, out);
-	found = i > 0;
-	if (!found && (found = find_param(value, name, &t)))
-		field_decode(text_string(&t), out);
+	if (sections == 0)
+		text_add(out, plain.s, plain.n);
 	text_free(&t);
 	text_free(&octets);
-	return found;
+	text_free(&plain);
+	return found || sections > 0;
 }
 
 void
@@ -273,133 +261,85 @@ field_encode(const char *s, size_t n, struct text *out)
 		}
 		text_printf(out, "=?%s?B?", charset);
 		base64_encode(s, i, out);
-		text_str(out, i < n ? "?=\n " : "?=");
+		text_str(out, i < n ? "?= " : "?=");
 	}
 }
 
-/* One address of a list: its name, or else a comment, still encoded. */
-struct address {
-	struct text name, addr;
-};
-
-/* Without blanks at its ends, and as a string. */
-static void
-trim(struct text *t)
-{
-	size_t n;
-
-	while (t->n > 0 && t->s[t->n - 1] == ' ')
-		t->n--;
-	n = strspn(text_string(t), " ");
-	t->n -= n;
-	memmove(t->s, t->s + n, t->n + 1);
-}
-
-/* Read the address at s, up to its comma; returns what follows. Name and
- * address are strings then. */
+/* Read the address at s, up to its comma, and its name, which is still encoded;
+ * "" for none. Returns what follows. */
 static const char *
-read_address(const char *s, struct address *a)
+read_address(const char *s, struct text *name, struct text *addr)
 {
-	struct text comment = { 0 };
 	const char *from;
+	size_t comment;
 	bool angle;
 
-	a->name.n = a->addr.n = 0;
-	s = text_blanks(s);
+	name->n = addr->n = comment = 0;
 	for (angle = false; *s != '\0' && *s != ',' && *s != ';';) {
 		from = s;
-		if (*s == '"')
-			s = enclosed(s, &a->name);
-		else if (*s == '(')
-			s = enclosed(s, &comment);
+		if (*s == '(')
+			comment = name->n;
+		if (*s == '"' || *s == '(')
+			s = enclosed(s, name);
 		else if (*s == '<') {
 			angle = true;
-			a->addr.n = 0;
-			s = enclosed(s, &a->addr);
+			addr->n = 0;
+			s = enclosed(s, addr);
 		} else if (*s == ':') {		/* the name of a group */
-			a->name.n = a->addr.n = 0;
-			s = text_blanks(s + 1);
+			name->n = addr->n = 0;
+			s++;
 		} else
-			text_add(&a->name, s++, 1);
-		if (!angle && *from != '(' && *from != ':')
-			text_add(&a->addr, from, (size_t)(s - from));
+			text_add(name, s++, 1);
+		if (!angle && strchr("(: \t", *from) == NULL)
+			text_add(addr, from, (size_t)(s - from));
 	}
-	if (!angle)		/* the name is the address */
-		a->name.n = 0;
-	trim(&a->name);
-	if (a->name.n == 0)
-		text_add(&a->name, comment.s, comment.n);
-	trim(&a->name);
-	trim(&a->addr);
-	text_free(&comment);
-	return *s == '\0' ? s : s + 1;
-}
-
-/* Append a name, in quotes if it is more than words, or encoded. */
-static void
-add_name(const struct text *name, bool wire, struct text *out)
-{
-	const char *s;
-
-	if (wire && mail_8bit(name->s, name->n)) {
-		field_encode(name->s, name->n, out);
-		return;
+	if (!angle) {		/* the name is the address, and a comment */
+		name->n -= comment > 0 ? comment : name->n;
+		if (name->n > 0)
+			memmove(name->s, name->s + comment, name->n);
 	}
-	if (strpbrk(name->s, "()<>[]:;@\\,.\"") == NULL) {
-		text_add(out, name->s, name->n);
-		return;
-	}
-	text_str(out, "\"");
-	for (s = name->s; *s != '\0'; s++) {
-		text_str(out, *s == '"' || *s == '\\' ? "\\" : "");
-		text_add(out, s, 1);
-	}
-	text_str(out, "\"");
+	while (name->n > 0 && name->s[name->n - 1] == ' ')
+		name->n--;
+	text_string(name);
+	text_string(addr);
+	return s + (*s != '\0');
 }
 
 void
-address_list(const char *value, bool wire, struct text *out)
+address_list(const char *value, enum address_form form, struct text *out)
 {
-	struct address a = { 0 };
-	struct text name = { 0 };
-	const char *s;
-	bool first, named;
+	struct text name = { 0 }, addr = { 0 }, shown = { 0 };
+	const char *s = value;
+	size_t i, start = out->n;
+	bool named;
 
-	for (s = value, first = true; *s != '\0';) {
-		s = read_address(s, &a);
-		if (a.addr.n == 0)
+	while (*s != '\0' && (form != ADDRESS_SENDER || out->n == start)) {
+		s = read_address(s, &name, &addr);
+		if (addr.n == 0)
 			continue;
-		text_str(out, first ? "" : wire ? ",\n " : ", ");
-		first = false;
-		name.n = 0;
-		field_decode(a.name.s, &name);
-		named = *text_blanks(text_string(&name)) != '\0';
-		if (named)
-			add_name(&name, wire, out);
-		text_str(out, named ? " <" : "");
-		field_plain("", a.addr.s, a.addr.n, out);
-		text_str(out, named ? ">" : "");
+		text_str(out, out->n == start ? "" : ", ");
+		shown.n = 0;
+		field_decode(name.s, &shown);
+		for (i = 0; i < shown.n; i++)
+			if (shown.s[i] == '"' || shown.s[i] == '\\')
+				shown.s[i] = '\'';
+		named = *text_blanks(text_string(&shown)) != '\0';
+		if (named && form == ADDRESS_WIRE &&
+		    mail_8bit(shown.s, shown.n))
+			field_encode(shown.s, shown.n, out);
+		else if (named)
+			text_printf(out, form != ADDRESS_SENDER &&
+			    strpbrk(shown.s, "()<>[]:;@,.") != NULL ?
+			    "\"%s\"" : "%s", shown.s);
+		if (!named || form != ADDRESS_SENDER) {
+			text_str(out, named ? " <" : "");
+			field_plain("", addr.s, addr.n, out);
+			text_str(out, named ? ">" : "");
+		}
 	}
-	if (first)		/* such as an empty group */
+	if (out->n == start)		/* such as an empty group */
 		field_decode(value, out);
 	text_free(&name);
-	text_free(&a.name);
-	text_free(&a.addr);
-}
-
-void
-address_sender(const char *value, struct text *out)
-{
-	struct address a = { 0 };
-	size_t was;
-
-	read_address(value, &a);
-	was = out->n;
-	field_decode(a.name.s, out);
-	if (*text_blanks(text_string(out) + was) == '\0') {
-		out->n = was;
-		field_plain("", a.addr.s, a.addr.n, out);
-	}
-	text_free(&a.name);
-	text_free(&a.addr);
+	text_free(&addr);
+	text_free(&shown);
 }

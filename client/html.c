@@ -11,127 +11,107 @@ enum {
 
 static const char space[] = " \t\r\n\f";
 
-/* From 160 on, as ISO-8859-1 has them. */
-static const char latin1[] = "nbsp iexcl cent pound curren yen brvbar sect uml "
-    "copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para "
-    "middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute "
-    "Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave "
-    "Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash "
-    "Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde "
-    "auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml "
-    "eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute "
-    "ucirc uuml yacute thorn yuml ";
+/* Names after a number in hexadecimal, from which on they count. */
+static const char entities[] = "#26 amp #3c lt #3e gt #22 quot #27 apos "
+    "#a0 nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not "
+    "shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm "
+    "raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring "
+    "AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde "
+    "Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml "
+    "Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil "
+    "egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve "
+    "oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute "
+    "thorn yuml #152 OElig oelig #160 Scaron scaron #20 ensp #20 emsp "
+    "#20 thinsp #200c zwnj zwj #2013 ndash mdash #2018 lsquo rsquo sbquo "
+    "#201c ldquo rdquo bdquo #2020 dagger #2022 bull #2026 hellip "
+    "#2030 permil #2039 lsaquo rsaquo #20ac euro #2122 trade "
+    "#2190 larr uarr rarr darr #2212 minus #2260 ne #2264 le ge "
+    "#2713 check ";
 
-/* Names and numbers, in hexadecimal, in turn. */
-static const char entities[] = "amp 26 lt 3c gt 3e quot 22 apos 27 euro 20ac "
-    "ndash 2013 mdash 2014 lsquo 2018 rsquo 2019 sbquo 201a ldquo 201c "
-    "rdquo 201d bdquo 201e lsaquo 2039 rsaquo 203a hellip 2026 bull 2022 "
-    "dagger 2020 permil 2030 trade 2122 larr 2190 uarr 2191 rarr 2192 "
-    "darr 2193 minus 2212 ne 2260 le 2264 ge 2265 check 2713 OElig 152 "
-    "oelig 153 Scaron 160 scaron 161 ensp 20 emsp 20 thinsp 20 zwnj 200c "
-    "zwj 200d ";
+/* Elements that are paragraphs, and lines. */
+static const char paragraphs[] = "p h1 h2 h3 h4 h5 h6 dl blockquote pre hr";
+static const char lines[] = "div tr table dt dd ul ol body center form address "
+    "section article header footer option";
 
-/* The line ends before and after an element; none: a blank. */
-static const struct {
-	unsigned lines;
-	const char *names;
-} elements[] = {
-	{ 2, " p h1 h2 h3 h4 h5 h6 dl blockquote pre hr " },
-	{ 1, " div tr table dt dd ul ol li body center form address section "
-	    "article header footer option " },
-	{ 0, " td th " }
-};
-
-static const char hidden[] = " script style title template ";
-
-/* The text that is made, and where it stands. */
+/* The text that is made, and what is due before more of it. */
 struct page {
 	struct text *out, links;
 	size_t start;			/* of this page in out */
 	struct text href;		/* of the link that is open */
 	struct text one;		/* the character at hand */
 	unsigned nlinks;
-	unsigned lines;			/* line ends due before more text */
-	bool blank;			/* and a blank */
-	bool fresh;			/* nothing in this line yet */
+	unsigned lines;			/* line ends */
+	bool blank, bullet;
 	unsigned quote, pre;		/* depths */
 };
 
-/* The character of that name; 0 for none. */
-static unsigned long
-named_entity(const char *name, size_t n)
-{
-	const char *s;
-	unsigned long c;
-	bool found;
-
-	for (s = entities; *s != '\0'; s += strcspn(s, " ") + 1) {
-		found = strncmp(s, name, n) == 0 && s[n] == ' ';
-		s += strcspn(s, " ") + 1;
-		if (found)
-			return strtoul(s, NULL, 16);
-	}
-	for (s = latin1, c = 160; *s != '\0'; s += strcspn(s, " ") + 1, c++)
-		if (strncmp(s, name, n) == 0 && s[n] == ' ')
-			return c;
-	return 0;
-}
-
-/* Append the character of the entity at s, an "&"; its octets, 0 if it is
- * none. */
+/* Append the character at s, or that of an entity; its octets. */
 static size_t
-add_entity(const char *s, struct text *out)
+add_character(const char *s, struct text *out)
 {
-	unsigned long c;
-	size_t n;
+	const char *name;
+	unsigned long c, next;
+	size_t k, n;
 	char *end, o;
-	int base;
 
-	if (s[1] == '#') {
-		base = s[2] == 'x' || s[2] == 'X' ? 16 : 10;
-		n = base == 16 ? 3 : 2;
-		if (hex_digit(s[n]) == -1 || hex_digit(s[n]) >= base)
-			return 0;
-		c = strtoul(s + n, &end, base);
-		n = (size_t)(end - s) + (*end == ';');
-	} else {
-		n = strcspn(s + 1, ";&< ") + 2;
-		if (s[n - 1] != ';' || (c = named_entity(s + 1, n - 2)) == 0)
-			return 0;
+	c = 0;
+	n = strcspn(s + 1, ";&< ") + 1;		/* "&name" */
+	k = n + 1;
+	if (s[0] == '&' && s[1] == '#') {
+		n = s[2] == 'x' || s[2] == 'X' ? 3 : 2;
+		if (hex_digit(s[n]) != -1)
+			c = strtoul(s + n, &end, n == 3 ? 16 : 10);
+		k = c == 0 ? 0 : (size_t)(end - s) + (*end == ';');
+		if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+			c = 0xfffd;
+	} else if (s[0] == '&' && s[n] == ';') {
+		for (name = entities, next = 0; *name != '\0' && c == 0;
+		    name += strcspn(name, " ") + 1)
+			if (*name == '#')
+				next = strtoul(name + 1, NULL, 16);
+			else if (strncmp(name, s + 1, n - 1) == 0 &&
+			    name[n - 1] == ' ')
+				c = next;
+			else
+				next++;
 	}
-	o = (char)c;
-	if (c >= 0x80 && c < 0xa0)	/* numbers of windows-1252 */
+	if (c == 0) {
+		k = utf8_next(s, strnlen(s, 4), &c);
+		k = k == 0 ? 1 : k;
+		text_add(out, s, k);
+	} else if (c >= 0x80 && c < 0xa0) {	/* of windows-1252 */
+		o = (char)c;
 		charset_decode("windows-1252", &o, 1, out);
-	else
-		utf8_add(out, c == 0 || c > 0x10ffff ||
-		    (c >= 0xd800 && c < 0xe000) ? 0xfffd : c);
-	return n;
+	} else
+		utf8_add(out, c);
+	return k;
 }
 
-/* Append text to the page, after the line ends or the blank that are due. */
+/* A line ends here, or a paragraph; not after a bullet. */
+static void
+end_line(struct page *p, unsigned n)
+{
+	if (!p->bullet && p->lines < n)
+		p->lines = n;
+	p->blank = false;
+}
+
+/* Append text to the page, after what is due. */
 static void
 emit(struct page *p, const char *s, size_t n)
 {
-	if (p->lines > 0 || p->out->n == p->start) {
-		text_add(p->out, "\n\n", p->lines);
+	bool first = p->out->n == p->start;
+
+	text_add(p->out, "\n\n", first ? 0 : p->lines);
+	if (first || p->lines > 0) {
 		text_add(p->out, ">>>>>>>>", p->quote < NEST ? p->quote : NEST);
 		text_str(p->out, p->quote > 0 ? " " : "");
-		p->lines = 0;
-		p->fresh = true;
-	}
-	if (p->blank && !p->fresh)
-		text_str(p->out, " ");
+	} else
+		text_str(p->out, p->blank ? " " : "");
+	text_str(p->out, p->bullet ? "* " : "");
 	text_add(p->out, s, n);
-	p->blank = p->fresh = false;
-}
-
-/* A line ends here, or a paragraph; not after a bullet, or at the start. */
-static void
-end_line(struct page *p, unsigned lines)
-{
-	if (!p->fresh && p->lines < lines)
-		p->lines = lines;
-	p->blank = false;
+	p->blank = p->bullet = false;
+	p->lines = 0;
 }
 
 /* Put the text at s, one character; its octets. */
@@ -142,17 +122,12 @@ put_text(struct page *p, const char *s)
 	size_t k;
 
 	p->one.n = 0;
-	k = *s == '&' ? add_entity(s, &p->one) : 0;
-	if (k == 0) {
-		k = utf8_next(s, strnlen(s, 4), &c);
-		k = k == 0 ? 1 : k;
-		text_add(&p->one, s, k);
-	}
+	k = add_character(s, &p->one);
 	if (utf8_next(p->one.s, p->one.n, &c) == 0)
 		c = 0xfffd;
 	if (c == '\n' && p->pre > 0)
 		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
-	else if (c == '\r' || c == '\n' || c == '\f' || (p->pre == 0 &&
+	else if (strchr("\r\n\f", *p->one.s) != NULL || (p->pre == 0 &&
 	    (c == ' ' || c == '\t' || c == 0xa0)))
 		p->blank = p->pre == 0;
 	/* some control only layout, or fill what a preview shows */
@@ -174,124 +149,115 @@ end_link(struct page *p)
 		snprintf(number, sizeof(number), "[%u]", ++p->nlinks);
 		p->blank = true;
 		emit(p, number, strlen(number));
-		text_printf(&p->links, "%s %s\n", number, p->href.s);
+		text_printf(&p->links, "%s ", number);
+		field_plain("", p->href.s, p->href.n, &p->links);
+		text_str(&p->links, "\n");
 	}
 	p->href.n = 0;
 }
 
+/* Append the address of a link, one word, if the attribute at s has it; returns
+ * what follows the attribute. */
+static const char *
+read_attribute(const char *s, struct text *href)
+{
+	char quote[2] = "";
+	const char *end;
+	bool is_href;
+	size_t n;
+
+	n = strcspn(s, " \t\r\n\f=/>");
+	is_href = text_among(s, n, "href");
+	s += n + strspn(s + n, space);
+	if (*s != '=')
+		return s + strspn(s, "/");
+	s += 1 + strspn(s + 1, space);
+	if (*s == '"' || *s == '\'')
+		quote[0] = *s++;
+	end = s + strcspn(s, *quote != '\0' ? quote : " \t\r\n\f>");
+	while (is_href && s < end)
+		if ((unsigned char)*s <= ' ')
+			s++;
+		else
+			s += add_character(s, href);
+	s = end + (*quote != '\0' && *end != '\0');
+	return s + strspn(s, " \t\r\n\f/");
+}
+
 /* Where a word begins in s, whatever its case; the end of s if nowhere. */
 static const char *
-find_word(const char *s, const char *word)
+skip_to(const char *s, const char *word)
 {
 	while (*s != '\0' && strncasecmp(s, word, strlen(word)) != 0)
 		s++;
 	return s;
 }
 
-/* Read the attribute at s, and what separates it from the next; returns what
- * follows. The address of a link is one word. */
-static const char *
-read_attribute(const char *s, struct text *href)
-{
-	const char *end;
-	size_t k, n;
-	bool is_href;
-
-	n = strcspn(s, " \t\r\n\f=/>");
-	is_href = n == 4 && strncasecmp(s, "href", n) == 0;
-	s += n;
-	s += strspn(s, space);
-	if (*s == '=') {
-		s++;
-		s += strspn(s, space);
-		end = s + strcspn(s, " \t\r\n\f>");
-		if (*s == '"' || *s == '\'') {
-			end = strchr(s + 1, *s);
-			end = end == NULL ? s + strlen(s) : end;
-			s++;
-		}
-		for (; is_href && s < end; s += k) {
-			k = *s == '&' ? add_entity(s, href) : 0;
-			text_add(href, s, k == 0 && (unsigned char)*s > ' ');
-			k = k == 0 ? 1 : k;
-		}
-		s = *end == '"' || *end == '\'' ? end + 1 : end;
-	}
-	return s + strspn(s, " \t\r\n\f/");
-}
-
-/* Put a tag; its name is in lower case, between blanks. */
+/* Put a tag by its name of n octets. */
 static void
-put_tag(struct page *p, const char *name, bool closing)
+put_tag(struct page *p, const char *name, size_t n, bool closing)
 {
 	unsigned *depth;
-	size_t i;
 
-	if (strcmp(name, " br ") == 0)
+	if (text_among(name, n, "br"))
 		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
-	for (i = 0; i < sizeof(elements) / sizeof(elements[0]); i++)
-		if (strstr(elements[i].names, name) != NULL) {
-			end_line(p, elements[i].lines);
-			p->blank = elements[i].lines == 0;
-		}
-	depth = strcmp(name, " pre ") == 0 ? &p->pre :
-	    strcmp(name, " blockquote ") == 0 ? &p->quote : NULL;
-	if (depth != NULL && !closing)
-		++*depth;
-	else if (depth != NULL && *depth > 0)
-		--*depth;
-	if (strcmp(name, " li ") == 0 && !closing) {
-		p->lines = p->out->n > p->start;	/* even if fresh */
-		emit(p, "* ", 2);
-		p->fresh = true;
+	else if (text_among(name, n, paragraphs))
+		end_line(p, 2);
+	else if (text_among(name, n, lines))
+		end_line(p, 1);
+	else if (text_among(name, n, "td th"))
+		p->blank = true;
+	else if (text_among(name, n, "li")) {
+		p->lines = 1;
+		p->bullet = !closing;
 	}
+	depth = text_among(name, n, "pre") ? &p->pre :
+	    text_among(name, n, "blockquote") ? &p->quote : NULL;
+	if (depth != NULL && (!closing || *depth > 0))
+		*depth += closing ? -1u : 1;
 }
 
 /* Put the markup at s, a "<"; returns what follows, s if it is text. */
 static const char *
 put_markup(struct page *p, const char *s)
 {
-	struct text href = { 0 };
-	char name[16], end[24];
-	const char *after;
-	size_t i;
+	const char *name, *after;
+	struct text *href = &p->one;
+	char end[12];
+	size_t n;
 	bool closing;
 
 	if (strncmp(s, "<!--", 4) == 0) {
-		after = find_word(s + 2, "-->");
+		after = skip_to(s + 2, "-->");
 		return *after == '\0' ? after : after + 3;
 	}
 	closing = s[1] == '/';
-	after = s + 1 + closing;
-	if (*after != '!' && *after != '?' && !isalpha((unsigned char)*after))
+	name = s + 1 + closing;
+	if (*name != '!' && *name != '?' && !isalpha((unsigned char)*name))
 		return s;
-	i = strcspn(after, " \t\r\n\f/>");
-	snprintf(name, sizeof(name), " %.*s ", (int)i, after);
-	for (i = 0; name[i] != '\0'; i++)
-		name[i] = (char)tolower((unsigned char)name[i]);
-	after += strcspn(after, " \t\r\n\f/>");
-	after += strspn(after, " \t\r\n\f/");
-	while (*after != '\0' && *after != '>')
-		after = read_attribute(after, &href);
-	after += *after == '>';
-	put_tag(p, name, closing);
-	if (strcmp(name, " a ") == 0) {
+	n = strcspn(name, " \t\r\n\f/>");
+	href->n = 0;
+	if (text_among(name, n, "a")) {
 		end_link(p);
-		field_plain("", href.s, closing ? 0 : href.n, &p->href);
-	} else if (strstr(hidden, name) != NULL && !closing) {
-		name[strlen(name) - 1] = '\0';
-		snprintf(end, sizeof(end), "</%s", name + 1);
-		after = find_word(after, end);
-	} else if (strcmp(name, " pre ") == 0 && *after == '\n')
+		href = closing ? href : &p->href;
+	}
+	after = name + n + strspn(name + n, " \t\r\n\f/");
+	while (*after != '\0' && *after != '>')
+		after = read_attribute(after, href);
+	after += *after == '>';
+	put_tag(p, name, n, closing);
+	if (text_among(name, n, "script style title template") && !closing) {
+		snprintf(end, sizeof(end), "</%.*s", (int)n, name);
+		after = skip_to(after, end);
+	} else if (text_among(name, n, "pre") && *after == '\n')
 		after++;	/* HTML does not count this line end */
-	text_free(&href);
 	return after;
 }
 
 void
 html_text(const char *s, struct text *out)
 {
-	struct page p = { .out = out, .start = out->n, .fresh = true };
+	struct page p = { .out = out, .start = out->n };
 	const char *after;
 
 	while (*s != '\0') {

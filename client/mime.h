@@ -3,12 +3,11 @@
  * know formats and no terminal. A section for each, from the bottom to the top:
  * calls go down only.
  *
- * All text that comes out of here is UTF-8. Octets that no charset explains
- * are passed on as they are, for the view to show as such. Nothing is made
- * safe for a terminal, and names of files are as the sender wrote them.
- *
- * Time is linear in the size of the message, and memory is at most a few times
- * TEXT_MAX, whatever the message holds.
+ * All text that comes out of here is UTF-8. Octets that no charset explains are
+ * passed on as they are. Nothing is made safe for a terminal, and names of
+ * files are as the sender wrote them. "Append" means to a text at the end of
+ * the arguments. Time is linear in the size of the message, and memory at most
+ * a few times TEXT_MAX, whatever the message holds.
  */
 #ifndef MIME_H
 #define MIME_H
@@ -33,24 +32,23 @@
 
 #define PRINTF(m, n)	__attribute__((__format__(__printf__, m, n)))
 
+/* In term.c: the pointer, or the end of the program where it is NULL; write n
+ * octets, false with errno. */
+void	*must(void *);
+bool	write_octets(int fd, const char *, size_t n);
+
 /*
- * text.c
+ * text.c: a growing piece of text, not terminated; all zero is an empty one.
  */
 enum {
 	TEXT_MAX = 64 << 20	/* octets of one text; more is cut */
 };
 
-/* A growing piece of text, not terminated; all zero is an empty one. */
 struct text {
 	char *s;
 	size_t n, room;
 	bool cut;		/* it reached TEXT_MAX, the rest is lost */
 };
-
-/* In term.c: the pointer, or the end of the program where it is NULL, with the
- * terminal given back; write n octets, false with errno. */
-void	*must(void *);
-bool	write_octets(int fd, const char *, size_t n);
 
 /* Append n octets; a string without its '\0'; a format. */
 void	text_add(struct text *, const char *, size_t n);
@@ -63,28 +61,26 @@ char	*text_string(struct text *);
 void	text_free(struct text *);
 
 /* Past the blanks and tabs, any number, at s. Is s of letters, digits, "-",
- * "_", "." and ":" alone, and not empty? A decimal number up to max at *s,
- * followed by a blank or the end of the string; moves *s past both. */
+ * "_", "." and ":" alone, and not empty? Is a word of n octets in a list with
+ * blanks between its words, whatever its case? */
 const char *text_blanks(const char *s);
 bool	text_is_word(const char *s);
+bool	text_among(const char *word, size_t n, const char *list);
+
+/* A decimal number up to max at *s, followed by a blank or the end of the
+ * string; moves *s past both. */
 bool	text_number(const char **s, unsigned long max, unsigned long *);
 
 /* The octets of the line at s, n > 0, with its end, and without it in *len. */
 size_t	text_line(const char *s, size_t n, size_t *len);
 
-/* Read a file, but not through a symbolic link; write n octets, sync and close;
- * false with errno. */
+/* Read a file, but not through a symbolic link; false with errno. */
 bool	read_file(const char *path, struct text *);
-bool	write_all(int fd, const char *, size_t);
 
-/* A Date field's value, with the obsolete forms, as a time; false where it is
- * none. */
+/* A Date field's value as a time; false where it is none. In local time: six
+ * columns, "14:05" on the day of `now', "27 Nov" in its year, else "2024". */
 bool	date_parse(const char *s, time_t *);
-
-/* In local time: six columns, "14:05" on the day of `now', "27 Nov" in its
- * year, else "2024"; and "Fri, 27 Nov 2026 14:05:00 +0100". */
 void	date_short(time_t, time_t now, char buf[8]);
-void	date_rfc5322(time_t, char buf[48]);
 
 /*
  * charset.c
@@ -100,22 +96,21 @@ bool	utf8_valid(const char *s, size_t n);
 void	utf8_add(struct text *, unsigned long c);
 
 /* Append n octets of a charset as UTF-8; where there is no name, or one that
- * libc does not know, as UTF-8 if they are valid, else as windows-1252. musl's
- * iconv(3) knows fewer charsets than glibc's: the same holds there. */
+ * libc does not know, as UTF-8 if they are valid, else as windows-1252. */
 void	charset_decode(const char *charset, const char *s, size_t n,
 	    struct text *);
 
-/* Append n octets as base64, without line ends; or what n octets of base64
- * stand for: other octets are skipped, and padding ends it. The same for
- * quoted-printable: what is no encoding stays as it is. */
-void	base64_encode(const char *, size_t n, struct text *out);
-void	base64_decode(const char *, size_t n, struct text *out);
-void	qp_decode(const char *, size_t n, struct text *out);
+/* Append n octets as base64, without line ends; or what n octets of base64 or
+ * quoted-printable stand for: what is no encoding is skipped in base64, and
+ * stays in quoted-printable. */
+void	base64_encode(const char *, size_t n, struct text *);
+void	base64_decode(const char *, size_t n, struct text *);
+void	qp_decode(const char *, size_t n, struct text *);
 
 /* Append n octets in which a mark and two digits stand for an octet, and
- * another octet for a blank. 0 to 15, or -1 for any other character. */
+ * another octet for a blank. The value of a digit, or -1. */
 void	hex_decode(const char *, size_t n, char mark, char blank,
-	    struct text *out);
+	    struct text *);
 int	hex_digit(char);
 
 /*
@@ -123,41 +118,38 @@ int	hex_digit(char);
  */
 
 /* Where the header of a message ends: at its blank line, or at a line that can
- * be no header line. */
-size_t	mail_head(const char *, size_t);
+ * be no header line; and where its body begins. */
+size_t	mail_head(const char *, size_t n, size_t *body);
 
 /* The values of all fields of a name, unfolded, with commas in between, as a
- * string; false if there is none. */
-bool	mail_field(const char *, size_t, const char *name, struct text *);
-
-/* Is there an octet that is not ASCII? */
-bool	mail_8bit(const char *, size_t);
+ * string; false if there is none. Is there an octet that is not ASCII? */
+bool	mail_field(const char *, size_t n, const char *name, struct text *);
+bool	mail_8bit(const char *, size_t n);
 
 /* Append a value with its encoded words (RFC 2047) decoded, or n octets of a
  * charset; control characters become blanks. */
-void	field_decode(const char *value, struct text *out);
-void	field_plain(const char *charset, const char *s, size_t n,
-	    struct text *out);
+void	field_decode(const char *value, struct text *);
+void	field_plain(const char *charset, const char *, size_t n, struct text *);
 
-/* Append n octets of UTF-8 as encoded words, folded; what is not valid is
- * labelled as of an unknown charset. */
-void	field_encode(const char *s, size_t n, struct text *out);
+/* Append n octets of UTF-8 as encoded words; what is not valid is labelled as
+ * of an unknown charset. */
+void	field_encode(const char *, size_t n, struct text *);
 
 /* Append a parameter of a Content-Type or -Disposition, decoded (RFC 2231, and
  * RFC 2047 as many senders have it); false where there is none. */
-bool	field_param(const char *value, const char *name, struct text *out);
+bool	field_param(const char *value, const char *name, struct text *);
 
 /* Append an address list, decoded, with names in quotes that could pass for an
- * address; for the wire folded, and its names encoded. The name of the first
- * address, or else itself. */
-void	address_list(const char *value, bool wire, struct text *out);
-void	address_sender(const char *value, struct text *out);
+ * address; for the wire with names encoded; or of its first address only the
+ * name, if it has one, else the address. */
+enum address_form { ADDRESS_SHOWN, ADDRESS_WIRE, ADDRESS_SENDER };
+void	address_list(const char *value, enum address_form, struct text *);
 
 /*
  * html.c: append text/html, a string in UTF-8, as plain text, with a list of
  * the links at its end.
  */
-void	html_text(const char *, struct text *out);
+void	html_text(const char *, struct text *);
 
 /*
  * mime.c
@@ -167,16 +159,14 @@ enum {
 	MIME_PARTS = 1000	/* of a message; the rest is left out */
 };
 
-enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QP };
-
 /* One part: a leaf, or a multipart or message, which its parts follow. */
 struct mime_part {
 	size_t head, body, end;		/* offsets in the message */
 	size_t next;			/* the part after all parts in it */
 	unsigned file;			/* its number, 1 to files; 0: no file */
-	enum mime_encoding encoding;
+	enum { MIME_PLAIN, MIME_BASE64, MIME_QP } encoding;
 	bool attached;			/* Content-Disposition says so */
-	char type[MIME_NAME];		/* "text/plain", in lower case */
+	char type[MIME_NAME];		/* "text/plain", in any case */
 	char charset[MIME_NAME];	/* "" where none is named */
 	char *name;			/* file name, UTF-8; "" for none */
 };
@@ -196,18 +186,19 @@ struct mime {
 void	mime_open(struct mime *, const char *s, size_t n);
 void	mime_close(struct mime *);
 
-/* Append the fields that one reads first, a line each; the text to be read: of
- * alternatives the plain one, else HTML as text, and attached messages with
- * these fields; the list of files, a line each: number, name, type, size. */
-void	mime_brief(const char *s, size_t n, struct text *out);
-void	mime_text(const struct mime *, struct text *out);
-void	mime_files(const struct mime *, struct text *out);
+/* Append the fields that one reads first, a line each; after an empty line the
+ * text to be read: of alternatives the plain one, else HTML as text, and
+ * attached messages with these fields; the list of files, a line each: number,
+ * name, type, size. */
+void	mime_brief(const char *s, size_t n, struct text *);
+void	mime_text(const struct mime *, struct text *);
+void	mime_files(const struct mime *, struct text *);
 
 /* The part that is file number `file', NULL for none. Append the octets of a
  * part as they are to be saved. */
 const struct mime_part *mime_file(const struct mime *, unsigned file);
 void	mime_decode(const struct mime *, const struct mime_part *,
-	    struct text *out);
+	    struct text *);
 
 /*
  * draft.c. A draft is a header, an empty line and a text, as a person edits
@@ -215,17 +206,16 @@ void	mime_decode(const struct mime *, const struct mime_part *,
  * if it is not valid UTF-8.
  */
 
-/* A draft that answers a message: To from Reply-To or From, In-Reply-To,
+/* Append a draft that answers a message: To from Reply-To or From, In-Reply-To,
  * References, the text quoted; one that sends it on. */
-void	draft_reply(const struct mime *, struct text *draft);
-void	draft_forward(const struct mime *, struct text *draft);
+void	draft_reply(const struct mime *, struct text *);
+void	draft_forward(const struct mime *, struct text *);
 
-/* The message to be sent: encoded words where they are needed, Date and
- * Message-ID unless the draft has its own, MIME fields, lines of 78 characters,
- * and, if it is not empty, a message as its attachment. A new Message-ID, with
- * its angle brackets. */
+/* Append the message to be sent: Date, Message-ID and MIME fields, the other
+ * fields of the draft, encoded where needed, lines of 78 characters, and, if it
+ * is not empty, a message as its attachment. A new Message-ID. */
 void	draft_finish(const struct text *draft, const struct text *mail,
-	    time_t now, const char *id, struct text *out);
+	    time_t now, const char *id, struct text *);
 void	draft_id(char id[160]);
 
 #endif

@@ -1,114 +1,229 @@
 /*
- * The wire: POP3 and its XTND extensions, seen from the client. Every octet
- * from the server is input: lines are bounded, numbers checked, waits limited.
+ * The wire: the connection to the server, by TCP or through a helper program
+ * that speaks TLS; POP3 and its XTND extensions, seen from the client. Every
+ * octet from the server is input: lines are bounded, numbers checked, waits
+ * limited.
  */
 #include "popcard.h"
 
-#include <poll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <netdb.h>
+#include <signal.h>
 
 enum {
 	TRIES = 3		/* logins while the maildrop is in use: the
 				   session before may just be ending */
 };
 
+/* Close the connection, and keep the last words of the helper. */
 static void
-pop_close(struct pop *p)
+hang_up(struct pop *p)
 {
-	dial_close(&p->dial);
+	char line[sizeof(p->why)];
+
+	p->why[0] = '\0';
 	p->beg = p->end = 0;
+	if (p->fd != -1)
+		close(p->fd);
+	p->fd = -1;
+	if (p->pid <= 0)
+		return;
+	/* openssl s_client goes on after the end of its input. */
+	term_end_child(0);
+	kill(p->pid, SIGKILL);
+	while (waitpid(p->pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	p->pid = 0;
+	rewind(p->log);
+	while (fgets(line, sizeof(line), p->log) != NULL)
+		if (line[strspn(line, "-\n")] != '\0')
+			snprintf(p->why, sizeof(p->why), "; the helper: %.*s",
+			    (int)strcspn(line, "\n"), line);
+	fclose(p->log);
 }
 
-/* The connection is of no more use: keep the reason, close. */
-static int
+/* Nothing can be sent or read any more. */
+static bool
+at_end(const struct pop *p)
+{
+	if (!p->cancelled && !p->quiet)
+		p->gone(p->owner);
+	return false;
+}
+
+static bool
 lost(struct pop *p, int code, const char *why)
 {
-	pop_close(p);
-	snprintf(p->text, sizeof(p->text), "%s: %s%s%s", p->host, why,
-	    p->dial.why[0] != '\0' ? "; " : "", p->dial.why);
-	p->code = code;
-	return POP_LOST;
+	hang_up(p);
+	snprintf(p->text, sizeof(p->text), "%s: %s%s%s", p->host, why, p->why,
+	    p->sent ? "; it may have been sent all the same" : "");
+	p->code = p->sent && code == EX_TEMPFAIL ? EX_IOERR : code;
+	return at_end(p);
 }
 
-/* Wait until the connection is ready, p->wait seconds from the last key; false
- * with errno if it is not, or if the user cancels what is under way. */
 static bool
-ready(struct pop *p, short events)
+set_flags(int fd)
 {
-	struct pollfd pfd[2] = { { p->dial.fd, events, 0 },
-	    { p->cancel != NULL ? STDIN_FILENO : -1, POLLIN, 0 } };
+	errno = fd < FD_SETSIZE ? errno : EMFILE;	/* see term_wait() */
+	return fd < FD_SETSIZE && fcntl(fd, F_SETFD, FD_CLOEXEC) != -1 &&
+	    fcntl(fd, F_SETFL, O_NONBLOCK) != -1;
+}
+
+static bool
+dial(struct pop *p)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *ai;
+	int err;
+
+	if ((err = getaddrinfo(p->host, p->port, &hints, &list)) != 0)
+		return lost(p, err == EAI_AGAIN || err == EAI_SYSTEM ?
+		    EX_TEMPFAIL : EX_NOHOST, gai_strerror(err));
+	for (ai = list; ai != NULL && p->fd == -1; ai = ai->ai_next) {
+		p->fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+		if (p->fd != -1 && connect(p->fd, ai->ai_addr, ai->ai_addrlen)
+		    == 0 && set_flags(p->fd))
+			break;
+		err = errno;
+		hang_up(p);
+	}
+	freeaddrinfo(list);
+	return p->fd != -1 || lost(p, EX_TEMPFAIL, strerror(err));
+}
+
+/* In the child: become the helper, whose words are split at blanks. */
+static _Noreturn void
+exec_helper(const struct pop *p, int fd)
+{
+	const char *cmd = p->helper;
+	struct text word;
+	char **argv;
+	size_t argc;
+
+	argv = must(calloc(strlen(cmd) / 2 + 2, sizeof(*argv)));
+	for (argc = 0; *(cmd = text_blanks(cmd)) != '\0'; argc++) {
+		memset(&word, 0, sizeof(word));
+		for (; *cmd != '\0' && *cmd != ' ' && *cmd != '\t'; cmd++)
+			if (*cmd != '%')
+				text_add(&word, cmd, 1);
+			else if (*++cmd == 'h' || *cmd == 'p')
+				text_str(&word, *cmd == 'h' ? p->host :
+				    p->port);
+			else {
+				text_str(&word, "%");
+				cmd -= *cmd != '%';
+			}
+		argv[argc] = text_string(&word);
+	}
+	/* Keys such as ^C are for popcard or the editor; and without the
+	 * terminal it cannot ask there. */
+	setsid();
+	term_in_child();
+	if (dup2(fd, STDIN_FILENO) != -1 && dup2(fd, STDOUT_FILENO) != -1 &&
+	    dup2(fileno(p->log), STDERR_FILENO) != -1) {
+		execvp(argv[0], argv);
+		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+	}
+	_exit(127);
+}
+
+static bool
+start_helper(struct pop *p)
+{
+	int end[2];
+
+	/* nor may they be taken for options */
+	if (*p->host == '-' || !text_is_word(p->host) || *p->port == '-' ||
+	    !text_is_word(p->port) || *text_blanks(p->helper) == '\0')
+		return lost(p, EX_USAGE, "host, port or helper are not valid");
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) == -1)
+		return lost(p, EX_OSERR, strerror(errno));
+	p->fd = end[0];
+	if ((p->log = tmpfile()) == NULL || !set_flags(end[0]) ||
+	    fcntl(fileno(p->log), F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(end[1], F_SETFD, FD_CLOEXEC) == -1 ||
+	    (p->pid = fork()) == -1)
+		error(EX_OSERR, "the helper: %s", strerror(errno));
+	if (p->pid == 0)
+		exec_helper(p, end[1]);
+	close(end[1]);
+	term_end_child(p->pid);
+	return true;
+}
+
+static void
+progress(struct pop *p)
+{
+	char done[8], all[8];
+
+	say(p->screen, "%s: %s of %s  (Escape: cancel)", p->doing,
+	    human(p->octets, done), human(p->expected, all));
+	status(p->screen);
+}
+
+void
+pop_transfer(struct pop *p, const char *doing, size_t expected)
+{
+	snprintf(p->doing, sizeof(p->doing), "%s", doing);
+	p->expected = expected;
+	p->octets = 0;
+	progress(p);
+}
+
+/* Read or write once when the connection is ready, p->wait seconds from the
+ * last key; the octets, 0 if it is lost or the user cancels. */
+static size_t
+transmit(struct pop *p, bool writing, char *s, size_t size)
+{
+	ssize_t n;
 	int r;
 
-	do {
-		r = poll(pfd, 2, p->wait * 1000);
-		if (r > 0 && pfd[1].revents != 0 && p->cancel()) {
+	for (n = -1; n <= 0;) {
+		if (p->fd == -1)	/* it was lost while it was idle */
+			return at_end(p);
+		r = term_wait(p->fd, writing, p->doing[0] != '\0',
+		    p->wait * 1000);
+		errno = r == 0 ? ETIMEDOUT : errno;
+		if (r > 0 && (r & WAIT_KEYS) != 0 &&
+		    term_escape(&p->screen->keys)) {
 			p->cancelled = true;
-			errno = ECANCELED;
-			return false;
+			return lost(p, EX_TEMPFAIL, "cancelled");
 		}
-	} while ((r == -1 && errno == EINTR) || (r > 0 && pfd[0].revents == 0));
-	if (r == 0)
-		errno = ETIMEDOUT;
-	return r > 0;
-}
-
-/* Count what has been moved, and show it from time to time. */
-static void
-moved(struct pop *p, size_t n)
-{
-	p->octets += n;
-	if (p->progress != NULL && p->octets / POP_BLOCK !=
-	    (p->octets - n) / POP_BLOCK)
-		p->progress(p->owner);
-}
-
-/* Read more; all that was read before has been used. */
-static int
-fill(struct pop *p)
-{
-	ssize_t n;
-
-	if (p->dial.fd == -1)
-		return POP_LOST;
-	do {
-		if (!ready(p, POLLIN))
-			return lost(p, EX_TEMPFAIL, strerror(errno));
-		n = read(p->dial.fd, p->in, sizeof(p->in));
-	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
-	if (n <= 0)
-		return lost(p, EX_TEMPFAIL, n == -1 ? strerror(errno) :
-		    "the server has closed the connection");
-	p->beg = 0;
-	p->end = (size_t)n;
-	moved(p, (size_t)n);
-	return p->octets <= POP_OCTETS ? POP_OK :
-	    lost(p, EX_PROTOCOL, "a reply has no end");
-}
-
-static int
-send_all(struct pop *p, const char *s, size_t len)
-{
-	ssize_t n;
-
-	if (p->dial.fd == -1)
-		return POP_LOST;
-	while (len > 0) {
-		if (!ready(p, POLLOUT))
-			return lost(p, EX_TEMPFAIL, strerror(errno));
-		n = write(p->dial.fd, s, len < POP_BLOCK ? len : POP_BLOCK);
+		if (r > 0 && (r & WAIT_FD) == 0)
+			continue;
+		if (r > 0)
+			n = writing ? write(p->fd, s, size) :
+			    read(p->fd, s, size);
+		if (n == 0)
+			return lost(p, EX_TEMPFAIL,
+			    "the server has closed the connection");
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			return lost(p, EX_TEMPFAIL, strerror(errno));
-		if (n > 0) {
-			s += n;
-			len -= (size_t)n;
-			moved(p, (size_t)n);
-		}
 	}
-	return POP_OK;
+	p->octets += (size_t)n;
+	if (p->doing[0] != '\0' && p->octets / POP_BLOCK !=
+	    (p->octets - (size_t)n) / POP_BLOCK)
+		progress(p);
+	return (size_t)n;
+}
+
+static bool
+send_all(struct pop *p, const char *s, size_t len)
+{
+	size_t n;
+
+	for (; len > 0; s += n, len -= n)
+		if ((n = transmit(p, true, (char *)s, len < POP_BLOCK ? len :
+		    POP_BLOCK)) == 0)
+			return false;
+	return true;
 }
 
 /* Read a line, without its end: at most so many octets, and it is wrong that it
  * has more, or the rest is left out. */
-static int
+static bool
 read_line(struct pop *p, size_t most, bool whole)
 {
 	const char *lf;
@@ -116,8 +231,12 @@ read_line(struct pop *p, size_t most, bool whole)
 
 	p->line.n = 0;
 	do {
-		if (p->beg == p->end && fill(p) != POP_OK)
-			return POP_LOST;
+		if (p->beg == p->end) {
+			p->beg = 0;
+			p->end = transmit(p, false, p->in, sizeof(p->in));
+			if (p->end == 0)
+				return false;
+		}
 		n = p->end - p->beg;
 		lf = memchr(p->in + p->beg, '\n', n);
 		if (lf != NULL)
@@ -125,36 +244,35 @@ read_line(struct pop *p, size_t most, bool whole)
 		text_add(&p->line, p->in + p->beg, p->line.n >= most ? 0 :
 		    n > most - p->line.n ? most - p->line.n : n);
 		p->beg += n + (lf != NULL);
-		if (whole && p->line.n == most)
+		if ((whole && p->line.n == most) || p->octets > POP_OCTETS)
 			return lost(p, EX_PROTOCOL, "a reply has no end");
 	} while (lf == NULL);
 	if (p->line.n > 0 && p->line.s[p->line.n - 1] == '\r')
 		p->line.n--;
 	text_string(&p->line);
-	return POP_OK;
+	return true;
 }
 
 /* Does the reply carry this code of RFC 2449 8 or RFC 3206, or one below it? */
 static bool
 has_code(const struct pop *p, const char *code)
 {
-	size_t n;
+	size_t n = strlen(code);
 
-	n = strlen(code);
-	return p->text[0] == '[' && strncasecmp(p->text + 1, code, n) == 0 &&
-	    (p->text[n + 1] == ']' || p->text[n + 1] == '/');
+	return strncasecmp(p->text, code, n) == 0 &&
+	    (p->text[n] == ']' || p->text[n] == '/');
 }
 
-/* Read one reply line: its text, and what a refusal means to a caller. */
-static int
+/* Read one reply line: its text, and what a refusal means. */
+static bool
 reply(struct pop *p)
 {
 	const char *s;
 	bool ok;
 
 	p->octets = 0;
-	if (read_line(p, POP_LINE, true) != POP_OK)
-		return POP_LOST;
+	if (!read_line(p, POP_LINE, true))
+		return false;
 	p->wait = POP_WAIT;
 	s = p->line.s;
 	ok = strncmp(s, "+OK", 3) == 0;
@@ -162,20 +280,19 @@ reply(struct pop *p)
 	if (s == p->line.s || (*s != '\0' && text_blanks(s) == s))
 		return lost(p, EX_PROTOCOL, "this is no POP3 server");
 	snprintf(p->text, sizeof(p->text), "%s", text_blanks(s));
-	if (ok)
-		return POP_OK;
-	p->code = has_code(p, "AUTH") ? EX_NOPERM :
-	    has_code(p, "IN-USE") || has_code(p, "SYS/TEMP") ||
-	    has_code(p, "LOGIN-DELAY") ? EX_TEMPFAIL : EX_UNAVAILABLE;
-	return POP_NO;
+	p->code = has_code(p, "[AUTH") ? EX_NOPERM :
+	    has_code(p, "[IN-USE") || has_code(p, "[SYS/TEMP") ||
+	    has_code(p, "[LOGIN-DELAY") ? EX_TEMPFAIL : EX_UNAVAILABLE;
+	return ok;
 }
 
-int
+bool
 pop_command(struct pop *p, const char *fmt, ...)
 {
 	char cmd[POP_ARG + 8];
 	va_list ap;
-	int n, r;
+	int n;
+	bool ok;
 
 	va_start(ap, fmt);
 	n = vsnprintf(cmd, sizeof(cmd) - 2, fmt, ap);
@@ -183,95 +300,77 @@ pop_command(struct pop *p, const char *fmt, ...)
 	if (n < 0 || (size_t)n >= sizeof(cmd) - 2)
 		return lost(p, EX_SOFTWARE, "a command is too long");
 	memcpy(cmd + n, "\r\n", 2);
-	r = send_all(p, cmd, (size_t)n + 2);
+	ok = send_all(p, cmd, (size_t)n + 2);
 	memset(cmd, 0, sizeof(cmd));
-	return r != POP_OK ? r : reply(p);
+	return ok && reply(p);
 }
 
-/* Connect to the first address that answers, and read the greeting, or, if a
- * helper has read that, the reply to CAPA. */
-int
+bool
 pop_connect(struct pop *p)
 {
-	int code, r;
-
-	p->beg = p->end = 0;
+	hang_up(p);
 	p->wait = POP_WAIT;
 	p->cancelled = false;
-	code = dial_open(&p->dial, p->helper, p->host, p->port);
-	if (code != EX_OK)
-		return lost(p, code, "cannot connect");
-	if (p->helper != NULL && strstr(p->helper, "-starttls") != NULL) {
-		if ((r = pop_command(p, "CAPA")) == POP_OK)
-			while ((r = pop_next(p, POP_LINE)) == POP_OK)
-				;
-		return r == POP_LOST ? POP_LOST : POP_OK;
-	}
-	if ((r = reply(p)) == POP_NO) {
+	if (!(p->helper != NULL ? start_helper(p) : dial(p)))
+		return false;
+	if (p->helper == NULL || strstr(p->helper, "-starttls") == NULL) {
+		if (reply(p))
+			return true;
 		p->code = EX_TEMPFAIL;
-		pop_close(p);
+		return false;
 	}
-	return r;
+	/* The helper has read the greeting: any reply will do. */
+	if (pop_command(p, "CAPA"))
+		while (pop_next(p, POP_LINE))
+			;
+	return true;
 }
 
-int
+void
 pop_login(struct pop *p)
 {
-	bool fresh;
-	int r, try;
+	int try;
 
-	for (try = 1;; try++) {
-		fresh = p->dial.fd == -1;
-		r = fresh ? pop_connect(p) : POP_OK;
-		if (r == POP_OK)
-			r = pop_command(p, "USER %s", p->user);
-		if (r == POP_OK)
-			r = pop_command(p, "PASS %s", p->pass);
-		if (r == POP_OK || (r == POP_LOST && (fresh || try == TRIES)))
-			return r;
-		if (r == POP_LOST)
-			continue;	/* the old connection had ended */
-		if (p->code == EX_UNAVAILABLE && !has_code(p, "SYS/PERM"))
-			p->code = EX_NOPERM;	/* a plain -ERR */
-		pop_close(p);
-		if (!has_code(p, "IN-USE") || try == TRIES)
-			return r;
+	for (try = 1; !pop_connect(p) || !pop_command(p, "USER %s", p->user) ||
+	    !pop_command(p, "PASS %s", p->pass); try++) {
+		/* a plain -ERR */
+		if (p->code == EX_UNAVAILABLE && !has_code(p, "[SYS/PERM"))
+			p->code = EX_NOPERM;
+		if (!has_code(p, "[IN-USE") || try == TRIES)
+			p->gone(p->owner);
 		sleep(1);
 	}
 }
 
-int
+bool
 pop_next(struct pop *p, size_t most)
 {
-	if (read_line(p, most, false) != POP_OK)
-		return POP_LOST;
-	if (p->line.n == 1 && p->line.s[0] == '.')
-		return POP_NO;
+	if (!read_line(p, most, false) ||
+	    (p->line.n == 1 && p->line.s[0] == '.'))
+		return false;
 	if (p->line.s[0] == '.') {
 		p->line.n--;
 		memmove(p->line.s, p->line.s + 1, p->line.n + 1);
 	}
-	return POP_OK;
+	return true;
 }
 
-int
+bool
 pop_text(struct pop *p, struct text *t)
 {
-	int r;
-
-	while ((r = pop_next(p, TEXT_MAX)) == POP_OK) {
+	while (pop_next(p, TEXT_MAX)) {
 		text_add(t, p->line.s, p->line.n);
 		text_str(t, "\n");
 	}
-	return r == POP_NO ? POP_OK : r;
+	return p->fd != -1;
 }
 
-int
+bool
 pop_xmit(struct pop *p, const struct text *mail)
 {
 	struct text wire = { 0 };
 	size_t i, k, len;
-	int r;
+	bool ok;
 
 	for (i = 0; i < mail->n; i += k) {
 		k = text_line(mail->s + i, mail->n - i, &len);
@@ -279,35 +378,41 @@ pop_xmit(struct pop *p, const struct text *mail)
 		text_add(&wire, mail->s + i, len);
 		text_str(&wire, "\r\n");
 	}
-	r = POP_NO;
-	if (mail->cut || wire.cut)
+	ok = !mail->cut && !wire.cut;
+	if (!ok)
 		snprintf(p->text, sizeof(p->text), "The message is too large.");
-	else if ((r = pop_command(p, "XTND XMIT")) == POP_OK)
-		r = send_all(p, wire.s, wire.n);
+	ok = ok && pop_command(p, "XTND XMIT") && send_all(p, wire.s, wire.n);
 	text_free(&wire);
-	/* After the last line only the server knows whether it is sent. */
-	if (r == POP_OK)
-		p->cancel = NULL;
-	if (r != POP_OK || (r = send_all(p, ".\r\n", 3)) != POP_OK)
-		return r;
-	p->wait = POP_WORK;
-	if ((r = reply(p)) == POP_LOST && p->code == EX_TEMPFAIL) {
-		/* Another try could send it twice: let the user decide. */
-		p->code = EX_IOERR;
-		len = strlen(p->text);
-		snprintf(p->text + len, sizeof(p->text) - len,
-		    "; it may have been sent all the same");
-	}
-	return r;
+	p->doing[0] = '\0';
+	/* After the last line only the server knows whether it is sent; another
+	 * try could send it twice: let the user decide. */
+	p->sent = ok;
+	p->wait = ok ? POP_WORK : POP_WAIT;
+	ok = ok && send_all(p, ".\r\n", 3) && reply(p);
+	p->sent = false;
+	return ok;
 }
 
-int
+void
+pop_idle(void *pop)
+{
+	struct pop *p = pop;
+
+	p->quiet = true;
+	if (p->fd != -1)
+		pop_command(p, "NOOP");
+	p->quiet = false;
+}
+
+bool
 pop_quit(struct pop *p)
 {
-	int r;
+	bool ok;
 
+	p->quiet = true;
 	p->wait = POP_WORK;
-	r = pop_command(p, "QUIT");
-	pop_close(p);
-	return r;
+	ok = pop_command(p, "QUIT");
+	p->quiet = false;
+	hang_up(p);
+	return ok;
 }

@@ -27,22 +27,37 @@ enum {
 	KEY_END, KEY_PGUP, KEY_PGDN, KEY_ESC, KEY_RESIZE
 };
 
-/* Take the terminal, and call tick(arg) every KEEP_ALIVE s without a key; false
- * if no terminal can be used. Give it back; harmless at any time. */
-bool	term_start(void (*tick)(void *), void *arg);
+/* The keyboard: what is typed ahead, and what is called every KEEP_ALIVE s
+ * without a key. */
+struct keys {
+	unsigned char key[64];
+	size_t n;
+	void (*tick)(void *);
+	void *owner;			/* for tick */
+};
+
+/* Take the terminal; false if none can be used. Give it back; harmless at any
+ * time. The same at the end of the program, and end its helper. */
+bool	term_start(void);
 void	term_stop(void);
+void	term_end(void);
 
 /* Its size now, and the next key. */
-int	term_rows(void);
-int	term_cols(void);
-int	term_key(void);
+void	term_size(int *rows, int *cols);
+int	term_key(struct keys *);
 
 /* Was Escape the last key so far? It is taken then, with all keys before it;
  * otherwise the keys stay. */
-bool	term_escape(void);
+bool	term_escape(struct keys *);
 
-/* Let an editor have the terminal; its wait status, or -1. */
-int	term_run(const char *cmd, const char *path);
+/* The one wait, in which signals come: until a descriptor (or -1) can be read,
+ * or written, or there are keys, if wanted; at most ms, -1: for ever. Which of
+ * these, 0 after ms, -1 with errno. */
+enum { WAIT_FD = 1, WAIT_KEYS = 2 };
+int	term_wait(int fd, bool writing, bool keys, int ms);
+
+/* Let the user's editor have the terminal: did it succeed? */
+bool	term_edit(struct keys *, const char *path);
 
 /* In a new process: no signal is ignored. The process that every exit ends by
  * SIGTERM, 0 for none. */
@@ -53,20 +68,21 @@ void	term_end_child(pid_t);
  * view.c: text from outside made safe, and the cards: lists and texts that one
  * moves about in, and the last row of the screen.
  */
-enum {
-	GLYPH = 32		/* the longest form of one character */
-};
 
-/* What all cards share: the first row, and the last one. */
+/* What all cards share. */
 struct screen {
-	char title[640];
+	struct keys keys;
+	struct text frame;		/* what is to be drawn */
+	int rows, cols;			/* of the terminal */
+	int left;			/* columns left in the row at hand */
+	char title[640];		/* the first row, and the last one */
 	char say[1200];
 };
 
 /* A list (row is set), or a text. */
 struct view {
-	/* Draw row i of a list by put() and print(), in cols columns. */
-	void (*row)(void *owner, size_t i, bool current, int cols);
+	/* Draw row i of a list by put(). */
+	void (*row)(struct screen *, void *owner, size_t i, bool current);
 	void *owner;			/* for row */
 	const char *text;
 	size_t len;
@@ -78,19 +94,19 @@ struct view {
 					   before the terminal was resized */
 };
 
-/* The first of n > 0 octets of UTF-8 as it is shown from column col on: its
- * form in the charset of the locale, spelt out if that lacks it, and its width.
- * *marks counts accents in a row. The octets that it took. */
-size_t	glyph(const char *, size_t n, int col, int *marks, char out[GLYPH],
-	    int *width);
+/* Append as many of n octets, up to a line end, as fit in *cols columns, made
+ * safe and in the charset of the locale; their number, and in *cols theirs. */
+size_t	safe_text(const char *, size_t n, int *cols, struct text *out);
+
+/* A number of octets in five columns. */
+const char *human(size_t, char buf[8]);
 
 /* One safe line on stderr, after the terminal was given back; and the end of
  * the program with that status, unless it is EX_OK. */
 void	error(int code, const char *, ...) PRINTF(2, 3);
 
-/* Draw a text, a format, in exactly so many columns, made safe. */
-void	put(const char *, size_t, int cols);
-void	print(int cols, const char *, ...) PRINTF(2, 3);
+/* Draw n octets in exactly so many columns, made safe. */
+void	put(struct screen *, const char *, size_t n, int cols);
 
 /* What the last row is to show; show it, with what was drawn. */
 void	say(struct screen *, const char *, ...) PRINTF(2, 3);
@@ -106,30 +122,12 @@ int	choice(struct screen *, const char *keys);
 
 /* Show a list or a text and move about in it, up to the first key that means
  * something else, such as space at the end of a text. Right means Enter, left
- * Escape. And a text that is read and left again. */
+ * Escape. */
 int	card(struct screen *, struct view *, const char *keys);
-void	text_card(struct screen *, const char *title, const struct text *);
 
 /*
- * dial.c: the connection to the server, by TCP or through a helper program that
- * speaks TLS.
- */
-struct dial {
-	int fd;			/* -1: not connected */
-	pid_t pid;		/* the helper, 0 if there is none */
-	FILE *log;		/* what it writes to stderr */
-	char why[512];		/* what failed, or the helper's last words */
-};
-
-/* Connect to host and port; with a helper, run that command with the connection
- * as its stdin and stdout. It is split at blanks, %h and %p stand for host and
- * port, and no shell reads it. An exit status. */
-int	dial_open(struct dial *, const char *helper, const char *host,
-	    const char *port);
-void	dial_close(struct dial *);
-
-/*
- * pop.c: the wire, POP3 and its XTND extensions seen from the client.
+ * pop.c: the wire, POP3 and its XTND extensions seen from the client, by TCP or
+ * through a helper that speaks TLS.
  */
 enum {
 	POP_LINE = 1024,	/* a reply or a line of a listing; RFC 1939
@@ -144,16 +142,20 @@ enum {
 				   large, and no server sends for ever */
 };
 
-/* How a request to the server ended: well; with the server's words in text; or
- * with the reason in text and the connection closed. */
-enum { POP_OK, POP_NO, POP_LOST };
-
-/* One connection. */
+/*
+ * One connection. If it is lost, the reason is in text, and gone() is called,
+ * which ends the program; but not if it was the user's wish (cancelled), or if
+ * it was quiet. All functions return false then, as they do after -ERR with the
+ * server's words in text.
+ */
 struct pop {
 	char user[POP_ARG + 1], pass[POP_ARG + 2], host[256], port[6];
 	bool tls;			/* the URL is a pops:// one */
-	const char *helper;		/* speaks TLS; NULL: TCP is used */
-	struct dial dial;
+	const char *helper;		/* a command; NULL: TCP is used */
+	int fd;				/* -1: not connected */
+	pid_t pid;			/* of the helper, 0 if there is none */
+	FILE *log;			/* what it writes to stderr, */
+	char why[512];			/* and its last words */
 	int wait;			/* seconds until the next reply */
 	char in[POP_BLOCK];		/* read and not yet used: beg to end */
 	size_t beg, end;
@@ -161,35 +163,45 @@ struct pop {
 	char text[POP_LINE];		/* the last reply, or what went wrong */
 	int code;			/* the same as an exit status */
 	size_t octets;			/* moved since the last reply */
-	void (*progress)(void *);	/* called after each block */
-	void *owner;			/* for progress */
-	bool (*cancel)(void);		/* asked when there are keys; NULL: it
-					   cannot be cancelled */
-	bool cancelled;			/* the last POP_LOST was the user's */
+	struct screen *screen;		/* shows the progress, has the keys */
+	char doing[64];			/* "": nothing that can be cancelled */
+	size_t expected;		/* octets to be moved */
+	bool quiet, cancelled;
+	bool sent;			/* a message, up to its last line */
+	void (*gone)(void *);
+	void *owner;			/* for gone() */
 };
 
-/* Connect, and read the greeting. Log in, and connect before if need be; it
- * waits a little while the maildrop is in use. */
-int	pop_connect(struct pop *);
-int	pop_login(struct pop *);
+/* Connect, and read the greeting. The helper is split at blanks, %h and %p
+ * stand for host and port, and no shell reads it. */
+bool	pop_connect(struct pop *);
 
-/* Send one line and read the reply. QUIT closes in any case. */
-int	pop_command(struct pop *, const char *, ...) PRINTF(2, 3);
-int	pop_quit(struct pop *);
+/* Connect and log in, or gone(). It waits a little while the maildrop is in
+ * use. */
+void	pop_login(struct pop *);
+
+/* Send one line and read the reply; NOOP, quietly, of a struct pop; QUIT,
+ * quietly, and close. */
+bool	pop_command(struct pop *, const char *, ...) PRINTF(2, 3);
+void	pop_idle(void *);
+bool	pop_quit(struct pop *);
+
+/* Show the progress of what follows, and take Escape as the wish to cancel, up
+ * to the end of pop_xmit(), or until doing is emptied. */
+void	pop_transfer(struct pop *, const char *doing, size_t expected);
 
 /* The next line of a multi-line reply, at most so many octets of it, in line;
- * POP_NO at its end, which must be reached. Or add all of it to a text, without
+ * false at its end, which must be reached. Or add all of it to a text, without
  * dots and CRs. */
-int	pop_next(struct pop *, size_t most);
-int	pop_text(struct pop *, struct text *);
+bool	pop_next(struct pop *, size_t most);
+bool	pop_text(struct pop *, struct text *);
 
 /* XTND XMIT of a message whose lines end in LF or CRLF; it cannot be cancelled
  * any more after its last line. */
-int	pop_xmit(struct pop *, const struct text *);
+bool	pop_xmit(struct pop *, const struct text *);
 
 /*
  * maildrop.c: the open maildrop or board, its messages, and the flags on them.
- * These functions end the program if the connection is lost.
  */
 enum { FROM, SUBJECT, DATE, STATUS, FIELDS };
 
@@ -198,9 +210,14 @@ struct message {
 	char *field[FIELDS];		/* as they are shown; NULL: none */
 	char *uid;			/* NULL: the server names none */
 	bool known;			/* the fields are there */
-	bool unread;			/* ... if the server says so */
+	bool unread;			/* ... before this session */
+	bool seen;			/* read in this session */
 	bool deleted;			/* to be deleted at the end */
-	bool old;			/* of the list before; for reload() */
+};
+
+struct board {
+	char name[64];			/* "": the user's own maildrop */
+	unsigned long maxima;		/* its highest number */
 };
 
 /* One run of popcard. */
@@ -211,32 +228,28 @@ struct session {
 	size_t n, deleted;		/* messages, and those flagged */
 	size_t cur;			/* the current message */
 	bool reloaded;			/* msg is another list than before */
-	size_t total;			/* messages that the server has */
-	char board[64];			/* "": the user's own maildrop */
-	const char *open;		/* the XTND subcommand for it */
-	size_t expected;		/* octets of the text on its way */
-	const char *doing;
+	unsigned long total;		/* messages that the server has */
+	struct board board;		/* the open one */
+	const char *how;		/* the XTND subcommand for it */
 	char word[64];			/* what was searched for */
-	char draft[256];		/* a draft kept, "" if none */
+	char draft[256], mail[260];	/* paths: a draft, what it forwards */
 };
 
-/* At the end: say where a draft is kept. The connection is lost: say so too. */
+/* Is a draft kept? At the end: say where; also at the end of a connection that
+ * is lost, of a session. */
+bool	has_draft(const struct session *);
 void	farewell(const struct session *);
-_Noreturn void	gone(struct session *);
+void	gone(void *);
 
-/* Log in. One command, false if the server refuses. The next line of a listing,
- * false at its end. NOOP: only the next command notices a lost connection. */
-void	enter(struct session *);
-bool	ask(struct session *, const char *, ...) PRINTF(2, 3);
-bool	next(struct session *);
-void	idle(void *);
+/* Learn what the open maildrop or board holds; again: the flags and the current
+ * message of the list before follow their messages by UIDL. Or open a board
+ * first, how is BBOARDS or ARCHIVE; false if the server refuses. */
+void	load(struct session *, bool again);
+bool	open_board(struct session *, const char *how, const struct board *,
+	    bool again);
 
-/* Learn what the open maildrop or board holds; or open a board first, how is
- * BBOARDS or ARCHIVE, false if the server refuses. The fields of one message,
- * for servers without XLST. */
-void	load(struct session *);
-bool	open_board(struct session *, const char *how, const char *name);
-void	top_fields(struct session *, size_t);
+/* A message whose fields are known, also from servers without XLST. */
+struct message *message_at(struct session *, size_t);
 
 /* Flag a message for deletion, or not. Before the maildrop is closed: 'y' if
  * the user wants the flagged ones to be deleted, and DELE has been sent; 'n' if
@@ -248,25 +261,18 @@ int	settle_flags(struct session *);
  * also if Escape cancelled it: then reload() has been called. */
 bool	fetch(struct session *, struct text *);
 
-/* Begin to show progress, and to take Escape as the wish to cancel; "" for the
- * end. Log in again after it was cancelled: the flags and the current message
- * follow their messages by UIDL. */
-void	transfer(struct session *, const char *doing, size_t expected);
+/* Log in again after a transfer was cancelled. */
 void	reload(struct session *);
-
-/* A number of octets in five columns. */
-const char *human(size_t, char buf[8]);
 
 /*
  * compose.c: messages that are written, and files saved.
  */
 
-/* Edit a draft that begins with this text and forwards this message (NULL:
- * none), or the one that is kept if the user wants it; then send it or keep it.
- * Offer a draft that an earlier session has kept. */
+/* Offer a draft that is kept; if there is none, edit one that begins with this
+ * text, if it is not NULL, and forwards this message, if it is not NULL. Then
+ * send it or keep it. */
 void	compose(struct session *, const struct text *draft,
 	    const struct text *mail);
-void	compose_kept(struct session *);
 
 /* Ask for a message or one of its files, and for a path; id is the message's
  * number. Only the path that the user typed is written to, and a file that

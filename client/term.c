@@ -5,9 +5,9 @@
 #include "popcard.h"
 
 #include <sys/ioctl.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 
-#include <poll.h>
 #include <signal.h>
 #include <termios.h>
 
@@ -20,25 +20,19 @@ enum {
 static const char take[] = "\033[?1049h\033[H";
 static const char giveback[] = "\033[m\033[999;1H\033[K\033[?1049l";
 
-/* What the signal handlers need must be at file scope; it is all here. */
+/* What signals and exits need must be at file scope; it is all here. */
 static struct {
 	struct termios old;		/* as the user had it */
 	volatile sig_atomic_t taken;	/* the terminal is ours */
-	volatile sig_atomic_t resized;
-	volatile pid_t child;		/* see term_end_child(); 0: none now,
-					   -1: none yet */
-	int note[2];			/* wakes poll(): a signal came */
-	unsigned char key[64];
-	size_t keys;
-	void (*tick)(void *);		/* see term_start() */
-	void *arg;
-} t = { .child = -1, .note = { -1, -1 } };
+	volatile sig_atomic_t resized, stopped;
+	volatile pid_t child;		/* see term_end_child(); 0: none */
+} term;
 
 static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
     SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGALRM, SIGVTALRM,
     SIGPROF, SIGXCPU, SIGUSR1, SIGUSR2 };
 
-/* Also called by signal handlers. */
+/* Also called by the signal handler. */
 bool
 write_octets(int fd, const char *s, size_t n)
 {
@@ -52,303 +46,272 @@ write_octets(int fd, const char *s, size_t n)
 	return n == 0;
 }
 
-/* Only what is safe in a signal handler. */
+/* Block the first n of these: they come only while term_wait() waits; but ^Z at
+ * any time if another program has the terminal. */
 static void
-restore(void)
+block(size_t n)
 {
-	if (t.taken) {
+	static const int ours[] = { SIGWINCH, SIGCHLD, SIGTSTP };
+	sigset_t set;
+
+	sigemptyset(&set);
+	while (n > 0)
+		sigaddset(&set, ours[--n]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+/* This and term_end() make only calls that a signal handler may make. */
+void
+term_stop(void)
+{
+	signal(SIGTTOU, SIG_IGN);	/* also from the background */
+	if (term.taken) {
 		write_octets(STDOUT_FILENO, giveback, sizeof(giveback) - 1);
-		tcsetattr(STDIN_FILENO, TCSANOW, &t.old);
+		tcsetattr(STDIN_FILENO, TCSANOW, &term.old);
+	}
+	term.taken = 0;
+	signal(SIGTSTP, SIG_DFL);
+	block(2);
+}
+
+void
+term_end(void)
+{
+	term_stop();
+	if (term.child > 0)
+		kill(term.child, SIGTERM);
+}
+
+static void
+on_signal(int sig)
+{
+	if (sig == SIGWINCH)
+		term.resized = 1;
+	else if (sig == SIGTSTP)
+		term.stopped = 1;
+	else if (sig != SIGCHLD) {
+		term_end();
+		raise(sig);	/* with SA_RESETHAND: deadly now */
 	}
 }
 
 static void
-end_child(void)
+handle(int sig, bool is_deadly)
 {
-	if (t.child > 0)
-		kill(t.child, SIGTERM);
-}
+	struct sigaction sa = { .sa_handler = on_signal };
 
-static void
-set_modes(void)
-{
-	struct termios tio = t.old;
-
-	tio.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
-	tio.c_iflag &= ~(tcflag_t)IXON;
-	tio.c_cc[VMIN] = 1;
-	tio.c_cc[VTIME] = 0;
-	tcsetattr(STDIN_FILENO, TCSANOW, &tio);
-	write_octets(STDOUT_FILENO, take, sizeof(take) - 1);
-}
-
-/* Installed with SA_RESETHAND: the second raise() ends the program. */
-static void
-on_deadly(int sig)
-{
-	signal(SIGTTOU, SIG_IGN);	/* also from the background */
-	restore();
-	end_child();
-	raise(sig);
-}
-
-static void
-on_note(int sig)
-{
-	int e;
-
-	e = errno;
-	if (sig == SIGWINCH)
-		t.resized = 1;
-	write_octets(t.note[1], "", 1);
-	errno = e;
-}
-
-static void
-handle(int sig, void (*fn)(int), int flags)
-{
-	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags };
-
+	sa.sa_flags = is_deadly ? (int)SA_RESETHAND | SA_NODEFER :
+	    SA_RESTART | SA_NOCLDSTOP;
 	sigemptyset(&sa.sa_mask);
 	sigaction(sig, &sa, NULL);
 }
 
-/* ^Z: hand the terminal back, stop, and take it again when continued. */
-static void
-on_stop(int sig)
+bool
+term_start(void)
 {
-	sigset_t set;
-	int e;
-
-	e = errno;
-	sigemptyset(&set);
-	sigaddset(&set, sig);
-	sigaddset(&set, SIGTTOU);	/* a shell may be back already */
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	restore();
-	handle(sig, SIG_DFL, 0);
-	raise(sig);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);	/* stops here */
-	handle(sig, on_stop, SA_RESTART);
-	if (t.taken)
-		set_modes();
-	on_note(SIGWINCH);
-	errno = e;
-}
-
-/* Once, before the modes of the terminal are changed for the first time. */
-static bool
-prepare(void)
-{
+	struct termios tio;
+	const char *kind;
 	size_t i;
 
-	if (t.note[0] != -1)
-		return true;
-	if (tcgetattr(STDIN_FILENO, &t.old) == -1 || pipe(t.note) == -1)
-		return false;
-	for (i = 0; i < 2; i++) {
-		fcntl(t.note[i], F_SETFD, FD_CLOEXEC);
-		fcntl(t.note[i], F_SETFL, O_NONBLOCK);
-	}
-	atexit(term_stop);
-	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
-		handle(deadly[i], on_deadly, (int)SA_RESETHAND | SA_NODEFER);
-	handle(SIGWINCH, on_note, SA_RESTART);
-	handle(SIGCHLD, on_note, SA_RESTART | SA_NOCLDSTOP);
-	return true;
-}
-
-bool
-term_start(void (*tick)(void *), void *arg)
-{
-	const char *kind;
-
-	t.tick = tick;
-	t.arg = arg;
-	if (t.taken)
-		return true;
 	kind = getenv("TERM");
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || kind == NULL ||
-	    strcmp(kind, "dumb") == 0 || !prepare())
+	if (!isatty(STDOUT_FILENO) || kind == NULL ||
+	    strcmp(kind, "dumb") == 0 || tcgetattr(STDIN_FILENO, &tio) == -1)
 		return false;
-	t.taken = 1;
-	handle(SIGTSTP, on_stop, SA_RESTART);
-	set_modes();
+	if (term.taken)
+		return true;
+	if (term.old.c_cflag == 0) {		/* for the first time */
+		term.old = tio;
+		for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+			handle(deadly[i], true);
+		handle(SIGWINCH, false);
+		handle(SIGCHLD, false);
+	}
+	handle(SIGTSTP, false);
+	block(3);
+	signal(SIGTTOU, SIG_DFL);
+	tio = term.old;
+	tio.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+	tio.c_iflag &= ~(tcflag_t)IXON;
+	tio.c_cc[VMIN] = 1;
+	tio.c_cc[VTIME] = 0;
+	term.taken = 1;
+	tcsetattr(STDIN_FILENO, TCSANOW, &tio);
+	write_octets(STDOUT_FILENO, take, sizeof(take) - 1);
 	return true;
 }
 
 void
-term_stop(void)
+term_size(int *rows, int *cols)
 {
-	restore();
-	t.taken = 0;
+	struct winsize ws;
+	bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != -1;
+
+	*rows = known && ws.ws_row > 0 ? ws.ws_row : 24;
+	*cols = known && ws.ws_col > 0 ? ws.ws_col : 80;
 }
 
 int
-term_rows(void)
+term_wait(int fd, bool writing, bool keys, int ms)
 {
-	struct winsize ws;
+	struct timespec limit = { ms / 1000, ms % 1000 * 1000000L };
+	sigset_t none;
+	fd_set in, out;
+	int e, n;
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != -1 && ws.ws_row > 0 ?
-	    ws.ws_row : 24;
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	if (fd != -1)
+		FD_SET(fd, writing ? &out : &in);
+	if (keys)
+		FD_SET(STDIN_FILENO, &in);
+	sigemptyset(&none);
+	n = pselect((fd > STDIN_FILENO ? fd : STDIN_FILENO) + 1, &in,
+	    &out, NULL, ms < 0 ? NULL : &limit, &none);
+	e = errno;
+	if (term.stopped) {		/* ^Z */
+		term.stopped = 0;
+		term_stop();
+		raise(SIGTSTP);
+		term_start();
+		term.resized = 1;
+	}
+	errno = e;
+	if (n <= 0)
+		return n;
+	return (keys && FD_ISSET(STDIN_FILENO, &in) ? WAIT_KEYS : 0) |
+	    (fd != -1 && FD_ISSET(fd, writing ? &out : &in) ? WAIT_FD : 0);
 }
 
-int
-term_cols(void)
-{
-	struct winsize ws;
-
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != -1 && ws.ws_col > 0 ?
-	    ws.ws_col : 80;
-}
-
-/* One more octet from the keyboard within ms; false if there is none. */
+/* Wait for a key, if wanted, or a signal, and tick; is it a key? */
 static bool
-more_keys(int ms)
+await(struct keys *k, bool keyboard)
 {
-	struct pollfd pfd = { STDIN_FILENO, POLLIN, 0 };
+	int r, times;
+
+	for (times = 0; (r = term_wait(-1, false, keyboard, times < KEEP_TIMES ?
+	    KEEP_ALIVE * 1000 : -1)) == 0; times++)
+		k->tick(k->owner);
+	return r > 0;
+}
+
+/* Read what comes from the keyboard within ms; false if there is nothing. */
+static bool
+more_keys(struct keys *k, int ms)
+{
 	ssize_t n;
 
-	if (poll(&pfd, 1, ms) <= 0)
+	if (term_wait(-1, false, true, ms) <= 0)
 		return false;
-	n = read(STDIN_FILENO, t.key + t.keys, sizeof(t.key) - t.keys);
+	n = read(STDIN_FILENO, k->key + k->n, sizeof(k->key) - k->n);
 	if (n == 0 || (n == -1 && errno != EINTR && errno != EAGAIN))
 		raise(SIGHUP);		/* the terminal is gone */
-	t.keys += n > 0 ? (size_t)n : 0;
+	k->n += n > 0 ? (size_t)n : 0;
 	return n > 0;
 }
 
+/* The first key of those that were read, which may be a sequence: it ends in
+ * one of these letters, or is one of these digits and a tilde. */
 static int
-next_key(void)
+next_key(struct keys *k)
 {
-	static const char letters[] = "ABCDHF";
+	static const char ends[] = "ABCDHF174856";
 	static const int keys[] = { KEY_UP, KEY_DOWN, KEY_RIGHT, KEY_LEFT,
-	    KEY_HOME, KEY_END };
-	static const int numbers[] = { KEY_NONE, KEY_HOME, KEY_NONE, KEY_NONE,
-	    KEY_END, KEY_PGUP, KEY_PGDN, KEY_HOME, KEY_END, KEY_NONE };
+	    KEY_HOME, KEY_END, KEY_HOME, KEY_HOME, KEY_END, KEY_END, KEY_PGUP,
+	    KEY_PGDN };
 	const char *p;
 	size_t used;
-	int c, number;
+	int c;
 
-	c = t.key[0];
+	c = k->key[0];
 	used = 1;
-	if (c == 033 && (t.keys > 1 || more_keys(ESC_WAIT)) &&
-	    (t.key[1] == '[' || t.key[1] == 'O')) {
-		number = 0;
-		for (used = 2; used < sizeof(t.key) - 1 &&
-		    (used < t.keys || more_keys(ESC_WAIT)); used++) {
-			if (t.key[used] >= '@')
-				break;
-			if (t.key[used] >= '0' && t.key[used] <= '9')
-				number = t.key[used] - '0';
-		}
-		c = t.key[used < t.keys ? used : t.keys - 1];
-		p = strchr(letters, c);
-		c = p != NULL ? keys[p - letters] :
-		    c == '~' ? numbers[number] : KEY_NONE;
-		used = used < t.keys ? used + 1 : t.keys;
+	if (c == 033 && (k->n > 1 || more_keys(k, ESC_WAIT)) &&
+	    (k->key[1] == '[' || k->key[1] == 'O')) {
+		for (used = 2; used < sizeof(k->key) && (used < k->n ||
+		    more_keys(k, ESC_WAIT)) && k->key[used] < '@'; used++)
+			;
+		used += used < k->n;
+		c = k->key[used - 1];
+		if (c == '~')
+			c = used == 4 ? k->key[2] : ' ';
+		p = memchr(ends, c, sizeof(ends) - 1);
+		c = p != NULL ? keys[p - ends] : KEY_NONE;
 	} else if (c == 033)
 		c = KEY_ESC;
-	t.keys -= used;
-	memmove(t.key, t.key + used, t.keys);
+	k->n -= used;
+	memmove(k->key, k->key + used, k->n);
 	return c;
 }
 
-/* Wait for a signal's note, and for the keyboard where it is wanted: is there
- * anything from it? */
-static bool
-await(bool keyboard)
-{
-	struct pollfd pfd[2] = { { t.note[0], POLLIN, 0 },
-	    { keyboard ? STDIN_FILENO : -1, POLLIN, 0 } };
-	char drop[64];
-	int r, times;
-
-	for (times = 0; (r = poll(pfd, 2, times < KEEP_TIMES ?
-	    KEEP_ALIVE * 1000 : -1)) == 0; times++)
-		t.tick(t.arg);
-	while (read(t.note[0], drop, sizeof(drop)) > 0)
-		;
-	return r > 0 && pfd[1].revents != 0;
-}
-
 int
-term_key(void)
+term_key(struct keys *k)
 {
-	for (;;) {
-		if (t.keys > 0)
-			return next_key();
-		if (t.resized) {
-			t.resized = 0;
+	while (k->n == 0) {
+		if (term.resized) {
+			term.resized = 0;
 			return KEY_RESIZE;
 		}
-		if (await(true))
-			more_keys(0);
+		if (await(k, true))
+			more_keys(k, 0);
 	}
+	return next_key(k);
 }
 
 bool
-term_escape(void)
+term_escape(struct keys *k)
 {
-	size_t i;
+	const unsigned char *esc;
 
-	if (t.keys == sizeof(t.key))
-		t.keys = 0;		/* more than a type-ahead */
-	more_keys(0);
-	for (i = 0; i < t.keys && t.key[i] != 033; i++)
-		;
+	if (k->n == sizeof(k->key))
+		k->n = 0;		/* more than a type-ahead */
+	more_keys(k, 0);
+	esc = memchr(k->key, 033, k->n);
 	/* What follows at once makes it another key. */
-	if (i == t.keys || i + 1 < t.keys || more_keys(ESC_WAIT))
+	if (esc == NULL || esc + 1 < k->key + k->n || more_keys(k, ESC_WAIT))
 		return false;
-	t.keys = 0;
+	k->n = 0;
 	return true;
 }
 
 void
 term_in_child(void)
 {
-	signal(SIGINT, SIG_DFL);
-	signal(SIGQUIT, SIG_DFL);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
+	static const int defaults[] = { SIGINT, SIGQUIT, SIGPIPE, SIGXFSZ,
+	    SIGTTOU };
+	size_t i;
+
+	for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		signal(defaults[i], SIG_DFL);
+	block(0);
 }
 
-int
-term_run(const char *cmd, const char *path)
+bool
+term_edit(struct keys *k, const char *path)
 {
-	char line[1024];
-	pid_t pid, r;
-	int n, how;
+	static const char run[] =
+	    "eval \"${VISUAL:-${EDITOR:-vi}} \\\"\\$1\\\"\"";
+	pid_t pid;
+	int how;
 
-	n = snprintf(line, sizeof(line), "%s \"$1\"", cmd);
-	if (n < 0 || (size_t)n >= sizeof(line))
-		return -1;
 	term_stop();
-	signal(SIGTSTP, SIG_DFL);	/* ^Z stops the two of us */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	if ((pid = fork()) == 0) {
 		term_in_child();
-		execl("/bin/sh", "sh", "-c", line, "sh", path, (char *)NULL);
+		execl("/bin/sh", "sh", "-c", run, "sh", path, (char *)NULL);
 		_exit(127);
 	}
 	how = -1;
-	while (pid != -1 && (r = waitpid(pid, &how, WNOHANG)) != pid) {
-		if (r == -1 && errno != EINTR)
-			break;
-		await(false);
-	}
-	handle(SIGINT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
-	handle(SIGQUIT, on_deadly, (int)SA_RESETHAND | SA_NODEFER);
-	return term_start(t.tick, t.arg) ? how : -1;
+	while (pid != -1 && waitpid(pid, &how, WNOHANG) == 0)
+		await(k, false);
+	handle(SIGINT, true);
+	handle(SIGQUIT, true);
+	return term_start() && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
 void
 term_end_child(pid_t pid)
 {
-	if (t.child == -1)
-		atexit(end_child);
-	t.child = pid;
+	term.child = pid;
 }
 
 void *

@@ -87,20 +87,30 @@ text_is_word(const char *s)
 }
 
 bool
+text_among(const char *word, size_t n, const char *list)
+{
+	size_t k;
+
+	for (; *list != '\0'; list += k + (list[k] == ' ')) {
+		k = strcspn(list, " ");
+		if (k == n && strncasecmp(list, word, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
 text_number(const char **s, unsigned long max, unsigned long *out)
 {
-	unsigned long n, d;
-	const char *q;
+	unsigned long n;
+	char *end;
 
-	for (n = 0, q = *s; isdigit((unsigned char)*q); q++) {
-		d = (unsigned long)(*q - '0');
-		if (d > max || n > (max - d) / 10)
-			return false;
-		n = n * 10 + d;
-	}
-	if (q == *s || (*q != '\0' && text_blanks(q) == q))
+	errno = 0;
+	n = strtoul(*s, &end, 10);
+	if (!isdigit((unsigned char)**s) || errno != 0 || n > max ||
+	    (*end != '\0' && text_blanks(end) == end))
 		return false;
-	*s = text_blanks(q);
+	*s = text_blanks(end);
 	*out = n;
 	return true;
 }
@@ -138,66 +148,32 @@ read_file(const char *path, struct text *t)
 }
 
 bool
-write_all(int fd, const char *s, size_t n)
-{
-	int e;
-
-	if (fd == -1)
-		return false;
-	if (write_octets(fd, s, n) && fsync(fd) == 0)
-		return close(fd) == 0;
-	e = errno;
-	close(fd);
-	errno = e;
-	return false;
-}
-
-/* The zone at s in minutes east of Greenwich; names other than those of North
- * America, which old mail has, are as good as none (RFC 5322 4.3). */
-static int
-zone_offset(const char *s)
-{
-	static const char names[] = "EDTESTCDTCSTMDTMSTPDTPST";
-	int hours, minutes, i;
-
-	s = text_blanks(s);
-	if ((*s == '+' || *s == '-') &&
-	    sscanf(s + 1, "%2d%2d", &hours, &minutes) == 2)
-		return (*s == '-' ? -1 : 1) * (hours * 60 + minutes);
-	for (i = 0; i < 8; i++)
-		if (strncasecmp(s, names + 3 * i, 3) == 0)
-			return -60 * (4 + (i + 1) / 2);
-	return 0;
-}
-
-/* Days from 1 January 1970; months count from 0. The year is taken to begin in
- * March, so that a leap day is its last. */
-static long
-day_number(long year, long month, long day)
-{
-	year -= month < 2;
-	month = (month + 10) % 12;
-	return year * 365 + year / 4 - year / 100 + year / 400 +
-	    (month * 153 + 2) / 5 + day - 1 - 719468;
-}
-
-bool
 date_parse(const char *value, time_t *out)
 {
 	struct tm tm = { 0 };
-	const char *s, *end;
-	long year;
+	const char *s, *zone;
+	int hours, minutes;
+	long year, month;
 	long long t;
 
 	s = value + strcspn(value, "0123456789");	/* past the weekday */
 	if ((s = strptime(s, "%d %b %Y %H:%M", &tm)) == NULL)
 		return false;
-	if ((end = strptime(s, " :%S", &tm)) != NULL)
-		s = end;
+	/* A name of a zone is as good as none (RFC 5322 4.3). */
+	hours = minutes = 0;
+	zone = s + strcspn(s, "+-");
+	if (sscanf(zone, "%3d%2d", &hours, &minutes) == 2 && *zone == '-')
+		minutes = -minutes;
+	strptime(s, " :%S", &tm);
 	year = tm.tm_year + 1900;
 	year += year < 50 ? 2000 : year < 1000 ? 1900 : 0;
-	t = day_number(year, tm.tm_mon, tm.tm_mday) * 86400LL +
-	    tm.tm_hour * 3600L + (tm.tm_min - zone_offset(s)) * 60L +
+	/* Days from 1 January 1970. The year is taken to begin in March, so
+	 * that a leap day is its last. */
+	year -= tm.tm_mon < 2;
+	month = (tm.tm_mon + 10) % 12;
+	t = year * 365 + year / 4 - year / 100 + year / 400 +
+	    (month * 153 + 2) / 5 + tm.tm_mday - 719469;
+	t = ((t * 24 + tm.tm_hour - hours) * 60 + tm.tm_min - minutes) * 60 +
 	    tm.tm_sec;
 	*out = (time_t)t;
 	return *out == t;
@@ -213,15 +189,5 @@ date_short(time_t t, time_t now, char buf[8])
 		return;
 	if (strftime(buf, 8, then.tm_year != today.tm_year ? "%Y" :
 	    then.tm_yday != today.tm_yday ? "%e %b" : "%H:%M", &then) == 0)
-		buf[0] = '\0';
-}
-
-void
-date_rfc5322(time_t t, char buf[48])
-{
-	struct tm tm;
-
-	if (localtime_r(&t, &tm) == NULL || strftime(buf, 48,
-	    "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
 		buf[0] = '\0';
 }

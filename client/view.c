@@ -4,15 +4,24 @@
  */
 #include "popcard.h"
 
+#include <limits.h>
 #include <wchar.h>
 #include <wctype.h>
 
 enum {
+	GLYPH = 32,		/* the longest form of one character */
 	TAB_STOP = 8,
 	MARKS = 2,		/* accents over a letter; more are spelt out */
 	MARGIN = 3,		/* rows of a card that are not its list */
 	PERCENT = 6		/* columns that tell how far one has read */
 };
+
+/* The keys that move on all cards, by how many rows and pages. */
+static const struct {
+	int key, rows, pages;
+} moves[] = { { 'j', 1, 0 }, { KEY_DOWN, 1, 0 }, { 'k', -1, 0 },
+    { KEY_UP, -1, 0 }, { ' ', 0, 1 }, { KEY_PGDN, 0, 1 }, { '-', 0, -1 },
+    { KEY_PGUP, 0, -1 }, { KEY_HOME, -INT_MAX, 0 }, { KEY_END, INT_MAX, 0 } };
 
 /* Characters that show nothing and could mislead: writing directions, joiners
  * and the like. */
@@ -24,7 +33,10 @@ unseen(unsigned long c)
 	    c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
 }
 
-size_t
+/* The first of n > 0 octets of UTF-8 as it is shown from column col on: its
+ * form in the charset of the locale, spelt out if that lacks it, and its width.
+ * *marks counts accents in a row. The octets that it took. */
+static size_t
 glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 {
 	mbstate_t state;
@@ -65,97 +77,78 @@ glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
 	return k;
 }
 
+size_t
+safe_text(const char *s, size_t n, int *cols, struct text *out)
+{
+	char form[GLYPH];
+	size_t i, k;
+	int col, marks, width;
+
+	for (i = 0, col = marks = 0; i < n && s[i] != '\n'; i += k) {
+		k = glyph(s + i, n - i, col, &marks, form, &width);
+		if (col + width > *cols)
+			break;
+		if (out != NULL)
+			text_str(out, form);
+		col += width;
+	}
+	*cols = col;
+	return i;
+}
+
+const char *
+human(size_t n, char buf[8])
+{
+	static const char units[] = " KMGT";
+	const char *u;
+	double d;
+
+	for (d = (double)n, u = units; d >= 999.5 && u[1] != '\0'; u++)
+		d /= 1000;
+	snprintf(buf, 8, u == units || d >= 9.95 ? "%.0f%.1s" : "%.1f%.1s", d,
+	    u == units ? "" : u);
+	return buf;
+}
+
 void
 error(int code, const char *fmt, ...)
 {
 	struct text out = { 0 };
-	char s[2048], g[GLYPH];
+	char s[2048];
 	va_list ap;
-	size_t i, k, len;
-	int marks, w;
+	int cols;
 
 	va_start(ap, fmt);
 	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
 		s[0] = '\0';
 	va_end(ap);
-	len = strlen(s);
-	marks = 0;
-	text_str(&out, "popcard: ");
-	for (i = 0; i < len; i += k) {
-		k = glyph(s + i, len - i, 0, &marks, g, &w);
-		text_str(&out, g);
-	}
-	text_str(&out, "\n");
+	cols = INT_MAX;
+	safe_text(s, strlen(s), &cols, &out);
 	term_stop();
-	write_octets(STDERR_FILENO, out.s, out.n);
+	dprintf(STDERR_FILENO, "popcard: %s\n", text_string(&out));
 	text_free(&out);
 	if (code != EX_OK)
 		exit(code);
 }
 
-static struct text frame;	/* the screen to come */
-static int left;		/* columns left in its row */
-
 static void
-begin_row(int row, bool reverse)
+begin_row(struct screen *s, int row, bool reverse)
 {
-	text_printf(&frame, "\033[%d;1H\033[%sm\033[K", row + 1,
+	text_printf(&s->frame, "\033[%d;1H\033[%sm\033[K", row + 1,
 	    reverse ? "0;7" : "0");
-	left = term_cols();
+	s->left = s->cols;
 }
 
 void
-put(const char *s, size_t n, int cols)
+put(struct screen *s, const char *p, size_t n, int cols)
 {
-	char g[GLYPH];
-	size_t k;
-	int col, marks, w;
+	int used;
 
-	cols = cols > left ? left : cols < 0 ? 0 : cols;
-	left -= cols;
-	col = marks = 0;
-	for (; n > 0; s += k, n -= k) {
-		k = glyph(s, n, col, &marks, g, &w);
-		if (col + w > cols)
-			break;
-		text_add(&frame, g, strlen(g));
-		col += w;
-	}
-	for (; col < cols; col++)
-		text_add(&frame, " ", 1);
-}
-
-void
-print(int cols, const char *fmt, ...)
-{
-	char s[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
-		s[0] = '\0';
-	va_end(ap);
-	put(s, strlen(s), cols);
-}
-
-static size_t
-fold_row(const char *s, size_t n, int cols)
-{
-	char g[GLYPH];
-	size_t i, k, blank;
-	int col, marks, w;
-
-	col = marks = 0;
-	for (i = blank = 0; i < n && s[i] != '\n'; i += k) {
-		k = glyph(s + i, n - i, col, &marks, g, &w);
-		if (col + w > cols && i > 0)
-			return blank > 0 ? blank : i;
-		col += w;
-		/* A word that would leave half a row empty is cut instead. */
-		if (s[i] == ' ' && col > cols / 2)
-			blank = i + k;
-	}
-	return i < n ? i + 1 : i;
+	cols = cols > s->left ? s->left : cols < 0 ? 0 : cols;
+	s->left -= cols;
+	used = cols;
+	safe_text(p, n, &used, &s->frame);
+	text_printf(&s->frame, "%*s", cols - used, "");
 }
 
 void
@@ -171,10 +164,11 @@ say(struct screen *s, const char *fmt, ...)
 void
 status(struct screen *s)
 {
-	begin_row(term_rows() - 1, false);
-	print(term_cols(), "%s", s->say);
-	write_octets(STDOUT_FILENO, frame.s, frame.n);
-	frame.n = 0;
+	term_size(&s->rows, &s->cols);
+	begin_row(s, s->rows - 1, false);
+	put(s, s->say, strlen(s->say), s->cols);
+	write_octets(STDOUT_FILENO, s->frame.s, s->frame.n);
+	s->frame.n = 0;
 }
 
 int
@@ -184,7 +178,7 @@ choice(struct screen *s, const char *keys)
 
 	do {
 		status(s);
-		if ((c = term_key()) == KEY_ESC)
+		if ((c = term_key(&s->keys)) == KEY_ESC)
 			c = (unsigned char)keys[strlen(keys) - 1];
 	} while (c <= 0 || c >= KEY_UP || strchr(keys, c) == NULL);
 	s->say[0] = '\0';
@@ -199,14 +193,14 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 	int c, room;
 
 	for (n = strlen(line);;) {
-		room = term_cols() - (int)strlen(what) - 2;
+		room = s->cols - (int)strlen(what) - 2;
 		from = room > 0 && n > (size_t)room ? n - (size_t)room : 0;
 		while (from < n && (line[from] & 0xc0) == 0x80)
 			from++;
 		line[n] = '\0';
 		say(s, "%s%s_", what, is_secret ? "" : line + from);
 		status(s);
-		c = term_key();
+		c = term_key(&s->keys);
 		if (c == '\r' || c == '\n' || c == KEY_ESC)
 			break;
 		if (c == 0177 || c == '\b') {	/* all of a character */
@@ -221,14 +215,30 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 	return c != KEY_ESC && n > 0;
 }
 
-/* Fold a text for the width of the terminal; the current row is the one with
- * the octet that was at the top. */
+/* The octets of the next row of a text. */
+static size_t
+fold_row(const char *s, size_t n, int cols)
+{
+	size_t i, k;
+
+	k = safe_text(s, n, &cols, NULL);
+	if (k == n || s[k] == '\n')
+		return k + (k < n);
+	/* A word that would leave half a row empty is cut instead. */
+	for (i = k; i > k / 2; i--)
+		if (s[i - 1] == ' ')
+			return i;
+	return k > 0 ? k : 1;
+}
+
+/* Fold a text for a width; the current row is the one with the octet that was
+ * at the top. */
 static void
-fold_text(struct view *v)
+fold_text(struct view *v, int cols)
 {
 	size_t off, room;
 
-	v->cols = term_cols();
+	v->cols = cols;
 	v->n = v->cur = room = 0;
 	for (off = 0; off < v->len; v->n++) {
 		if (v->n == room) {
@@ -238,45 +248,36 @@ fold_text(struct view *v)
 		v->off[v->n] = (unsigned)off;
 		if (off <= v->at)
 			v->cur = v->n;
-		off += fold_row(v->text + off, v->len - off, v->cols);
+		off += fold_row(v->text + off, v->len - off, cols);
 	}
 }
 
-static void
-draw_row(const struct view *v, size_t i)
-{
-	size_t end;
-
-	if (i >= v->n)
-		return;
-	if (v->row != NULL) {
-		v->row(v->owner, i, i == v->cur, term_cols());
-		return;
-	}
-	end = i + 1 < v->n ? v->off[i + 1] : v->len;
-	put(v->text + v->off[i], end - v->off[i] - (v->text[end - 1] == '\n'),
-	    term_cols());
-}
-
+/* Draw a card, with so many of its rows from v->shown on. */
 static void
 draw(struct screen *s, const struct view *v, const char *keys, size_t rows)
 {
 	char percent[PERCENT + 1] = "";
-	size_t i, end;
+	size_t end, i;
 
-	for (i = 0; i < rows; i++) {
-		begin_row((int)i + 1, v->row != NULL && v->n > 0 &&
-		    v->shown + i == v->cur);
-		draw_row(v, v->shown + i);
+	end = v->n - v->shown > rows ? v->shown + rows : v->n;
+	for (i = v->shown; i < v->shown + rows; i++) {
+		begin_row(s, (int)(i - v->shown) + 1, v->row != NULL &&
+		    i < end && i == v->cur);
+		if (i < end && v->row != NULL)
+			v->row(s, v->owner, i, i == v->cur);
+		else if (i < end)
+			put(s, v->text + v->off[i], (i + 1 < v->n ?
+			    v->off[i + 1] : v->len) - v->off[i], s->cols);
 	}
-	end = v->shown + rows < v->n ? v->shown + rows : v->n;
-	if (v->shown > 0 || end < v->n)
+	if (end - v->shown < v->n)
 		snprintf(percent, sizeof(percent), "%4zu%%", end * 100 / v->n);
-	begin_row(0, true);
-	print(term_cols() - PERCENT, " %s", s->title);
-	print(PERCENT, "%s", percent);
-	begin_row(term_rows() - 2, true);
-	print(term_cols(), " %s", keys);
+	begin_row(s, 0, true);
+	put(s, " ", 1, 1);
+	put(s, s->title, strlen(s->title), s->left - PERCENT);
+	put(s, percent, strlen(percent), PERCENT);
+	begin_row(s, s->rows - 2, true);
+	put(s, " ", 1, 1);
+	put(s, keys, strlen(keys), s->left);
 }
 
 /* Find the rows that are shown, of so many at once; the last one that can be
@@ -295,79 +296,49 @@ fit(struct view *v, size_t rows)
 	return last;
 }
 
+/* Move by a key; false if it does not move. */
+static bool
+move(struct view *v, int key, size_t page)
+{
+	size_t i;
+	long by;
+
+	for (i = 0; i < sizeof(moves) / sizeof(moves[0]); i++)
+		if (moves[i].key == key) {
+			by = moves[i].rows + moves[i].pages * (long)page;
+			v->cur = by < 0 && v->cur < (size_t)-by ? 0 :
+			    v->cur + (size_t)by;
+			return true;
+		}
+	return false;
+}
+
 int
 card(struct screen *s, struct view *v, const char *keys)
 {
-	size_t last, rows;
+	size_t last, page;
 	int c;
 
 	for (c = KEY_NONE;;) {
-		rows = term_rows() > MARGIN ? (size_t)term_rows() - MARGIN : 1;
-		if (v->row == NULL &&
-		    (c == KEY_RESIZE || v->cols != term_cols()))
-			fold_text(v);
-		last = fit(v, rows);
-		draw(s, v, keys, rows);
+		term_size(&s->rows, &s->cols);
+		page = s->rows > MARGIN ? (size_t)(s->rows - MARGIN) : 1;
+		if (v->row == NULL && (c == KEY_RESIZE || v->cols != s->cols))
+			fold_text(v, s->cols);
+		last = fit(v, page);
+		draw(s, v, keys, page);
 		/* A terminal that gets its size back shows the same again. */
 		if (c != KEY_RESIZE) {
 			v->top = v->shown;
 			v->at = v->row == NULL && v->n > 0 ? v->off[v->cur] : 0;
 		}
 		status(s);
-		c = term_key();
-		if (c != KEY_RESIZE && c != KEY_NONE)
-			s->say[0] = '\0';
-		switch (c) {
-		case KEY_RESIZE:
-		case KEY_NONE:
-		case 'l' & 037:
-			break;
-		case 'j':
-		case KEY_DOWN:
-			v->cur++;
-			break;
-		case 'k':
-		case KEY_UP:
-			v->cur -= v->cur > 0;
-			break;
-		case ' ':
-			if (v->row == NULL && v->cur == last)
-				return c;
-			/* FALLTHROUGH */
-		case KEY_PGDN:
-			v->cur += rows;
-			break;
-		case '-':
-		case KEY_PGUP:
-			v->cur -= v->cur < rows ? v->cur : rows;
-			break;
-		case KEY_HOME:
-			v->cur = 0;
-			break;
-		case KEY_END:
-			v->cur = last;
-			break;
-		case '\n':
-		case KEY_RIGHT:
-			return '\r';
-		case KEY_LEFT:
-			return KEY_ESC;
-		default:
-			return c;
-		}
+		c = term_key(&s->keys);
+		if (c == KEY_RESIZE || c == KEY_NONE)
+			continue;
+		s->say[0] = '\0';
+		if ((c == ' ' && v->row == NULL && v->cur == last) ||
+		    !move(v, c, page))
+			return c == '\n' || c == KEY_RIGHT ? '\r' :
+			    c == KEY_LEFT ? KEY_ESC : c;
 	}
-}
-
-/* A card with a text that is read and left again. */
-void
-text_card(struct screen *s, const char *title, const struct text *t)
-{
-	struct view v = { .text = t->s, .len = t->n };
-	int c;
-
-	snprintf(s->title, sizeof(s->title), "%s", title);
-	do
-		c = card(s, &v, "space next page  - page back  q back");
-	while (c != 'q' && c != ' ' && c != '\r' && c != KEY_ESC);
-	free(v.off);
 }

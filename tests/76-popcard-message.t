@@ -253,7 +253,7 @@ case 'a file that exists: only if the user agrees' => sub {
 	started();
 	Service::write_file("$dir/tmp/f", 'as it was');
 	keys_in('Enter', 's', 'Enter', 'Enter');
-	shows(qr/^f exists\. Replace what it holds\? \(y\)es, \(n\)o$/m,
+	shows(qr/^f exists\. Replace it\? \(y\)es, \(n\)o$/m,
 	    'a question');
 	keys_in('n', 's', 'Enter', 'Enter', 'Escape', 'j');
 	shows(qr/\n\n\z/, 'no');
@@ -261,14 +261,16 @@ case 'a file that exists: only if the user agrees' => sub {
 	keys_in('s', 'Enter', 'Enter', 'y');
 	shows(qr/^Saved: f, 3 octets$/m, 'yes');
 	is(Service::read_file("$dir/tmp/f"), 'new', 'it is replaced');
-	for (['/dev/tty', 'Invalid argument'], ["$dir/tmp", 'Is a directory'],
+	symlink 'f', "$dir/tmp/link";
+	for (['/dev/tty', 'File exists'], ["$dir/tmp", 'File exists'],
+	    ["$dir/tmp/link", 'File exists'],
 	    ["$dir/no/such", 'No such file']) {
 		my ($path, $why) = @$_;
 		keys_in('s', 'Enter', 'C-u');
 		typed($path);
-		tmux(qw(send-keys y)) if -e $path;
 		shows(qr/^Not saved: \Q$path\E: $why/m, $path);
 	}
+	is(Service::read_file("$dir/tmp/f"), 'new', 'and not by way of a link');
 	keys_in('q', 'x');
 	ended(0);
 };

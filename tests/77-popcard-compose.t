@@ -41,7 +41,7 @@ case 'a message by XTND XMIT: edited, shown, sent' => sub {
 	started(VISUAL => "$dir/editor", EDITOR => 'false');
 	keys_in('c');
 	shows(qr/^Subject: a message.*^\.hidden$/ms, 'it is shown');
-	my ($draft) = glob "$dir/.popcard/draft.*";
+	my $draft = "$dir/.popcard/draft";
 	is((stat $draft)[2] & 07777, 0600, 'its file is private');
 	is((stat "$dir/.popcard")[2] & 07777, 0700,
 	    'in a private directory');
@@ -66,13 +66,12 @@ case 'a message that cannot be sent is kept, and taken up' => sub {
 	keys_in('c');
 	shows(qr/y send/, 'a message');
 	keys_in('y');
-	shows(qr/^ Not sent.*^\[SYS\/TEMP\].*kept in/ms, 'a reason');
-	keys_in('q');
-	my ($draft) = glob "$dir/.popcard/draft.*";
+	shows(qr/^Not sent, kept in \Q$dir\E\/\.popcard\/draft: \[SYS\/TEMP\] /m, 'a reason');
+	my $draft = "$dir/.popcard/draft";
 	like(Service::read_file($draft), qr/^\.hidden$/m, 'kept');
 	unlink "$pop->{dir}/fail";
 	keys_in('c');
-	shows(qr/Take up the draft kept in \Q$draft\E/, 'an offer');
+	shows(qr/Take up the draft in \Q$draft\E/, 'an offer');
 	keys_in('y');
 	shows(qr/y send/, 'the message again');
 	keys_in('q');
@@ -112,13 +111,13 @@ case 'a connection lost under the editor keeps the message' => sub {
 	    "#!/bin/sh\n$dir/editor \"\$1\"\nread x\n", 0755);
 	started(EDITOR => "$dir/slow");
 	keys_in('c');
-	eventually { glob "$dir/.popcard/draft.*" };
+	eventually { -f "$dir/.popcard/draft" };
 	kill 'TERM', children($pop->{server}, 'popper');
 	keys_in('Enter');
 	shows(qr/y send/, 'the editor ends as ever');
 	keys_in('y');
 	shows(qr/^status=75$/m, 'the connection is gone');
-	my ($draft) = glob "$dir/.popcard/draft.*";
+	my $draft = "$dir/.popcard/draft";
 	shows(qr/a draft is kept in \Q$draft\E/, 'the message is not');
 	unlink $draft;
 } if -d "/proc/$$";
@@ -138,7 +137,7 @@ for (['before the message', 75, 'XTND XMIT' => undef],
 		shows(qr/y send/, 'a message');
 		keys_in('y');
 		ended($status);
-		my ($draft) = glob "$dir/.popcard/draft.*";
+		my $draft = "$dir/.popcard/draft";
 		shows(qr/a draft is kept in \Q$draft\E/, 'it is kept');
 		unlink $draft;
 	};
@@ -163,7 +162,7 @@ case 'reply: quoted, and in its thread' => sub {
 	is(Service::read_file("$dir/seen"), "To: Ren\xc3\xa9 <rene\@example.org>\n" .
 	    "Subject: Re: Fr\xc3\xbchst\xc3\xbcck\n" .
 	    "In-Reply-To: <2\@example.org>\n" .
-	    "References: <1\@example.org>\n <2\@example.org>\n\n" .
+	    "References: <1\@example.org> <2\@example.org>\n\n" .
 	    "On Fri, 27 Nov 2026 01:05:34 +0000, Ren\xc3\xa9 wrote:\n" .
 	    "> Wann f\xc3\xa4ngt es an?\n", 'what is answered') if $locale;
 	keys_in('y');
@@ -197,8 +196,7 @@ case 'forward: the message as it came, with its files' => sub {
 	$pop->fill("From x\@example.org Fri Nov 27 01:05:34 2026\n$report\n");
 	started(EDITOR => "$dir/address");
 	keys_in('Enter', 'f');
-	my $size = length $report;
-	shows(qr{^see below\n\n\[1\] message/rfc822, $size octets$}m,
+	shows(qr/^ your message, with the one that it forwards.*^see below$/ms,
 	    'a draft, and what is attached to it');
 	is(Service::read_file("$dir/seen"), "To: \nSubject: Fwd: Gr\xc3\xbc" .
 	    "\xc3\x9fe\n\n", 'what is edited');
@@ -207,7 +205,8 @@ case 'forward: the message as it came, with its files' => sub {
 	run("-P 3 '$url' 3<$dir/pass", EDITOR => 'true');
 	shows(qr/^Take up the draft/m, 'it is offered at the next start');
 	keys_in('y');
-	shows(qr{^\[1\] message/rfc822, $size octets$}m, 'with its message');
+	shows(qr/^ your message, with the one that it forwards$/m,
+	    'with its message');
 	keys_in('y');
 	shows(qr/^Sent\./m, 'sent');
 	is_deeply([glob "$dir/.popcard/*"], [], 'no file is left');
@@ -248,14 +247,10 @@ case 'a draft that was kept is offered at the next start' => sub {
 	shows(qr/y send/, 'a message');
 	keys_in('q', 'q');
 	ended(0);
-	my ($draft) = glob "$dir/.popcard/draft.*";
-	# what is no draft is not taken for one
-	symlink '/etc/passwd', "$dir/.popcard/draft.symlnk";
-	mkdir "$dir/.popcard/draft.direct";
-	Service::write_file("$dir/.popcard/$_", 'x') for 'draft.long-name', 'x';
+	my $draft = "$dir/.popcard/draft";
 	for my $answer ('n', 'Escape') {
 		run("-P 3 '$url' 3<$dir/pass", EDITOR => 'true');
-		shows(qr/^Take up the draft kept in \Q$draft\E\? \(y\)es, \(n\)o$/m,
+		shows(qr/^Take up the draft in \Q$draft\E\? \(y\)es, \(d\)iscard, \(n\)o$/m,
 		    'it is offered');
 		keys_in($answer);
 		shows(qr/messages, 0 flagged/, "$answer: the list");
@@ -272,12 +267,36 @@ case 'a draft that was kept is offered at the next start' => sub {
 	keys_in('q');
 	ended(0);
 	ok(!-e $draft, 'and gone');
+	# what is no draft is not taken for one
+	symlink '/etc/passwd', $draft;
+	Service::write_file("$dir/.popcard/x", 'x');
 	started();
+	keys_in('c');
+	shows(qr/^No room for a draft: File exists$/m, 'nor replaced by one');
 	keys_in('q');
 	ended(0);
-	unlink "$dir/.popcard/draft.symlnk";
-	rmdir "$dir/.popcard/draft.direct";
-	unlink map { "$dir/.popcard/$_" } 'draft.long-name', 'x';
+	ok(-l $draft, 'it is as it was');
+	unlink $draft, "$dir/.popcard/x";
+};
+
+case 'a draft is not replaced by another one: it is kept, or discarded' => sub {
+	my $draft = "$dir/.popcard/draft";
+	$pop->fill($mail[0]);
+	started(EDITOR => "$dir/editor");
+	keys_in('c');
+	shows(qr/y send/, 'a message');
+	keys_in('q', 'c');
+	shows(qr/^Take up the draft in /m, 'it is offered before the next');
+	keys_in('n', 'j');
+	shows(qr/^ alice at.*\n\n\z/ms, 'no, and there is no other one');
+	like(Service::read_file($draft), qr/^\.hidden$/m, 'it is as it was');
+	keys_in('Enter', 'r');
+	shows(qr/^Take up the draft in /m, 'before an answer, too');
+	keys_in('d');
+	shows(qr/^ your message/m, 'it is discarded, and there is another one');
+	keys_in('d', 'q', 'q');
+	ended(0);
+	ok(!-e $draft, 'and that is gone, too');
 };
 
 case 'a draft that popcard could not give up: killed under the editor' => sub {

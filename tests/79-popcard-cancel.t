@@ -95,16 +95,13 @@ case 'a message being sent: nothing is sent, the draft is kept' => sub {
 	keys_in('y');
 	shows(qr/^sending: .* of .*  \(Escape: cancel\)$/m, 'on its way');
 	keys_in('Escape');
-	shows(qr/^ Not sent.*^Cancelled\.\n\nThe draft is kept in$/ms,
-	    'cancelled');
+	shows(qr/^Cancelled\.$/m, 'cancelled');
 	unlink $stop;
-	keys_in('q');
 	shows(qr/3 messages, 1 flagged.*^ D. +1 /ms, 'the flag is there');
 	keys_in('x');
 	ended(0);
 	is($pop->spool, join('', @mail), 'nothing was sent');
-	my ($draft) = glob "$dir/.popcard/draft.*";
-	ok(unlink($draft), 'the draft is there');
+	ok(unlink("$dir/.popcard/draft"), 'the draft is there');
 };
 
 # A server whose second session has another list: see PASS.

@@ -82,8 +82,9 @@ subtest 'Python reads what is sent' => sub {
 
 	my $long = 'ü' x 1000;
 	for (['text', $letter, $read],
-	    ['a line too long to be sent', "Subject: s\n\n$long\n",
-		"Subject: s\ntext/plain \n$long|\n"],
+	    ['a word too long to be sent', "Subject: s\n\n$long\n",
+		"Subject: s\ntext/plain \n" . join('|', 'ü' x 499, 'ü' x 499,
+		'üü', "\n")],
 	    ['a long name of a field', "X-A-Field-With-A-Very-Long-Name: ü\n\n",
 		"text/plain \n\n"]) {
 		my ($name, $draft, $want) = @$_;

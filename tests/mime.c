@@ -16,7 +16,6 @@ static void
 show_text(const struct mime *m, struct text *out)
 {
 	mime_brief(m->s, m->n, out);
-	text_str(out, "\n");
 	mime_text(m, out);
 	mime_files(m, out);
 }

@@ -56,7 +56,7 @@ use(const struct mime *m, struct text *draft)
 	mail_field(m->s, m->n, "Date", &t);
 	date_parse(t.s, &when);
 	mail_field(m->s, m->n, "To", &t);
-	address_list(t.s, true, draft);
+	address_list(t.s, ADDRESS_WIRE, draft);
 	draft->n = 0;
 	draft_reply(m, draft);
 	text_free(&t);

@@ -71,7 +71,7 @@ is_list(const char *value, const char *want, const char *what)
 {
 	struct text t = { 0 };
 
-	address_list(value, false, &t);
+	address_list(value, ADDRESS_SHOWN, &t);
 	is_made(&t, want, what);
 }
 
@@ -85,7 +85,7 @@ addresses(void)
 	    "A B <a@b>, c@d, \"E, F\" <e@f>", "a list");
 	is_list("a@b (A (nested) B)", "\"A (nested) B\" <a@b>",
 	    "a comment is a name");
-	is_list("\"A \\\"B\\\"\" <a@b>", "\"A \\\"B\\\"\" <a@b>",
+	is_list("\"A, \\\"B\\\"\" <a@b>", "\"A, 'B'\" <a@b>",
 	    "quotes in a name");
 	is_list("=?utf-8?q?x=40evil=2C?= <a@b>", "\"x@evil,\" <a@b>",
 	    "an encoded comma makes no second address");
@@ -98,12 +98,12 @@ addresses(void)
 	is_list("<a@b", "a@b", "an unclosed bracket");
 	is_list("", "", "nothing");
 	is_list(", ,", ", ,", "nothing but commas");
-	address_sender("=?utf-8?q?J=C3=BC?= <a@b>, c@d", &t);
+	address_list("=?utf-8?q?J=C3=BC?= <a@b>, c@d", ADDRESS_SENDER, &t);
 	is_made(&t, "J\303\274", "the sender is a name");
-	address_sender("a@b", &t);
+	address_list("a@b", ADDRESS_SENDER, &t);
 	is_made(&t, "a@b", "or an address");
-	address_list("J\303\274 <a@b>, C <c@d>", true, &t);
-	is_made(&t, "=?UTF-8?B?SsO8?= <a@b>,\n C <c@d>",
+	address_list("J\303\274 <a@b>, C <c@d>", ADDRESS_WIRE, &t);
+	is_made(&t, "=?UTF-8?B?SsO8?= <a@b>, C <c@d>",
 	    "encoded where needed");
 }
 
@@ -126,8 +126,9 @@ params(void)
 	is_param("a/b; name=two words.txt ; x=y", "two words.txt",
 	    "blanks without quotes");
 	is_param("a/b; name*=utf-8'de'%C3%BC%20b", "\303\274 b", "RFC 2231");
-	is_param("a/b; name*1=\"b c\"; name*0=a", "ab c",
-	    "sections in any order");
+	is_param("a/b; name*0=a; x*1=z; name*1=\"b c\"", "ab c", "sections");
+	is_param("a/b; name*1=b; name*0=a; name*1=c", "ac",
+	    "sections out of their order");
 	is_param("a/b; name*0*=iso-8859-1''%FC; name*1=%FC; name*2*=%FC",
 	    "\303\274%FC\303\274", "sections encoded and not");
 	is_param("a/b; name=old; name*=utf-8''new", "new",
@@ -184,7 +185,7 @@ html(void)
 	    "<&AB\303\251\342\202\254\303\277 x\342\200\231&bogus;&\n",
 	    "entities");
 	is_page("&#0;&#xd800;&#1114112;&#99999999999999999999;",
-	    "\357\277\275\357\277\275\357\277\275\357\277\275\n",
+	    "&#0;\357\277\275\357\277\275\357\277\275\n",
 	    "numbers that are no character");
 	is_page("1 < 2 <3 >", "1 < 2 <3 >\n", "what is no tag");
 	is_page("<ul><li>a<li><p>b</p><ul><li>c</ul></ul>d",
@@ -227,8 +228,7 @@ dates(void)
 	is_date("27 Nov 2026 14:05 +0100", 1795784700);
 	is_date(" Fri , 27 nov 2026 13:05:00 GMT (UTC)", 1795784700);
 	is_date("Fri, 27 Nov 26 13:05:00 UT", 1795784700);
-	is_date("Fri, 27 Nov 26 08:05:00 EST", 1795784700);
-	is_date("Fri, 27 Nov 26 06:05:00 PDT", 1795784700);
+	is_date("Fri, 27 Nov 26 13:05:00 EST", 1795784700);
 	is_date("Thu, 1 Jan 70 00:00:00 -0000", 0);
 	is_date("Mon, 29 Feb 2016 23:59:60 Z", 1456790400);
 	is_date("1 Mar 2000 00:00:00 XYZ", 951868800);
@@ -240,9 +240,6 @@ dates(void)
 	is_date("27 Nov 2026 24:05:00 +0100", -1);
 	is_date("27 Nov 2026", -1);
 	setenv("TZ", "CET-1", 1);
-	date_rfc5322(1795784700, buf);
-	ok(strcmp(buf, "Fri, 27 Nov 2026 14:05:00 +0100") == 0,
-	    "a date is written: %s", buf);
 	date_short(1795784700, 1795784701, buf);
 	ok(strcmp(buf, "14:05") == 0, "short: today: %s", buf);
 	date_short(1795784700 - 20 * 86400, 1795784700, buf);
@@ -284,8 +281,8 @@ drafts(void)
 	is_sent("To: J\303\274 <a@b>\nSubject: \303\274\nDate: d\n"
 	    "Message-ID: <m>\n\n\303\274\n",
 	    "To: =?UTF-8?B?SsO8?= <a@b>\nSubject: =?UTF-8?B?w7w=?=\n"
-	    "Date: d\nMessage-ID: <m>\n" MIME("utf-8", "8bit") "\303\274\n",
-	    "UTF-8; fields of the draft's own");
+	    STAMP MIME("utf-8", "8bit") "\303\274\n",
+	    "UTF-8; a date and an ID of the draft's own do not count");
 	is_sent("To: a@b\nSubject: \303\251l\303\251phants, "
 	    "\303\251cureuils et h\303\251rissons en \303\251t\303\251\n\n",
 	    "To: a@b\nSubject: "
@@ -308,13 +305,21 @@ drafts(void)
 	    "123456789\n12345678 0\n"
 	    "> 23456789 123456789 123456789 123456789 123456789 123456789 "
 	    "123456789\n> 12345678 0\n", "long lines are broken");
-	text_str(&draft, "To: a@b\n\n");
-	for (i = 0; i < 999; i++)
-		text_str(&draft, "x");
+	text_str(&draft, "To: a@b\n\nx");
+	for (i = 0; i < 500; i++)
+		text_str(&draft, "\303\274");
 	draft_finish(&draft, &mail, 0, "<id@host>", &t);
-	body = strstr(text_string(&t), "Encoding: base64\n\n");
-	ok(body != NULL && strncmp(body + 18, "eHh4", 4) == 0 &&
-	    strcspn(body + 18, "\n") == 76, "a line that is too long is encoded");
+	body = strstr(text_string(&t), "Encoding: 8bit\n\n");
+	ok(body != NULL && strcspn(body + 16, "\n") == 997 &&
+	    strlen(body + 16) == 997 + 1 + 4 + 1, "a word that is too long is cut "
+	    "between two characters");
+	draft.n = t.n = 0;
+	text_str(&draft, "To: a@b\n\nx");
+	text_add(&draft, "\0\ry\r\n", 5);
+	draft_finish(&draft, &mail, 0, "<id@host>", &t);
+	body = strstr(text_string(&t), "Encoding: 7bit\n\n");
+	ok(body != NULL && strcmp(body + 16, "x  y\n") == 0,
+	    "a NUL or a bare CR is a blank");
 	draft.n = t.n = 0;
 	text_str(&draft, "To: a@b\n\nx\n");
 	text_str(&mail, "Subject: s\n\n\303\274\n");
@@ -331,8 +336,8 @@ drafts(void)
 	text_free(&t);
 }
 
-/* The Message-IDs of a long thread: the last 20, a line each, and left as they
- * are when the answer is sent. */
+/* The Message-IDs of a long thread: the last 1,000 octets of them, in lines that
+ * are not too long when the answer is sent. */
 static void
 thread(void)
 {
@@ -347,7 +352,7 @@ thread(void)
 	for (i = 0; i < 30; i++) {
 		snprintf(id, sizeof(id), "\n <%d.%050d@example.org>", i, i);
 		text_str(&mail, id);
-		text_str(&want, i < 10 ? "" : id);
+		text_str(&want, i < 16 ? "" : id);
 	}
 	text_str(&mail, "\n\n");
 	text_str(&want, "\n" STAMP MIME("us-ascii", "7bit") "a@b wrote:\n");
@@ -375,7 +380,7 @@ answers(void)
 	mime_open(&m, mail, sizeof(mail) - 1);
 	draft_reply(&m, &t);
 	is_made(&t, "To: J\303\274 <a@b>\nSubject: Re: s\303\274\n"
-	    "In-Reply-To: <3@x>\nReferences: <1@x>\n <2@x>\n <3@x>\n\n"
+	    "In-Reply-To: <3@x>\nReferences: <1@x> <2@x> <3@x>\n\n"
 	    "On Fri, 27 Nov, J\303\274 wrote:\n> a\n>\n>> b\n", "a reply");
 	draft_forward(&m, &t);
 	is_made(&t, "To: \nSubject: Fwd: s\303\274\n\n",
@@ -479,7 +484,7 @@ bombs(void)
 		text_str(&mail, "=?=?a?q?=");
 	text_add(&mail, "", 1);
 	field_decode(mail.s, &t);
-	address_list(mail.s, false, &t);
+	address_list(mail.s, ADDRESS_SHOWN, &t);
 	ok(t.n > mail.n, "a field of %zu octets", mail.n);
 	text_free(&mail);
 	text_free(&t);
