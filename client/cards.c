@@ -6,7 +6,6 @@
 #include <langinfo.h>
 #include <wctype.h>
 
-/* A message that is read, and what is shown of it. */
 struct reading {
 	struct text mail;		/* as it came */
 	struct mime mime;
@@ -38,13 +37,11 @@ static void
 help_card(struct session *s, bool board)
 {
 	struct text t = { 0 };
-	struct view v = { 0 };
+	struct view v = { .text = &t };
 	int c;
 
 	text_str(&t, keys);
 	text_str(&t, board ? "" : keys_of_mail);
-	v.text = t.s;
-	v.len = t.n;
 	snprintf(s->screen.title, sizeof(s->screen.title), "popcard: the keys");
 	do
 		c = card(&s->screen, &v, "space - pages  q back");
@@ -70,8 +67,7 @@ set_mode(struct reading *r, int mode)
 		    mail_head(r->mail.s, r->mail.n, &body));
 	if (mode != 'w')
 		mime_text(&r->mime, t);
-	r->view.text = t->s;
-	r->view.len = t->n;
+	r->view.text = t;
 	r->view.at = 0;
 	r->view.cols = 0;
 }
@@ -82,7 +78,7 @@ message_key(struct session *s, struct reading *r, int c)
 {
 	struct text draft = { 0 };
 
-	if ((c == 'd' || c == 'u') && s->board.name[0] == '\0')
+	if ((c == 'd' || c == 'u') && s->how == NULL)
 		flag(s, s->cur, c == 'd');
 	else if (c == 'r') {
 		draft_reply(&r->mime, &draft);
@@ -95,7 +91,7 @@ message_key(struct session *s, struct reading *r, int c)
 	else if (c == 'h' || c == 'w')	/* again: the text */
 		set_mode(r, r->mode == c ? 0 : c);
 	else if (c == '?')
-		help_card(s, s->board.name[0] != '\0');
+		help_card(s, s->how != NULL);
 	text_free(&draft);
 	return c >= KEY_UP ? c != KEY_ESC : strchr("np q", c) == NULL;
 }
@@ -105,33 +101,31 @@ static bool
 read_one(struct session *s)
 {
 	struct reading r = { 0 };
-	bool board = s->board.name[0] != '\0';
-	int c;
+	const struct message *list = s->msg;
+	int c = 'q';
 
-	c = 'q';
-	s->reloaded = false;
 	if (fetch(s, &r.mail)) {
 		mime_open(&r.mime, r.mail.s, r.mail.n);
 		set_mode(&r, 0);
 		do {
 			snprintf(s->screen.title, sizeof(s->screen.title),
 			    "%s: message %lu (%zu of %zu)%s",
-			    board ? s->board.name : s->pop.user,
+			    s->how != NULL ? s->board.name : s->pop.user,
 			    s->msg[s->cur].id, s->cur + 1, s->n,
 			    s->msg[s->cur].deleted ? ", to be deleted" : "");
-			c = card(&s->screen, &r.view, board ?
+			c = card(&s->screen, &r.view, s->how != NULL ?
 			    "space - n p move  r reply  f forward  s save  "
 			    "h header  q back  ? help" :
 			    "space - n p move  d u delete  r reply  "
 			    "f forward  s save  q back  ? help");
 			/* After a new login the message may be another one. */
-		} while (message_key(s, &r, c) && !s->reloaded);
-		mime_close(&r.mime);
+		} while (message_key(s, &r, c) && s->msg == list);
+		free(r.mime.part);
 		free(r.view.off);
 	}
 	text_free(&r.mail);
 	text_free(&r.text);
-	if (s->reloaded || (c == 'p' ? s->cur == 0 : s->cur + 1 == s->n ||
+	if (s->msg != list || (c == 'p' ? s->cur == 0 : s->cur + 1 == s->n ||
 	    (c != 'n' && c != ' ')))
 		return false;
 	s->cur += c == 'p' ? (size_t)-1 : 1;
@@ -158,7 +152,7 @@ message_row(struct screen *screen, void *owner, size_t i, bool current)
 		date_short(t, time(NULL), date);
 	snprintf(line, sizeof(line), "%c%c%c%5lu  %6.6s %5s",
 	    current ? '>' : ' ', m->deleted ? 'D' : ' ', m->unread &&
-	    !m->seen && s->board.name[0] == '\0' ? 'N' : ' ', m->id, date,
+	    !m->seen && s->how == NULL ? 'N' : ' ', m->id, date,
 	    human(m->octets, size));
 	put(screen, line, strlen(line), FIXED);
 	sender = screen->left / 3;
@@ -169,7 +163,6 @@ message_row(struct screen *screen, void *owner, size_t i, bool current)
 	put(screen, re, strlen(re), screen->left);
 }
 
-/* A text in small letters, as a string. */
 static void
 lower(const char *s, struct text *out)
 {
@@ -185,7 +178,6 @@ lower(const char *s, struct text *out)
 	text_string(out);
 }
 
-/* Go to the next message with the word in sender or subject. */
 static void
 search(struct session *s)
 {
@@ -222,7 +214,7 @@ static bool
 list_key(struct session *s, int c)
 {
 	struct text draft = { 0 };
-	bool board = s->board.name[0] != '\0';
+	bool board = s->how != NULL;
 
 	if (c == '\r' && s->cur < s->n)
 		while (read_one(s))
@@ -245,19 +237,16 @@ int
 list_card(struct session *s)
 {
 	struct view v = { .row = message_row, .owner = s };
-	bool board = s->board.name[0] != '\0';
-	char flagged[40] = "";
+	bool board = s->how != NULL;
 	int c;
 
 	do {
 		v.n = s->n;
 		v.cur = s->cur;
-		if (!board)
-			snprintf(flagged, sizeof(flagged), ", %zu flagged",
-			    s->deleted);
 		snprintf(s->screen.title, sizeof(s->screen.title),
-		    "%s%s at %s: %zu messages%s", board ? "board " : "", board ?
-		    s->board.name : s->pop.user, s->pop.host, s->n, flagged);
+		    "%s%s at %s: %zu messages, %zu flagged",
+		    board ? "board " : "", board ? s->board.name : s->pop.user,
+		    s->pop.host, s->n, s->deleted);
 		c = card(&s->screen, &v, board ?
 		    "Enter read  c write  / search  ? help  q back" :
 		    "Enter read  d u delete  c write  / search  b boards  "
@@ -280,25 +269,6 @@ board_row(struct screen *s, void *owner, size_t i, bool current)
 	snprintf(line, sizeof(line), "%c %-40s %10lu", current ? '>' : ' ',
 	    list[i].name, list[i].maxima);
 	put(s, line, strlen(line), s->left);
-}
-
-/*
- * Enter a board or its archive. That closes what was open before, the user's
- * maildrop with its update too, so the flags are settled first.
- */
-static bool
-enter_board(struct session *s, const char *how, const struct board *b)
-{
-	int c;
-
-	if ((c = settle_flags(s)) == 'c')
-		return false;
-	if (open_board(s, how, b, false))
-		return true;
-	say(&s->screen, "%s", s->pop.text);
-	if (c == 'y')
-		pop_command(&s->pop, "RSET");
-	return false;
 }
 
 void
@@ -327,15 +297,15 @@ boards_card(struct session *s)
 		if (c == '?')
 			help_card(s, true);
 		else if ((c == '\r' || c == 'a') && v.cur < v.n &&
-		    enter_board(s, c == 'a' ? "ARCHIVE" : "BBOARDS",
-		    &list[v.cur]))
+		    open_board(s, c == 'a' ? "ARCHIVE" : "BBOARDS",
+		    &list[v.cur], false))
 			list_card(s);
 	} while (c != 'q' && c != KEY_ESC);
 	free(list);
-	if (s->board.name[0] == '\0')
+	if (s->how == NULL)
 		return;
 	/* RFC 1082 has no way back to the user's maildrop but a new session. */
-	s->board.name[0] = '\0';
+	s->how = NULL;
 	pop_quit(&s->pop);
 	pop_login(&s->pop);
 	load(s, false);

@@ -12,38 +12,25 @@
 #include <limits.h>
 
 enum {
-	NAME = 128		/* octets of a name that is offered */
+	NAME = 100		/* columns of a name that is offered */
 };
 
-/*
- * A file name from a message as one that does no harm: in the directory where
- * it is, not hidden, no option, and of characters that show as themselves.
- */
+/* Offer the name of a file as one that does no harm: it shows as it is, in the
+ * directory where it is, and is not hidden and no option. */
 static void
-safe_name(const char *utf8, char name[NAME])
+offer_name(const char *name, char path[PATH_MAX])
 {
-	struct text form = { 0 };
-	const char *s;
-	unsigned long c;
-	size_t k, n;
-	int cols;
+	struct text t = { 0 };
+	int cols = NAME;
+	char *p;
 
-	for (s = utf8, n = 0; *s != '\0' && n + sizeof(c) < NAME; s += k) {
-		k = utf8_next(s, strlen(s), &c);
-		k = k == 0 ? 1 : k;
-		form.n = 0;
-		cols = NAME;
-		safe_text(s, k, &cols, &form);
-		if (form.n != k || memcmp(form.s, s, k) != 0 || *s == '/' ||
-		    *s == '\\' || (n == 0 && strchr(".-~ ", *s) != NULL))
-			name[n++] = '_';
-		else {
-			memcpy(name + n, s, k);
-			n += k;
-		}
-	}
-	name[n] = '\0';
-	text_free(&form);
+	safe_text(name, strlen(name), &cols, &t);
+	snprintf(path, PATH_MAX, "%s", text_string(&t));
+	for (p = path; *p != '\0'; p++)
+		if (strchr("/\\", *p) != NULL ||
+		    (p == path && strchr(".-~ ", *p) != NULL))
+			*p = '_';
+	text_free(&t);
 }
 
 /* Write a file that does not exist; false with errno if it cannot be done, and
@@ -51,8 +38,8 @@ safe_name(const char *utf8, char name[NAME])
 static bool
 create(const char *path, const struct text *t)
 {
-	int e, fd;
 	bool ok;
+	int fd;
 
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
 	    S_IRUSR | S_IWUSR);
@@ -60,10 +47,8 @@ create(const char *path, const struct text *t)
 		return false;
 	ok = write_octets(fd, t->s, t->n) && fsync(fd) == 0;
 	ok = close(fd) == 0 && ok;	/* which leaves errno if it succeeds */
-	e = errno;
 	if (!ok)
 		unlink(path);
-	errno = e;
 	return ok;
 }
 
@@ -88,13 +73,13 @@ save_as(struct screen *s, const char *path, const struct text *t)
 void
 save(struct screen *s, const struct mime *m, unsigned long id)
 {
-	const struct mime_part *part;
+	struct mime_part whole = { .end = m->n };
+	const struct mime_part *part = &whole;
 	struct text octets = { 0 };
-	char path[PATH_MAX] = "", line[16] = "1", what[64];
+	char path[PATH_MAX], line[16] = "1", what[64];
 	const char *p = line;
-	unsigned long file;
+	unsigned long file = 0;
 
-	file = 0;
 	snprintf(what, sizeof(what), "Save which file (1-%u; 0: the message)? ",
 	    m->files);
 	if (m->files > 0 && !prompt(s, what, false, line, sizeof(line)))
@@ -103,19 +88,15 @@ save(struct screen *s, const struct mime *m, unsigned long id)
 		say(s, "There is no file of that number.");
 		return;
 	}
-	part = mime_file(m, (unsigned)file);
-	if (part == NULL)
-		snprintf(path, sizeof(path), "message-%lu.eml", id);
-	else
-		safe_name(part->name, path);
+	snprintf(whole.name, sizeof(whole.name), "message-%lu.eml", id);
+	if (file > 0)
+		part = mime_file(m, (unsigned)file);
+	offer_name(part->name, path);
 	if (path[0] == '\0')
 		snprintf(path, sizeof(path), "file-%lu", file);
 	if (!prompt(s, "Save as: ", false, path, sizeof(path)))
 		return;
-	if (part == NULL)
-		text_add(&octets, m->s, m->n);
-	else
-		mime_decode(m, part, &octets);
+	mime_decode(m, part, &octets);
 	save_as(s, path, &octets);
 	text_free(&octets);
 }
@@ -127,7 +108,6 @@ remove_draft(const struct session *s)
 	unlink(s->draft);
 }
 
-/* Make the files of a draft. */
 static bool
 make_draft(struct session *s, const struct text *draft,
     const struct text *mail)
@@ -148,9 +128,7 @@ make_draft(struct session *s, const struct text *draft,
 static bool
 read_draft(struct session *s, struct text *draft, struct text *mail)
 {
-	static const char *const names[] = { "To", "Cc", "Bcc" };
 	struct text to = { 0 };
-	size_t i;
 	bool ok;
 
 	if (!read_file(s->draft, draft) ||
@@ -158,16 +136,14 @@ read_draft(struct session *s, struct text *draft, struct text *mail)
 		say(&s->screen, "%s: %s", s->draft, strerror(errno));
 		return false;
 	}
-	for (ok = false, i = 0; i < 3 && !ok; i++)
-		ok = mail_field(draft->s, draft->n, names[i], &to) &&
-		    to.s[strspn(to.s, " ,")] != '\0';
+	mail_field(draft->s, draft->n, "to cc bcc", &to);
+	ok = to.s[strspn(to.s, " ,")] != '\0';
 	text_free(&to);
 	if (!ok)
 		say(&s->screen, "The message has no recipient.");
 	return ok;
 }
 
-/* Send the message, and tell what has become of it. */
 static void
 send_draft(struct session *s, const struct text *draft,
     const struct text *mail)
@@ -207,8 +183,7 @@ edit_draft(struct session *s)
 		snprintf(s->screen.title, sizeof(s->screen.title),
 		    "your message%s", mail.n > 0 ?
 		    ", with the one that it forwards" : "");
-		v.text = draft.s;
-		v.len = draft.n;
+		v.text = &draft;
 		v.cols = 0;
 		do {
 			c = card(&s->screen, &v, ready ? "y send  e edit again"
@@ -229,32 +204,21 @@ edit_draft(struct session *s)
 	text_free(&mail);
 }
 
-/* A draft that is kept: 'y' to take it up, 'n' to leave it, 'd' if there is
- * none, or none any more. */
-static int
-kept_draft(struct session *s)
-{
-	int c;
-
-	if (!has_draft(s))
-		return 'd';
-	say(&s->screen, "Take up the draft in %s? (y)es, (d)iscard, (n)o",
-	    s->draft);
-	if ((c = choice(&s->screen, "ydn")) == 'd')
-		remove_draft(s);
-	return c;
-}
-
 void
 compose(struct session *s, const struct text *draft, const struct text *mail)
 {
-	int c;
+	int c = 'd';
 
 	if (mail != NULL && mail->cut) {
 		say(&s->screen, "The message is too large to be forwarded.");
 		return;
 	}
-	c = kept_draft(s);
+	if (has_draft(s)) {
+		say(&s->screen, "Take up the draft in %s? (y)es, (d)iscard, "
+		    "(n)o", s->draft);
+		if ((c = choice(&s->screen, "ydn")) == 'd')
+			remove_draft(s);
+	}
 	if (c == 'y' || (c == 'd' && draft != NULL &&
 	    make_draft(s, draft, mail)))
 		edit_draft(s);

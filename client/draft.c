@@ -52,14 +52,14 @@ wrap(const char *s, size_t n, const char *mark, size_t marks, size_t most,
 static void
 add_body(const char *s, size_t n, struct text *out)
 {
+	static const char *const charsets[] = { "us-ascii", "utf-8",
+	    "unknown-8bit" };
+	enum utf8_kind kind = utf8_kind(s, n);
 	size_t k, len, marks;
-	bool ascii;
 
-	ascii = !mail_8bit(s, n);
 	text_printf(out, "Content-Type: text/plain; charset=%s\n"
-	    "Content-Transfer-Encoding: %s\n\n", ascii ? "us-ascii" :
-	    utf8_valid(s, n) ? "utf-8" : "unknown-8bit",
-	    ascii ? "7bit" : "8bit");
+	    "Content-Transfer-Encoding: %s\n\n", charsets[kind],
+	    kind == UTF8_ASCII ? "7bit" : "8bit");
 	for (; n > 0; s += k, n -= k) {
 		k = text_line(s, n, &len);
 		for (marks = 0; marks < len && marks < QUOTES &&
@@ -75,16 +75,14 @@ static void
 add_field(const char *field, struct text *out)
 {
 	struct text t = { 0 };
-	const char *value;
-	size_t name;
+	size_t name = strcspn(field, ":");
+	const char *value = text_blanks(field + name + 1);
 
-	name = strcspn(field, ":");
-	value = text_blanks(field + name + 1);
 	if (strncasecmp(field, "Content-", 8) == 0 ||
 	    text_among(field, name, "mime-version date message-id"))
 		return;
 	text_printf(&t, "%.*s: ", (int)name, field);
-	if (!mail_8bit(value, strlen(value)))
+	if (utf8_kind(value, strlen(value)) == UTF8_ASCII)
 		text_str(&t, value);
 	else if (text_among(field, name, "from to cc bcc reply-to sender"))
 		address_list(value, ADDRESS_WIRE, &t);
@@ -103,8 +101,8 @@ draft_finish(const struct text *draft, const struct text *mail, time_t now,
 	char date[48] = "", mark[160];
 	size_t body, head, i, k, len;
 
-	charset_decode(utf8_valid(draft->s, draft->n) ? "utf-8" :
-	    nl_langinfo(CODESET), draft->s, draft->n, &t);
+	charset_decode(utf8_kind(draft->s, draft->n) != UTF8_INVALID ?
+	    "utf-8" : nl_langinfo(CODESET), draft->s, draft->n, &t);
 	head = mail_head(text_string(&t), t.n, &body);
 	for (i = 1; i < head; i++)	/* unfold the header */
 		if (t.s[i - 1] == '\n' && (t.s[i] == ' ' || t.s[i] == '\t'))
@@ -131,7 +129,8 @@ draft_finish(const struct text *draft, const struct text *mail, time_t now,
 		text_printf(out, "\n--%s\nContent-Type: message/rfc822\n"
 		    "Content-Disposition: attachment\n"
 		    "Content-Transfer-Encoding: %s\n\n", mark,
-		    mail_8bit(mail->s, mail->n) ? "8bit" : "7bit");
+		    utf8_kind(mail->s, mail->n) == UTF8_ASCII ? "7bit" :
+		    "8bit");
 		text_add(out, mail->s, mail->n);
 		text_printf(out, "\n--%s--\n", mark);
 	}
@@ -230,11 +229,6 @@ draft_reply(const struct mime *m, struct text *out)
 	add_subject(m, "Re: ", out);
 	add_thread(m, out);
 	text_str(out, "\n");
-	if (mail_field(m->s, m->n, "Date", &value)) {
-		text_str(out, "On ");
-		field_decode(value.s, out);
-		text_str(out, ", ");
-	}
 	mail_field(m->s, m->n, "From", &value);
 	address_list(value.s, ADDRESS_SENDER, out);
 	text_str(out, " wrote:\n");

@@ -14,9 +14,8 @@ enum {
 size_t
 mail_head(const char *s, size_t n, size_t *body)
 {
-	size_t i, k, len, line;
+	size_t i, k, len = 0, line = 0;
 
-	line = len = 0;
 	for (i = 0; i < n; i += line) {
 		line = text_line(s + i, n - i, &len);
 		if (i > 0 && (s[i] == ' ' || s[i] == '\t'))
@@ -57,31 +56,21 @@ mail_field(const char *s, size_t n, const char *name, struct text *out)
 	return found;
 }
 
-bool
-mail_8bit(const char *s, size_t n)
-{
-	for (; n > 0; s++, n--)
-		if ((unsigned char)*s > 0x7f)
-			return true;
-	return false;
-}
-
 void
 field_plain(const char *charset, const char *s, size_t n, struct text *out)
 {
-	size_t i;
+	size_t i = out->n;
 
-	i = out->n;
 	charset_decode(charset, s, n, out);
 	for (; i < out->n; i++)
 		if ((unsigned char)out->s[i] < ' ' || out->s[i] == 0x7f)
 			out->s[i] = ' ';
 }
 
-/* An encoded word: where its charset and its text are. */
 struct word {
 	char charset[MIME_NAME];
-	const char *text, *end;
+	const char *text;
+	size_t n;
 	bool base64;
 };
 
@@ -105,52 +94,41 @@ read_word(const char *s, struct word *w)
 		return false;
 	w->base64 = s[1] == 'b' || s[1] == 'B';
 	w->text = s + 3;
-	w->end = w->text + strcspn(w->text, "?");
-	return w->end[0] == '?' && w->end[1] == '=';
-}
-
-/* The words that begin at s, with only blanks between them; returns the end.
- * Words of one charset may split a character among them. */
-static const char *
-decode_words(const char *s, struct text *out)
-{
-	char charset[MIME_NAME] = "";
-	struct text octets = { 0 };
-	struct word w;
-	const char *end;
-
-	for (end = s; read_word(s, &w); s = text_blanks(end)) {
-		if (strcasecmp(w.charset, charset) != 0) {
-			field_plain(charset, octets.s, octets.n, out);
-			memcpy(charset, w.charset, sizeof(charset));
-			octets.n = 0;
-		}
-		if (w.base64)
-			base64_decode(w.text, (size_t)(w.end - w.text),
-			    &octets);
-		else
-			hex_decode(w.text, (size_t)(w.end - w.text), '=', '_',
-			    &octets);
-		end = w.end + 2;
-	}
-	field_plain(charset, octets.s, octets.n, out);
-	text_free(&octets);
-	return end;
+	w->n = strcspn(w->text, "?");
+	return w->text[w->n] == '?' && w->text[w->n + 1] == '=';
 }
 
 void
 field_decode(const char *value, struct text *out)
 {
+	struct text octets = { 0 };
+	struct word w, last = { .charset = "" };
 	const char *s, *plain;
-	struct word w;
 
-	for (s = plain = text_blanks(value); *s != '\0';)
-		if (read_word(s, &w)) {
-			field_plain("", plain, (size_t)(s - plain), out);
-			s = plain = decode_words(s, out);
-		} else
+	for (s = plain = text_blanks(value); *s != '\0';) {
+		if (!read_word(s, &w)) {
 			s++;
+			continue;
+		}
+		/* Blanks between words do not count, and words of one charset
+		 * may split a character among them. */
+		if (text_blanks(plain) != s ||
+		    strcasecmp(w.charset, last.charset) != 0) {
+			field_plain(last.charset, octets.s, octets.n, out);
+			octets.n = 0;
+		}
+		if (text_blanks(plain) != s)
+			field_plain("", plain, (size_t)(s - plain), out);
+		if (w.base64)
+			base64_decode(w.text, w.n, &octets);
+		else
+			hex_decode(w.text, w.n, '=', '_', &octets);
+		last = w;
+		s = plain = w.text + w.n + 2;
+	}
+	field_plain(last.charset, octets.s, octets.n, out);
 	field_plain("", plain, (size_t)(s - plain), out);
+	text_free(&octets);
 }
 
 /* Append what stands in quotes, in a comment or in angle brackets at s, without
@@ -205,13 +183,10 @@ field_param(const char *value, const char *name, struct text *out)
 	char charset[MIME_NAME] = "";
 	struct text t = { 0 }, octets = { 0 }, plain = { 0 };
 	const char *key, *p, *s;
-	size_t len, n;
-	unsigned long sections;
-	bool encoded, found;
+	size_t n, len = strlen(name);
+	unsigned long sections = 0;
+	bool encoded, found = false;
 
-	len = strlen(name);
-	found = false;
-	sections = 0;
 	for (s = value; *(s += strcspn(s, ";")) != '\0';) {
 		key = text_blanks(s + 1);
 		s = read_param(key, &n, &t);
@@ -247,11 +222,11 @@ field_param(const char *value, const char *name, struct text *out)
 void
 field_encode(const char *s, size_t n, struct text *out)
 {
-	const char *charset;
+	const char *charset = utf8_kind(s, n) == UTF8_INVALID ?
+	    "unknown-8bit" : "UTF-8";
 	unsigned long c;
 	size_t i, k;
 
-	charset = utf8_valid(s, n) ? "UTF-8" : "unknown-8bit";
 	for (; n > 0; s += i, n -= i) {
 		for (i = 0; i < n; i += k) {
 			k = utf8_next(s + i, n - i, &c);
@@ -325,7 +300,7 @@ address_list(const char *value, enum address_form form, struct text *out)
 				shown.s[i] = '\'';
 		named = *text_blanks(text_string(&shown)) != '\0';
 		if (named && form == ADDRESS_WIRE &&
-		    mail_8bit(shown.s, shown.n))
+		    utf8_kind(shown.s, shown.n) != UTF8_ASCII)
 			field_encode(shown.s, shown.n, out);
 		else if (named)
 			text_printf(out, form != ADDRESS_SENDER &&

@@ -1,11 +1,10 @@
 /*
- * text/html as plain text: no layout, but lines, lists, quotes and links where
- * a person expects them. One pass; what is not HTML is text.
+ * text/html as plain text: no layout, but lines, lists and links where a person
+ * expects them. One pass; what is not HTML is text.
  */
 #include "mime.h"
 
 enum {
-	NEST = 8,		/* deeper quotes look alike */
 	LINKS = 1000		/* of a text; the others are not listed */
 };
 
@@ -42,7 +41,6 @@ struct page {
 	unsigned nlinks;
 	unsigned lines;			/* line ends */
 	bool blank, bullet;
-	unsigned quote, pre;		/* depths */
 };
 
 /* Append the character at s, or that of an entity; its octets. */
@@ -50,13 +48,11 @@ static size_t
 add_character(const char *s, struct text *out)
 {
 	const char *name;
-	unsigned long c, next;
-	size_t k, n;
+	unsigned long c = 0, next;
+	size_t n = strcspn(s + 1, ";&< ") + 1;	/* "&name" */
+	size_t k = n + 1;
 	char *end, o;
 
-	c = 0;
-	n = strcspn(s + 1, ";&< ") + 1;		/* "&name" */
-	k = n + 1;
 	if (s[0] == '&' && s[1] == '#') {
 		n = s[2] == 'x' || s[2] == 'X' ? 3 : 2;
 		if (hex_digit(s[n]) != -1)
@@ -96,18 +92,14 @@ end_line(struct page *p, unsigned n)
 	p->blank = false;
 }
 
-/* Append text to the page, after what is due. */
 static void
 emit(struct page *p, const char *s, size_t n)
 {
 	bool first = p->out->n == p->start;
 
 	text_add(p->out, "\n\n", first ? 0 : p->lines);
-	if (first || p->lines > 0) {
-		text_add(p->out, ">>>>>>>>", p->quote < NEST ? p->quote : NEST);
-		text_str(p->out, p->quote > 0 ? " " : "");
-	} else
-		text_str(p->out, p->blank ? " " : "");
+	if (!first && p->lines == 0 && p->blank)
+		text_str(p->out, " ");
 	text_str(p->out, p->bullet ? "* " : "");
 	text_add(p->out, s, n);
 	p->blank = p->bullet = false;
@@ -125,11 +117,8 @@ put_text(struct page *p, const char *s)
 	k = add_character(s, &p->one);
 	if (utf8_next(p->one.s, p->one.n, &c) == 0)
 		c = 0xfffd;
-	if (c == '\n' && p->pre > 0)
-		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
-	else if (strchr("\r\n\f", *p->one.s) != NULL || (p->pre == 0 &&
-	    (c == ' ' || c == '\t' || c == 0xa0)))
-		p->blank = p->pre == 0;
+	if (strchr(space, *p->one.s) != NULL || c == 0xa0)
+		p->blank = true;
 	/* some control only layout, or fill what a preview shows */
 	else if (c != 0xad && c != 0x34f && c != 0xfeff &&
 	    !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2060 && c <= 0x2064))
@@ -163,11 +152,9 @@ read_attribute(const char *s, struct text *href)
 {
 	char quote[2] = "";
 	const char *end;
-	bool is_href;
-	size_t n;
+	size_t n = strcspn(s, " \t\r\n\f=/>");
+	bool is_href = text_among(s, n, "href");
 
-	n = strcspn(s, " \t\r\n\f=/>");
-	is_href = text_among(s, n, "href");
 	s += n + strspn(s + n, space);
 	if (*s != '=')
 		return s + strspn(s, "/");
@@ -193,12 +180,9 @@ skip_to(const char *s, const char *word)
 	return s;
 }
 
-/* Put a tag by its name of n octets. */
 static void
 put_tag(struct page *p, const char *name, size_t n, bool closing)
 {
-	unsigned *depth;
-
 	if (text_among(name, n, "br"))
 		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
 	else if (text_among(name, n, paragraphs))
@@ -211,10 +195,6 @@ put_tag(struct page *p, const char *name, size_t n, bool closing)
 		p->lines = 1;
 		p->bullet = !closing;
 	}
-	depth = text_among(name, n, "pre") ? &p->pre :
-	    text_among(name, n, "blockquote") ? &p->quote : NULL;
-	if (depth != NULL && (!closing || *depth > 0))
-		*depth += closing ? -1u : 1;
 }
 
 /* Put the markup at s, a "<"; returns what follows, s if it is text. */
@@ -249,8 +229,7 @@ put_markup(struct page *p, const char *s)
 	if (text_among(name, n, "script style title template") && !closing) {
 		snprintf(end, sizeof(end), "</%.*s", (int)n, name);
 		after = skip_to(after, end);
-	} else if (text_among(name, n, "pre") && *after == '\n')
-		after++;	/* HTML does not count this line end */
+	}
 	return after;
 }
 

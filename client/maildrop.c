@@ -35,7 +35,7 @@ void
 farewell(const struct session *s)
 {
 	if (has_draft(s))
-		error(EX_OK, "a draft is kept in %s", s->draft);
+		error(EX_OK, "a draft is kept in ", s->draft);
 }
 
 void
@@ -43,14 +43,13 @@ gone(void *owner)
 {
 	struct session *s = owner;
 
-	error(EX_OK, "%s", s->pop.text);
+	error(EX_OK, "", s->pop.text);
 	if (s->deleted > 0)
-		error(EX_OK, "nothing was deleted");
+		error(EX_OK, "nothing was deleted", "");
 	farewell(s);
 	exit(s->pop.code);
 }
 
-/* Keep the fields in a piece of a header, decoded. */
 static void
 set_fields(struct message *m, const char *header)
 {
@@ -116,9 +115,8 @@ static void
 find_unread(struct session *s)
 {
 	const char *p = s->pop.text;
-	unsigned long i, last;
+	unsigned long i, last = s->n;
 
-	last = s->n;
 	for (i = 0; i < s->n; i++)
 		if (s->msg[i].field[STATUS] != NULL)
 			last = 0;
@@ -196,8 +194,7 @@ load(struct session *s, bool again)
 	say(&s->screen, "%s", "");
 	if (!pop_command(&s->pop, "STAT") ||
 	    !text_number(&p, LONG_MAX, &s->total))
-		error(EX_PROTOCOL, "%s: STAT is not answered: %s", s->pop.host,
-		    s->pop.text);
+		error(EX_PROTOCOL, "STAT is not answered: ", s->pop.text);
 	s->deleted = s->cur = 0;
 	s->n = s->total;
 	if (s->n > MAX_MESSAGES) {
@@ -221,7 +218,7 @@ load(struct session *s, bool again)
 	}
 	for (i = 0; i < s->n; i++)
 		s->msg[i].known = f == FIELDS;
-	if (s->board.name[0] == '\0')
+	if (s->how == NULL)
 		find_unread(s);
 	if (again)
 		carry_over(s, before, n, cur);
@@ -231,21 +228,6 @@ load(struct session *s, bool again)
 			free(before[i].field[f]);
 	}
 	free(before);
-}
-
-bool
-open_board(struct session *s, const char *how, const struct board *b,
-    bool again)
-{
-	s->pop.wait = POP_WORK;		/* it closes the maildrop */
-	if (!pop_command(&s->pop, "XTND %s %s", how, b->name))
-		return false;
-	while (pop_next(&s->pop, POP_LINE))
-		;
-	s->how = how;
-	s->board = *b;
-	load(s, again);
-	return true;
 }
 
 /*
@@ -283,6 +265,29 @@ settle_flags(struct session *s)
 }
 
 bool
+open_board(struct session *s, const char *how, const struct board *b,
+    bool again)
+{
+	int c = again ? 'n' : settle_flags(s);
+
+	if (c == 'c')
+		return false;
+	s->pop.wait = POP_WORK;		/* it closes the maildrop */
+	if (!pop_command(&s->pop, "XTND %s %s", how, b->name)) {
+		say(&s->screen, "%s", s->pop.text);
+		if (c == 'y')
+			pop_command(&s->pop, "RSET");
+		return false;
+	}
+	while (pop_next(&s->pop, POP_LINE))
+		;
+	s->how = how;
+	s->board = *b;
+	load(s, again);
+	return true;
+}
+
+bool
 fetch(struct session *s, struct text *mail)
 {
 	struct message *m = &s->msg[s->cur];
@@ -312,12 +317,10 @@ reload(struct session *s)
 	say(&s->screen, "Cancelled; logging in again");
 	status(&s->screen);
 	pop_login(&s->pop);
-	if (s->board.name[0] == '\0' ||
-	    !open_board(s, s->how, &s->board, true)) {
-		s->board.name[0] = '\0';
+	if (s->how == NULL || !open_board(s, s->how, &s->board, true)) {
+		s->how = NULL;
 		load(s, true);
 	}
-	s->reloaded = true;
 	say(&s->screen, "Cancelled.");
 	if (s->deleted < deleted)
 		say(&s->screen, "Cancelled. %zu flags are lost: the server "

@@ -30,7 +30,7 @@ is_type(const struct mime_part *p, const char *start)
 static void
 read_header(struct level *l, const char *s, size_t n, const char *type)
 {
-	struct text value = { 0 }, t = { 0 }, name = { 0 };
+	struct text value = { 0 }, t = { 0 };
 	struct mime_part *p = l->part;
 
 	mail_field(s, n, "Content-Transfer-Encoding", &value);
@@ -39,11 +39,12 @@ read_header(struct level *l, const char *s, size_t n, const char *type)
 	    MIME_PLAIN;
 	mail_field(s, n, "Content-Disposition", &value);
 	p->attached = strncasecmp(value.s, "attachment", 10) == 0;
-	field_param(value.s, "filename", &name);
+	field_param(value.s, "filename", &t);
 	mail_field(s, n, "Content-Type", &value);
-	if (name.n == 0)
-		field_param(value.s, "name", &name);
-	p->name = text_string(&name);
+	if (t.n == 0)
+		field_param(value.s, "name", &t);
+	snprintf(p->name, sizeof(p->name), "%s", text_string(&t));
+	t.n = 0;
 	snprintf(p->type, sizeof(p->type), "%.*s",
 	    (int)strcspn(value.s, ";, \t("), value.s);
 	if (strchr(p->type, '/') == NULL)
@@ -145,23 +146,13 @@ is_text(const struct mime *m, size_t i)
 	    text_among(p->type, n, reports));
 }
 
-/* What is no text, and what has a name to be saved by. */
-static bool
-is_file(const struct mime *m, size_t i)
-{
-	const struct mime_part *p = &m->part[i];
-	bool leaf = p->next == i + 1;
-
-	return (leaf || !is_type(p, "multipart/")) && (p->name[0] != '\0' ||
-	    p->attached || (leaf && !is_text(m, i)));
-}
-
 void
 mime_open(struct mime *m, const char *s, size_t n)
 {
 	struct walk w = { .m = m };
+	struct mime_part *p;
 	size_t i, k, level, off;
-	bool last;
+	bool last, leaf;
 
 	memset(m, 0, sizeof(*m));
 	m->s = n > 0 ? s : "";
@@ -179,20 +170,14 @@ mime_open(struct mime *m, const char *s, size_t n)
 			    ? "message/rfc822" : "text/plain") - off;
 	}
 	close_parts(&w, 0, n);
-	for (i = 0; i < m->parts; i++)
-		if (is_file(m, i))
-			m->part[i].file = ++m->files;
-}
-
-void
-mime_close(struct mime *m)
-{
-	size_t i;
-
-	for (i = 0; i < m->parts; i++)
-		free(m->part[i].name);
-	free(m->part);
-	memset(m, 0, sizeof(*m));
+	/* A file is what is no text, or has a name to be saved by. */
+	for (i = 0; i < m->parts; i++) {
+		p = &m->part[i];
+		leaf = p->next == i + 1;
+		if ((leaf || !is_type(p, "multipart/")) && (p->attached ||
+		    p->name[0] != '\0' || (leaf && !is_text(m, i))))
+			p->file = ++m->files;
+	}
 }
 
 const struct mime_part *
@@ -288,36 +273,30 @@ best_alternative(const struct mime *m, size_t i)
 	return i + 1;
 }
 
-static void
-show_part(const struct mime *m, size_t i, struct text *out)
-{
-	const struct mime_part *p = &m->part[i];
-	const struct mime_part *in = p + 1;
-	size_t j, was;
-
-	if (is_text(m, i)) {
-		was = out->n;
-		text_str(out, was > 0 ? "\n" : "");
-		show_leaf(m, p, out);
-		if (out->n == was + 1)	/* it is empty */
-			out->n = was;
-	} else if (p->next > i + 1 &&
-	    strcasecmp(p->type, "multipart/alternative") == 0)
-		show_part(m, best_alternative(m, i), out);
-	else {
-		if (p->next > i + 1 && is_type(p, "message/")) {
-			text_str(out, out->n > 0 ? "\n" : "");
-			mime_brief(m->s + in->head, in->body - in->head, out);
-		}
-		for (j = i + 1; j < p->next; j = m->part[j].next)
-			show_part(m, j, out);
-	}
-}
-
 void
 mime_text(const struct mime *m, struct text *out)
 {
-	show_part(m, 0, out);
+	const struct mime_part *p;
+	size_t i, next, was;
+
+	for (i = 0; i < m->parts; i = next) {
+		next = i + 1;
+		if (is_type(&m->part[i], "multipart/alternative") &&
+		    m->part[i].next > next) {
+			next = m->part[i].next;
+			i = best_alternative(m, i);
+		}
+		p = &m->part[i];
+		was = out->n;
+		text_str(out, was > 0 ? "\n" : "");
+		if (is_text(m, i))
+			show_leaf(m, p, out);
+		else if (is_type(p, "message/") && p->next > i + 1)
+			mime_brief(m->s + p[1].head, p[1].body - p[1].head,
+			    out);
+		if (out->n == was + (was > 0))		/* nothing is shown */
+			out->n = was;
+	}
 }
 
 void

@@ -41,7 +41,8 @@ bool	write_octets(int fd, const char *, size_t n);
  * text.c: a growing piece of text, not terminated; all zero is an empty one.
  */
 enum {
-	TEXT_MAX = 64 << 20	/* octets of one text; more is cut */
+	TEXT_MAX = 64 << 20,	/* octets of one text; more is cut */
+	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
 };
 
 struct text {
@@ -82,17 +83,11 @@ bool	read_file(const char *path, struct text *);
 bool	date_parse(const char *s, time_t *);
 void	date_short(time_t, time_t now, char buf[8]);
 
-/*
- * charset.c
- */
-enum {
-	MIME_NAME = 128		/* of a charset or a type, with its '\0' */
-};
-
 /* The octets, 1 to 4, of the character at s, and its number in *c; 0 if that is
- * not valid UTF-8. Are all of them valid? Append a character by its number. */
+ * not valid UTF-8. What all of them are. Append a character by its number. */
 size_t	utf8_next(const char *s, size_t n, unsigned long *c);
-bool	utf8_valid(const char *s, size_t n);
+enum utf8_kind { UTF8_ASCII, UTF8_VALID, UTF8_INVALID }
+	utf8_kind(const char *s, size_t n);
 void	utf8_add(struct text *, unsigned long c);
 
 /* Append n octets of a charset as UTF-8; where there is no name, or one that
@@ -121,10 +116,9 @@ int	hex_digit(char);
  * be no header line; and where its body begins. */
 size_t	mail_head(const char *, size_t n, size_t *body);
 
-/* The values of all fields of a name, unfolded, with commas in between, as a
- * string; false if there is none. Is there an octet that is not ASCII? */
-bool	mail_field(const char *, size_t n, const char *name, struct text *);
-bool	mail_8bit(const char *, size_t n);
+/* The values of all fields of a name, or one of some, unfolded, with commas in
+ * between, as a string; false if there is none. */
+bool	mail_field(const char *, size_t n, const char *names, struct text *);
 
 /* Append a value with its encoded words (RFC 2047) decoded, or n octets of a
  * charset; control characters become blanks. */
@@ -168,7 +162,7 @@ struct mime_part {
 	bool attached;			/* Content-Disposition says so */
 	char type[MIME_NAME];		/* "text/plain", in any case */
 	char charset[MIME_NAME];	/* "" where none is named */
-	char *name;			/* file name, UTF-8; "" for none */
+	char name[2 * MIME_NAME];	/* file name, UTF-8; "" for none */
 };
 
 /* A message; part[0] is the message itself. */
@@ -182,9 +176,8 @@ struct mime {
 };
 
 /* Find the parts of n octets, lines ending in LF or CRLF; they must stay where
- * they are until mime_close(). */
+ * they are as long as the parts are in use, which are to be freed. */
 void	mime_open(struct mime *, const char *s, size_t n);
-void	mime_close(struct mime *);
 
 /* Append the fields that one reads first, a line each; after an empty line the
  * text to be read: of alternatives the plain one, else HTML as text, and

@@ -45,15 +45,6 @@ hang_up(struct pop *p)
 	fclose(p->log);
 }
 
-/* Nothing can be sent or read any more. */
-static bool
-at_end(const struct pop *p)
-{
-	if (!p->cancelled && !p->quiet)
-		p->gone(p->owner);
-	return false;
-}
-
 static bool
 lost(struct pop *p, int code, const char *why)
 {
@@ -61,7 +52,9 @@ lost(struct pop *p, int code, const char *why)
 	snprintf(p->text, sizeof(p->text), "%s: %s%s%s", p->host, why, p->why,
 	    p->sent ? "; it may have been sent all the same" : "");
 	p->code = p->sent && code == EX_TEMPFAIL ? EX_IOERR : code;
-	return at_end(p);
+	if (!p->cancelled && !p->quiet)
+		p->gone(p->owner);
+	return false;
 }
 
 static bool
@@ -93,39 +86,26 @@ dial(struct pop *p)
 	return p->fd != -1 || lost(p, EX_TEMPFAIL, strerror(err));
 }
 
-/* In the child: become the helper, whose words are split at blanks. */
+/* In the child: become the helper. */
 static _Noreturn void
 exec_helper(const struct pop *p, int fd)
 {
-	const char *cmd = p->helper;
-	struct text word;
-	char **argv;
-	size_t argc;
+	struct text cmd = { 0 };
+	const char *s;
 
-	argv = must(calloc(strlen(cmd) / 2 + 2, sizeof(*argv)));
-	for (argc = 0; *(cmd = text_blanks(cmd)) != '\0'; argc++) {
-		memset(&word, 0, sizeof(word));
-		for (; *cmd != '\0' && *cmd != ' ' && *cmd != '\t'; cmd++)
-			if (*cmd != '%')
-				text_add(&word, cmd, 1);
-			else if (*++cmd == 'h' || *cmd == 'p')
-				text_str(&word, *cmd == 'h' ? p->host :
-				    p->port);
-			else {
-				text_str(&word, "%");
-				cmd -= *cmd != '%';
-			}
-		argv[argc] = text_string(&word);
-	}
+	text_str(&cmd, "exec ");
+	for (s = p->helper; *s != '\0'; s++)
+		if (*s == '%' && (s[1] == 'h' || s[1] == 'p'))
+			text_str(&cmd, *++s == 'h' ? p->host : p->port);
+		else
+			text_add(&cmd, s, 1);
 	/* Keys such as ^C are for popcard or the editor; and without the
 	 * terminal it cannot ask there. */
 	setsid();
 	term_in_child();
 	if (dup2(fd, STDIN_FILENO) != -1 && dup2(fd, STDOUT_FILENO) != -1 &&
-	    dup2(fileno(p->log), STDERR_FILENO) != -1) {
-		execvp(argv[0], argv);
-		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
-	}
+	    dup2(fileno(p->log), STDERR_FILENO) != -1)
+		execl("/bin/sh", "sh", "-c", text_string(&cmd), (char *)NULL);
 	_exit(127);
 }
 
@@ -134,7 +114,7 @@ start_helper(struct pop *p)
 {
 	int end[2];
 
-	/* nor may they be taken for options */
+	/* a shell sees them; nor may they be taken for options */
 	if (*p->host == '-' || !text_is_word(p->host) || *p->port == '-' ||
 	    !text_is_word(p->port) || *text_blanks(p->helper) == '\0')
 		return lost(p, EX_USAGE, "host, port or helper are not valid");
@@ -145,7 +125,7 @@ start_helper(struct pop *p)
 	    fcntl(fileno(p->log), F_SETFD, FD_CLOEXEC) == -1 ||
 	    fcntl(end[1], F_SETFD, FD_CLOEXEC) == -1 ||
 	    (p->pid = fork()) == -1)
-		error(EX_OSERR, "the helper: %s", strerror(errno));
+		error(EX_OSERR, "the helper: ", strerror(errno));
 	if (p->pid == 0)
 		exec_helper(p, end[1]);
 	close(end[1]);
@@ -181,8 +161,8 @@ transmit(struct pop *p, bool writing, char *s, size_t size)
 	int r;
 
 	for (n = -1; n <= 0;) {
-		if (p->fd == -1)	/* it was lost while it was idle */
-			return at_end(p);
+		if (p->fd == -1)	/* by a NOOP, quietly */
+			return lost(p, EX_TEMPFAIL, "the connection was lost");
 		r = term_wait(p->fd, writing, p->doing[0] != '\0',
 		    p->wait * 1000);
 		errno = r == 0 ? ETIMEDOUT : errno;
@@ -253,14 +233,12 @@ read_line(struct pop *p, size_t most, bool whole)
 	return true;
 }
 
-/* Does the reply carry this code of RFC 2449 8 or RFC 3206, or one below it? */
+/* Does the reply carry one of these codes of RFC 2449 8 or RFC 3206? */
 static bool
-has_code(const struct pop *p, const char *code)
+has_code(const struct pop *p, const char *codes)
 {
-	size_t n = strlen(code);
-
-	return strncasecmp(p->text, code, n) == 0 &&
-	    (p->text[n] == ']' || p->text[n] == '/');
+	return p->text[0] == '[' &&
+	    text_among(p->text + 1, strcspn(p->text + 1, "]"), codes);
 }
 
 /* Read one reply line: its text, and what a refusal means. */
@@ -280,9 +258,8 @@ reply(struct pop *p)
 	if (s == p->line.s || (*s != '\0' && text_blanks(s) == s))
 		return lost(p, EX_PROTOCOL, "this is no POP3 server");
 	snprintf(p->text, sizeof(p->text), "%s", text_blanks(s));
-	p->code = has_code(p, "[AUTH") ? EX_NOPERM :
-	    has_code(p, "[IN-USE") || has_code(p, "[SYS/TEMP") ||
-	    has_code(p, "[LOGIN-DELAY") ? EX_TEMPFAIL : EX_UNAVAILABLE;
+	p->code = has_code(p, "auth") ? EX_NOPERM : has_code(p,
+	    "in-use sys/temp login-delay") ? EX_TEMPFAIL : EX_UNAVAILABLE;
 	return ok;
 }
 
@@ -334,9 +311,9 @@ pop_login(struct pop *p)
 	for (try = 1; !pop_connect(p) || !pop_command(p, "USER %s", p->user) ||
 	    !pop_command(p, "PASS %s", p->pass); try++) {
 		/* a plain -ERR */
-		if (p->code == EX_UNAVAILABLE && !has_code(p, "[SYS/PERM"))
+		if (p->code == EX_UNAVAILABLE && !has_code(p, "sys/perm"))
 			p->code = EX_NOPERM;
-		if (!has_code(p, "[IN-USE") || try == TRIES)
+		if (!has_code(p, "in-use") || try == TRIES)
 			p->gone(p->owner);
 		sleep(1);
 	}

@@ -68,7 +68,7 @@ set_url(struct pop *p, const char *from, const char *url)
 	} else if (p->tls)
 		snprintf(p->port, sizeof(p->port), "995");
 	if (!ok || (*s != '\0' && strcmp(s, "/") != 0))
-		error(EX_USAGE, "%s: this POP URL is not valid", from);
+		error(EX_USAGE, from, ": this POP URL is not valid");
 }
 
 /* Read the password from a file, which others may neither read nor change, or a
@@ -109,7 +109,7 @@ start_cards(void)
 {
 	if (!term_start())
 		error(EX_UNAVAILABLE, "this needs a terminal with ANSI "
-		    "sequences");
+		    "sequences", "");
 }
 
 /* Ask for the password; the server is tried before. NULL, or what is wrong. */
@@ -130,22 +130,19 @@ ask_secret(struct session *s)
 	    "there was none, or one that is too long";
 }
 
-/* Find the password, and log in. */
 static void
 log_in(struct session *s, int fd)
 {
-	const char *path, *why;
+	const char *path = getenv("POPCARD_PASSFILE"), *why;
 
-	path = getenv("POPCARD_PASSFILE");
 	why = fd == -1 && path == NULL ? ask_secret(s) :
 	    read_secret(&s->pop, path, fd);
 	if (why != NULL)
-		error(EX_NOPERM, "the password: %s", why);
+		error(EX_NOPERM, "the password: ", why);
 	pop_login(&s->pop);
 	start_cards();
 }
 
-/* What the environment and the system know. */
 static void
 set_defaults(struct session *s)
 {
@@ -162,43 +159,38 @@ set_defaults(struct session *s)
 	home = getenv("HOME");
 	if ((size_t)snprintf(s->draft, sizeof(s->draft), "%s/.popcard/draft",
 	    home != NULL ? home : "") >= sizeof(s->draft))
-		error(EX_USAGE, "the path in HOME is too long");
+		error(EX_USAGE, "the path in HOME is too long", "");
 	snprintf(s->mail, sizeof(s->mail), "%s.eml", s->draft);
 }
 
-/* The options, and the server; false for wrong usage. */
 static bool
 parse_options(struct pop *p, int argc, char **argv, int *fd)
 {
 	const char *s;
 	unsigned long n;
 	int c;
-	bool ok;
 
 	p->helper = getenv("POPCARD_HELPER");
 	opterr = 0;		/* it would write what it was given */
-	for (ok = true; ok && (c = getopt(argc, argv, "e:hP:p:u:V")) != -1;) {
+	while ((c = getopt(argc, argv, "e:hP:p:u:V")) != -1) {
 		s = optarg;
-		if (c == 'e')
-			p->helper = s;
-		else if (c == 'P') {
-			ok = text_number(&s, INT_MAX, &n) && *s == '\0' &&
-			    n > 2;
-			*fd = (int)n;
-		} else if (c == 'p')
-			ok = (size_t)snprintf(p->port, sizeof(p->port), "%s",
-			    s) < sizeof(p->port);
-		else if (c == 'u')
-			ok = (size_t)snprintf(p->user, sizeof(p->user), "%s",
-			    s) < sizeof(p->user);
-		else if (c == 'h' || c == 'V') {
+		if (c == 'h' || c == 'V') {
 			printf("%s", c == 'h' ? usage :
 			    "popcard " POPCARD_VERSION "\n");
 			exit(EX_OK);
-		} else
-			ok = false;
+		} else if (c == 'e')
+			p->helper = s;
+		else if (c == 'P' && text_number(&s, INT_MAX, &n) &&
+		    *s == '\0' && n > 2)
+			*fd = (int)n;
+		else if (c == 'p' && strlen(s) < sizeof(p->port))
+			memcpy(p->port, s, strlen(s) + 1);
+		else if (c == 'u' && strlen(s) < sizeof(p->user))
+			memcpy(p->user, s, strlen(s) + 1);
+		else
+			return false;
 	}
-	if (!ok || argc - optind > 1)
+	if (argc - optind > 1)
 		return false;
 	s = argv[optind];
 	if (s != NULL && strstr(s, "://") != NULL)
@@ -230,7 +222,7 @@ leave(struct session *s, bool delete, int *status)
 	*status = ok || deleted == 0 ? EX_OK : s->pop.code;
 	if (*status != EX_OK)
 		error(EX_OK, "some of the flagged messages may not be "
-		    "deleted: %s", s->pop.text);
+		    "deleted: ", s->pop.text);
 	else if (deleted > 0)
 		printf("%zu deleted, %lu left\n", deleted, s->total - deleted);
 	return true;

@@ -37,17 +37,15 @@ struct keys {
 };
 
 /* Take the terminal; false if none can be used. Give it back; harmless at any
- * time. The same at the end of the program, and end its helper. */
+ * time. The same at the end of the program, and end its helper. Its size. */
 bool	term_start(void);
 void	term_stop(void);
 void	term_end(void);
-
-/* Its size now, and the next key. */
 void	term_size(int *rows, int *cols);
-int	term_key(struct keys *);
 
-/* Was Escape the last key so far? It is taken then, with all keys before it;
- * otherwise the keys stay. */
+/* The next key. Was Escape the last one so far? It is taken then, with all keys
+ * before it; otherwise the keys stay. */
+int	term_key(struct keys *);
 bool	term_escape(struct keys *);
 
 /* The one wait, in which signals come: until a descriptor (or -1) can be read,
@@ -84,8 +82,7 @@ struct view {
 	/* Draw row i of a list by put(). */
 	void (*row)(struct screen *, void *owner, size_t i, bool current);
 	void *owner;			/* for row */
-	const char *text;
-	size_t len;
+	const struct text *text;
 	unsigned *off;			/* where its rows begin, to be freed */
 	int cols;			/* for which it is folded; 0: not yet */
 	size_t n, cur;			/* rows; the current or topmost one */
@@ -95,18 +92,15 @@ struct view {
 };
 
 /* Append as many of n octets, up to a line end, as fit in *cols columns, made
- * safe and in the charset of the locale; their number, and in *cols theirs. */
+ * safe and in the charset of the locale; their number, and in *cols theirs. Or
+ * draw them in exactly so many columns. A number of octets in five columns. */
 size_t	safe_text(const char *, size_t n, int *cols, struct text *out);
-
-/* A number of octets in five columns. */
+void	put(struct screen *, const char *, size_t n, int cols);
 const char *human(size_t, char buf[8]);
 
 /* One safe line on stderr, after the terminal was given back; and the end of
  * the program with that status, unless it is EX_OK. */
-void	error(int code, const char *, ...) PRINTF(2, 3);
-
-/* Draw n octets in exactly so many columns, made safe. */
-void	put(struct screen *, const char *, size_t n, int cols);
+void	error(int code, const char *what, const char *why);
 
 /* What the last row is to show; show it, with what was drawn. */
 void	say(struct screen *, const char *, ...) PRINTF(2, 3);
@@ -151,7 +145,8 @@ enum {
 struct pop {
 	char user[POP_ARG + 1], pass[POP_ARG + 2], host[256], port[6];
 	bool tls;			/* the URL is a pops:// one */
-	const char *helper;		/* a command; NULL: TCP is used */
+	const char *helper;		/* a shell command, %h and %p for host
+					   and port; NULL: TCP is used */
 	int fd;				/* -1: not connected */
 	pid_t pid;			/* of the helper, 0 if there is none */
 	FILE *log;			/* what it writes to stderr, */
@@ -172,12 +167,9 @@ struct pop {
 	void *owner;			/* for gone() */
 };
 
-/* Connect, and read the greeting. The helper is split at blanks, %h and %p
- * stand for host and port, and no shell reads it. */
+/* Connect, and read the greeting; and log in, or gone(), after a little wait if
+ * the maildrop is in use. */
 bool	pop_connect(struct pop *);
-
-/* Connect and log in, or gone(). It waits a little while the maildrop is in
- * use. */
 void	pop_login(struct pop *);
 
 /* Send one line and read the reply; NOOP, quietly, of a struct pop; QUIT,
@@ -192,12 +184,10 @@ void	pop_transfer(struct pop *, const char *doing, size_t expected);
 
 /* The next line of a multi-line reply, at most so many octets of it, in line;
  * false at its end, which must be reached. Or add all of it to a text, without
- * dots and CRs. */
+ * dots and CRs. XTND XMIT of a message whose lines end in LF or CRLF; it cannot
+ * be cancelled any more after its last line. */
 bool	pop_next(struct pop *, size_t most);
 bool	pop_text(struct pop *, struct text *);
-
-/* XTND XMIT of a message whose lines end in LF or CRLF; it cannot be cancelled
- * any more after its last line. */
 bool	pop_xmit(struct pop *, const struct text *);
 
 /*
@@ -216,7 +206,7 @@ struct message {
 };
 
 struct board {
-	char name[64];			/* "": the user's own maildrop */
+	char name[64];
 	unsigned long maxima;		/* its highest number */
 };
 
@@ -227,10 +217,10 @@ struct session {
 	struct message *msg;		/* of the open maildrop or board */
 	size_t n, deleted;		/* messages, and those flagged */
 	size_t cur;			/* the current message */
-	bool reloaded;			/* msg is another list than before */
 	unsigned long total;		/* messages that the server has */
-	struct board board;		/* the open one */
-	const char *how;		/* the XTND subcommand for it */
+	const char *how;		/* the XTND subcommand that opened a
+					   board; NULL: the user's maildrop */
+	struct board board;
 	char word[64];			/* what was searched for */
 	char draft[256], mail[260];	/* paths: a draft, what it forwards */
 };

@@ -28,9 +28,9 @@ static struct {
 	volatile pid_t child;		/* see term_end_child(); 0: none */
 } term;
 
-static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT,
-    SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGALRM, SIGVTALRM,
-    SIGPROF, SIGXCPU, SIGUSR1, SIGUSR2 };
+static const int signals[] = { SIGWINCH, SIGCHLD, SIGHUP, SIGINT, SIGQUIT,
+    SIGTERM, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGALRM,
+    SIGXCPU, SIGUSR1, SIGUSR2 };
 
 /* Also called by the signal handler. */
 bool
@@ -91,17 +91,17 @@ on_signal(int sig)
 		term.stopped = 1;
 	else if (sig != SIGCHLD) {
 		term_end();
-		raise(sig);	/* with SA_RESETHAND: deadly now */
+		signal(sig, SIG_DFL);
+		raise(sig);
 	}
 }
 
 static void
-handle(int sig, bool is_deadly)
+handle(int sig)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction sa = { .sa_handler = on_signal,
+	    .sa_flags = SA_RESTART | SA_NODEFER | SA_NOCLDSTOP };
 
-	sa.sa_flags = is_deadly ? (int)SA_RESETHAND | SA_NODEFER :
-	    SA_RESTART | SA_NOCLDSTOP;
 	sigemptyset(&sa.sa_mask);
 	sigaction(sig, &sa, NULL);
 }
@@ -109,11 +109,10 @@ handle(int sig, bool is_deadly)
 bool
 term_start(void)
 {
+	const char *kind = getenv("TERM");
 	struct termios tio;
-	const char *kind;
 	size_t i;
 
-	kind = getenv("TERM");
 	if (!isatty(STDOUT_FILENO) || kind == NULL ||
 	    strcmp(kind, "dumb") == 0 || tcgetattr(STDIN_FILENO, &tio) == -1)
 		return false;
@@ -121,12 +120,10 @@ term_start(void)
 		return true;
 	if (term.old.c_cflag == 0) {		/* for the first time */
 		term.old = tio;
-		for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
-			handle(deadly[i], true);
-		handle(SIGWINCH, false);
-		handle(SIGCHLD, false);
+		for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+			handle(signals[i]);
 	}
-	handle(SIGTSTP, false);
+	handle(SIGTSTP);
 	block(3);
 	signal(SIGTTOU, SIG_DFL);
 	tio = term.old;
@@ -219,11 +216,9 @@ next_key(struct keys *k)
 	    KEY_HOME, KEY_END, KEY_HOME, KEY_HOME, KEY_END, KEY_END, KEY_PGUP,
 	    KEY_PGDN };
 	const char *p;
-	size_t used;
-	int c;
+	size_t used = 1;
+	int c = k->key[0];
 
-	c = k->key[0];
-	used = 1;
 	if (c == 033 && (k->n > 1 || more_keys(k, ESC_WAIT)) &&
 	    (k->key[1] == '[' || k->key[1] == 'O')) {
 		for (used = 2; used < sizeof(k->key) && (used < k->n ||
@@ -303,8 +298,8 @@ term_edit(struct keys *k, const char *path)
 	how = -1;
 	while (pid != -1 && waitpid(pid, &how, WNOHANG) == 0)
 		await(k, false);
-	handle(SIGINT, true);
-	handle(SIGQUIT, true);
+	handle(SIGINT);
+	handle(SIGQUIT);
 	return term_start() && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 

@@ -9,7 +9,7 @@
 #include <wctype.h>
 
 enum {
-	GLYPH = 32,		/* the longest form of one character */
+	FORM = 32,		/* the longest form of one character */
 	TAB_STOP = 8,
 	MARKS = 2,		/* accents over a letter; more are spelt out */
 	MARGIN = 3,		/* rows of a card that are not its list */
@@ -23,74 +23,55 @@ static const struct {
     { KEY_UP, -1, 0 }, { ' ', 0, 1 }, { KEY_PGDN, 0, 1 }, { '-', 0, -1 },
     { KEY_PGUP, 0, -1 }, { KEY_HOME, -INT_MAX, 0 }, { KEY_END, INT_MAX, 0 } };
 
-/* Characters that show nothing and could mislead: writing directions, joiners
- * and the like. */
-static bool
-unseen(unsigned long c)
+/* The form of a character beyond ASCII in the charset of the locale, spelt out
+ * if that lacks it; *marks counts accents in a row. Returns its width. */
+static int
+wide_form(unsigned long c, int *marks, char form[FORM])
 {
-	return c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	mbstate_t state = { 0 };
+	size_t n = wcrtomb(form, (wchar_t)c, &state);
+	int width = iswprint((wint_t)c) ? wcwidth((wchar_t)c) : -1;
+
+	*marks = width == 0 ? *marks + 1 : 0;
+	/* what shows nothing could mislead: writing directions, joiners */
+	if (n >= FORM || width < 0 || *marks > MARKS ||
+	    c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
 	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
-	    c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
-}
-
-/* The first of n > 0 octets of UTF-8 as it is shown from column col on: its
- * form in the charset of the locale, spelt out if that lacks it, and its width.
- * *marks counts accents in a row. The octets that it took. */
-static size_t
-glyph(const char *s, size_t n, int col, int *marks, char out[GLYPH], int *width)
-{
-	mbstate_t state;
-	wchar_t wc;
-	unsigned long code;
-	size_t k, own;
-	unsigned char c;
-	bool accent;
-
-	c = (unsigned char)*s;
-	k = 1;
-	accent = false;
-	if (c >= ' ' && c < 0x7f) {
-		*width = 1;
-		out[0] = (char)c;
-		out[1] = '\0';
-	} else if (c == '\t') {
-		*width = TAB_STOP - col % TAB_STOP;
-		snprintf(out, GLYPH, "%*s", *width, "");
-	} else if (c < 0x80) {
-		*width = snprintf(out, GLYPH, "^%c", c ^ 0x40);
-	} else if ((k = utf8_next(s, n, &code)) == 0) {
-		k = 1;
-		*width = snprintf(out, GLYPH, "\\x%02X", c);
-	} else {
-		wc = (wchar_t)code;
-		memset(&state, 0, sizeof(state));
-		own = wcrtomb(out, wc, &state);
-		*width = iswprint((wint_t)wc) ? wcwidth(wc) : -1;
-		accent = *width == 0;
-		if (own < GLYPH && !unseen(code) && *width >= 0 &&
-		    (!accent || *marks < MARKS))
-			out[own] = '\0';
-		else
-			*width = snprintf(out, GLYPH, "<U+%04lX>", code);
-	}
-	*marks = accent ? *marks + 1 : 0;
-	return k;
+	    c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000)
+		return snprintf(form, FORM, "<U+%04lX>", c);
+	form[n] = '\0';
+	return width;
 }
 
 size_t
 safe_text(const char *s, size_t n, int *cols, struct text *out)
 {
-	char form[GLYPH];
+	char form[FORM] = "";
+	unsigned long code;
 	size_t i, k;
-	int col, marks, width;
+	int c, col, marks, width;
 
 	for (i = 0, col = marks = 0; i < n && s[i] != '\n'; i += k) {
-		k = glyph(s + i, n - i, col, &marks, form, &width);
+		c = (unsigned char)s[i];
+		k = c < 0x80 ? 1 : utf8_next(s + i, n - i, &code);
+		if (k > 1)
+			width = wide_form(code, &marks, form);
+		else if (c >= ' ' && c < 0x7f) {
+			form[0] = (char)c;
+			form[1] = '\0';
+			width = 1;
+		} else
+			width = c == '\t' ? snprintf(form, FORM, "%*s",
+			    TAB_STOP - col % TAB_STOP, "") : k == 0 ?
+			    snprintf(form, FORM, "\\x%02X", c) :
+			    snprintf(form, FORM, "^%c", c ^ 0x40);
 		if (col + width > *cols)
 			break;
 		if (out != NULL)
 			text_str(out, form);
 		col += width;
+		marks = k > 1 ? marks : 0;
+		k += k == 0;
 	}
 	*cols = col;
 	return i;
@@ -111,21 +92,17 @@ human(size_t n, char buf[8])
 }
 
 void
-error(int code, const char *fmt, ...)
+error(int code, const char *what, const char *why)
 {
 	struct text out = { 0 };
-	char s[2048];
-	va_list ap;
-	int cols;
+	int cols[2] = { INT_MAX, INT_MAX };
 
-	va_start(ap, fmt);
-	if (vsnprintf(s, sizeof(s), fmt, ap) < 0)
-		s[0] = '\0';
-	va_end(ap);
-	cols = INT_MAX;
-	safe_text(s, strlen(s), &cols, &out);
+	text_str(&out, "popcard: ");
+	safe_text(what, strlen(what), &cols[0], &out);
+	safe_text(why, strlen(why), &cols[1], &out);
+	text_str(&out, "\n");
 	term_stop();
-	dprintf(STDERR_FILENO, "popcard: %s\n", text_string(&out));
+	write_octets(STDERR_FILENO, out.s, out.n);
 	text_free(&out);
 	if (code != EX_OK)
 		exit(code);
@@ -215,40 +192,36 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 	return c != KEY_ESC && n > 0;
 }
 
-/* The octets of the next row of a text. */
-static size_t
-fold_row(const char *s, size_t n, int cols)
-{
-	size_t i, k;
-
-	k = safe_text(s, n, &cols, NULL);
-	if (k == n || s[k] == '\n')
-		return k + (k < n);
-	/* A word that would leave half a row empty is cut instead. */
-	for (i = k; i > k / 2; i--)
-		if (s[i - 1] == ' ')
-			return i;
-	return k > 0 ? k : 1;
-}
-
 /* Fold a text for a width; the current row is the one with the octet that was
  * at the top. */
 static void
-fold_text(struct view *v, int cols)
+fold_text(struct view *v, int width)
 {
-	size_t off, room;
+	const char *s;
+	size_t i, k, n, off, room;
+	int cols;
 
-	v->cols = cols;
+	v->cols = width;
 	v->n = v->cur = room = 0;
-	for (off = 0; off < v->len; v->n++) {
+	for (off = 0; off < v->text->n; off += k) {
 		if (v->n == room) {
 			room = room * 2 + 64;
 			v->off = must(realloc(v->off, room * sizeof(*v->off)));
 		}
-		v->off[v->n] = (unsigned)off;
-		if (off <= v->at)
-			v->cur = v->n;
-		off += fold_row(v->text + off, v->len - off, cols);
+		v->cur = off <= v->at ? v->n : v->cur;
+		v->off[v->n++] = (unsigned)off;
+		s = v->text->s + off;
+		n = v->text->n - off;
+		cols = width;
+		k = safe_text(s, n, &cols, NULL);
+		if (k == n || s[k] == '\n') {
+			k += k < n;
+			continue;
+		}
+		for (i = k; i > k / 2 && s[i - 1] != ' '; i--)
+			;
+		/* A word that would leave half a row empty is cut instead. */
+		k = i > k / 2 ? i : k > 0 ? k : 1;
 	}
 }
 
@@ -257,17 +230,16 @@ static void
 draw(struct screen *s, const struct view *v, const char *keys, size_t rows)
 {
 	char percent[PERCENT + 1] = "";
-	size_t end, i;
+	size_t i, end = v->n - v->shown > rows ? v->shown + rows : v->n;
 
-	end = v->n - v->shown > rows ? v->shown + rows : v->n;
 	for (i = v->shown; i < v->shown + rows; i++) {
 		begin_row(s, (int)(i - v->shown) + 1, v->row != NULL &&
 		    i < end && i == v->cur);
 		if (i < end && v->row != NULL)
 			v->row(s, v->owner, i, i == v->cur);
 		else if (i < end)
-			put(s, v->text + v->off[i], (i + 1 < v->n ?
-			    v->off[i + 1] : v->len) - v->off[i], s->cols);
+			put(s, v->text->s + v->off[i], (i + 1 < v->n ?
+			    v->off[i + 1] : v->text->n) - v->off[i], s->cols);
 	}
 	if (end - v->shown < v->n)
 		snprintf(percent, sizeof(percent), "%4zu%%", end * 100 / v->n);

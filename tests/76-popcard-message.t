@@ -292,7 +292,7 @@ my %offered = ('../../etc/passwd' => '_._.._etc_passwd', '.bashrc' => '_bashrc',
     'a\\\\b' => 'a_b', '' => 'file-1', ' x' => 'x',
     "b\e[31mc" => 'b [31mc', "d\x07\x7fe" => 'd  e',
     'x' x 300 => 'x' x 69,	# its end, as much as fits
-    $locale ? ("f\xe2\x80\xaetxt.exe" => 'f_txt.exe') : ());
+    $locale ? ("f\xe2\x80\xaetxt.exe" => 'f<U+202E>txt.exe') : ());
 case 'names of files: what is offered does no harm' => sub {
 	for my $name (sort keys %offered) {
 		$pop->fill(with_files("filename=\"$name\"" => 'x'));

@@ -163,7 +163,7 @@ case 'reply: quoted, and in its thread' => sub {
 	    "Subject: Re: Fr\xc3\xbchst\xc3\xbcck\n" .
 	    "In-Reply-To: <2\@example.org>\n" .
 	    "References: <1\@example.org> <2\@example.org>\n\n" .
-	    "On Fri, 27 Nov 2026 01:05:34 +0000, Ren\xc3\xa9 wrote:\n" .
+	    "Ren\xc3\xa9 wrote:\n" .
 	    "> Wann f\xc3\xa4ngt es an?\n", 'what is answered') if $locale;
 	keys_in('y');
 	shows(qr/^Sent\./m, 'sent');

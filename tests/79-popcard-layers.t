@@ -17,8 +17,7 @@ plan skip_all => 'nm is not installed' if !Service::find('nm');
 # From the bottom to the top.  What stands in one row do not know each other.
 my @layers = (
     [qw(term)],			# the terminal
-    [qw(text)],			# growing texts, dates
-    [qw(charset)],		# octets to text
+    [qw(text)],			# growing texts, dates, charsets
     [qw(view)],			# cards
     [qw(field)],
     [qw(html)],
@@ -31,7 +30,7 @@ my @layers = (
     [qw(popcard)],		# account, options, main
 );
 # Those that know formats and no terminal.
-my @formats = qw(text charset field html mime draft);
+my @formats = qw(text field html mime draft);
 my %level = map { my $n = $_; map { $_ => $n } @{ $layers[$n] } } 0 .. $#layers;
 
 my $dir = tempdir('popcard-XXXXXX', TMPDIR => 1, CLEANUP => 1);

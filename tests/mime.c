@@ -88,7 +88,7 @@ made_of(const char *how, const char *path)
 	ok = f != NULL && fwrite(out.s, 1, out.n, f) == out.n;
 	if (f != NULL && fclose(f) != 0)
 		ok = false;
-	mime_close(&m);
+	free(m.part);
 	text_free(&in);
 	text_free(&out);
 	return ok;

@@ -77,7 +77,7 @@ check_draft(const struct text *draft)
 		k = text_line(out.s + i, out.n - i, &len);
 		check(len <= LINE_MOST);
 	}
-	mime_close(&m);
+	free(m.part);
 	text_free(&out);
 }
 
@@ -87,7 +87,7 @@ check_words(const char *s, size_t n)
 {
 	struct text wire = { 0 }, back = { 0 }, want = { 0 };
 
-	if (!utf8_valid(s, n))
+	if (utf8_kind(s, n) == UTF8_INVALID)
 		return;
 	field_encode(s, n, &wire);
 	text_add(&wire, "", 1);
@@ -119,7 +119,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	use(&m, &draft);
 	check_draft(&draft);
 	check_words(s, n);
-	mime_close(&m);
+	free(m.part);
 	text_free(&draft);
 	free(s);
 	return 0;

@@ -190,9 +190,6 @@ html(void)
 	is_page("1 < 2 <3 >", "1 < 2 <3 >\n", "what is no tag");
 	is_page("<ul><li>a<li><p>b</p><ul><li>c</ul></ul>d",
 	    "* a\n* b\n* c\nd\n", "lists");
-	is_page("<blockquote>a<br>b<blockquote>c</blockquote></blockquote>d",
-	    "> a\n> b\n\n>> c\n\nd\n", "quotes");
-	is_page("<pre>\n a\n\n  b</pre>", " a\n\n  b\n", "preformatted");
 	is_page("<table><tr><td>a<td>b<tr><th>c</table>", "a b\nc\n",
 	    "a table");
 	is_page("<a href='http://x/?a=1&amp;b=2'>x</a> and "
@@ -360,7 +357,7 @@ thread(void)
 	draft_reply(&m, &t);
 	draft_finish(&t, &none, 1795784700, "<id@host>", &sent);
 	is_made(&sent, text_string(&want), "a long thread");
-	mime_close(&m);
+	free(m.part);
 	text_free(&mail);
 	text_free(&want);
 	text_free(&t);
@@ -381,11 +378,11 @@ answers(void)
 	draft_reply(&m, &t);
 	is_made(&t, "To: J\303\274 <a@b>\nSubject: Re: s\303\274\n"
 	    "In-Reply-To: <3@x>\nReferences: <1@x> <2@x> <3@x>\n\n"
-	    "On Fri, 27 Nov, J\303\274 wrote:\n> a\n>\n>> b\n", "a reply");
+	    "J\303\274 wrote:\n> a\n>\n>> b\n", "a reply");
 	draft_forward(&m, &t);
 	is_made(&t, "To: \nSubject: Fwd: s\303\274\n\n",
 	    "a forwarded message");
-	mime_close(&m);
+	free(m.part);
 }
 
 /* What is shown of a message. */
@@ -399,7 +396,7 @@ is_shown(const char *mail, const char *want, const char *what)
 	mime_text(&m, &t);
 	mime_files(&m, &t);
 	is_made(&t, want, what);
-	mime_close(&m);
+	free(m.part);
 }
 
 #define MIXED	"Content-Type: multipart/mixed; boundary=x\n\n"
@@ -449,7 +446,7 @@ bombs(void)
 	mime_open(&m, mail.s, mail.n);
 	ok(m.parts == MIME_PARTS && m.cut, "100,000 parts: %zu are read",
 	    m.parts);
-	mime_close(&m);
+	free(m.part);
 	mail.n = 0;
 	for (i = 0; i < 100000; i++)
 		text_str(&mail, "Content-Type: multipart/mixed; boundary=x\n\n"
@@ -458,7 +455,7 @@ bombs(void)
 	mime_text(&m, &t);
 	ok(m.parts <= MIME_PARTS, "100,000 multiparts in each other: %zu parts",
 	    m.parts);
-	mime_close(&m);
+	free(m.part);
 	mail.n = t.n = 0;
 	for (i = 0; i < 100000; i++)
 		text_str(&mail, "Content-Type: message/rfc822\n\n");
@@ -466,14 +463,14 @@ bombs(void)
 	mime_text(&m, &t);
 	ok(m.parts == MIME_DEPTH + 1, "100,000 messages in each other: "
 	    "%zu parts", m.parts);
-	mime_close(&m);
+	free(m.part);
 	mail.n = t.n = 0;
 	text_str(&mail, "Content-Type: text/plain");
 	for (i = 0; i < 500000; i++)
 		text_str(&mail, ";\n name*1*=''%41\"(<=?utf-8?q?");
 	mime_open(&m, mail.s, mail.n);
 	ok(m.parts == 1, "a header of %zu octets", mail.n);
-	mime_close(&m);
+	free(m.part);
 	mail.n = 0;
 	for (i = 0; i < 200000; i++)
 		text_str(&mail, "&aacut;&#1;<a href=\"<!--<b");
