@@ -79,8 +79,8 @@ OBJ	= $(SRC:.c=.o)
 # all but main(), for the unit tests
 MODULES	= $(OBJ:popper.o=)
 UNITS	= text lines password scan engine recovery md5 duplicate base64 child wire
-CARD	= client/popcard.c client/cards.c client/compose.c client/maildrop.c \
-	  client/pop.c client/view.c $(CARD_MIME) client/text.c client/term.c
+CARD	= client/popcard.c client/cards.c client/maildrop.c client/pop.c \
+	  client/view.c $(CARD_MIME) client/text.c client/term.c
 CARD_MIME = client/draft.c client/mime.c client/html.c client/field.c
 CARDHDR	= client/*.h
 CARDOBJ	= $(CARD:.c=.o)

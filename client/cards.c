@@ -1,10 +1,204 @@
 /*
- * The cards: a message, the list of messages, the boards (RFC 1082), the keys.
+ * The cards: files that are saved, a message that is written, a message, the
+ * list of messages, the keys. The C stack is the stack of cards.
+ *
+ * A message that is written is a file from the beginning, so that no end of the
+ * program loses it, and the next session finds it there. The message that it
+ * forwards is next to it.
  */
 #include "popcard.h"
 
+#include <sys/stat.h>
+
 #include <langinfo.h>
+#include <limits.h>
 #include <wctype.h>
+
+enum {
+	NAME = 100		/* columns of a name that is offered */
+};
+
+/* Offer the name of a file as one that does no harm: it shows as it is, in the
+ * directory where it is, and is not hidden and no option. */
+static void
+offer_name(const char *name, char path[PATH_MAX])
+{
+	struct text t = { 0 };
+	int cols = NAME;
+	char *p;
+
+	safe_text(name, strlen(name), &cols, &t);
+	snprintf(path, PATH_MAX, "%s", text_string(&t));
+	for (p = path; *p != '\0'; p++)
+		if (strchr("/\\", *p) != NULL ||
+		    (p == path && strchr(".-~ ", *p) != NULL))
+			*p = '_';
+	text_free(&t);
+}
+
+/* Write a file that does not exist; false with errno if it cannot be done, and
+ * none is left. */
+static bool
+create(const char *path, const struct text *t)
+{
+	bool ok;
+	int fd;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
+	    S_IRUSR | S_IWUSR);
+	if (fd == -1)
+		return false;
+	ok = write_octets(fd, t->s, t->n) && fsync(fd) == 0;
+	ok = close(fd) == 0 && ok;	/* which leaves errno if it succeeds */
+	if (!ok)
+		unlink(path);
+	return ok;
+}
+
+/* Ask for the message or one of its files, and for a path; only what the user
+ * typed is written to. */
+static void
+save(struct screen *s, const struct mime *m, unsigned long id)
+{
+	struct mime_part whole = { .end = m->n };
+	const struct mime_part *part = &whole;
+	struct text t = { 0 };
+	struct stat st;
+	char path[PATH_MAX], line[16] = "1", what[64];
+	const char *p = line;
+	unsigned long file = 0;
+
+	snprintf(whole.name, sizeof(whole.name), "message-%lu.eml", id);
+	snprintf(what, sizeof(what), "Save which file (1-%u; 0: the message)? ",
+	    m->files);
+	if (m->files > 0 && !prompt(s, what, false, line, sizeof(line)))
+		return;
+	if (m->files > 0 && (!text_number(&p, m->files, &file) || *p != '\0')) {
+		say(s, "There is no file of that number.");
+		return;
+	}
+	if (file > 0)
+		part = mime_file(m, (unsigned)file);
+	offer_name(part->name, path);
+	if (path[0] == '\0')
+		snprintf(path, sizeof(path), "file-%lu", file);
+	if (!prompt(s, "Save as: ", false, path, sizeof(path)))
+		return;
+	/* nothing else is replaced, such as a device */
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+		say(s, "%s exists. Replace it? (y)es, (n)o", path);
+		if (choice(s, "yn") == 'n')
+			return;
+		unlink(path);
+	}
+	mime_decode(m, part, &t);
+	if (create(path, &t))
+		say(s, "Saved: %s, %zu octets", path, t.n);
+	else
+		say(s, "Not saved: %s: %s", path, strerror(errno));
+	text_free(&t);
+}
+
+static void
+remove_draft(const struct session *s)
+{
+	unlink(s->mail);
+	unlink(s->draft);
+}
+
+static bool
+make_draft(struct session *s, const struct text *draft,
+    const struct text *mail)
+{
+	char dir[sizeof(s->draft)];
+
+	snprintf(dir, sizeof(dir), "%s", s->draft);
+	*strrchr(dir, '/') = '\0';
+	mkdir(dir, S_IRWXU);	/* if it is not there, create() fails */
+	unlink(s->mail);	/* of no draft */
+	if ((mail == NULL || create(s->mail, mail)) && create(s->draft, draft))
+		return true;
+	say(&s->screen, "No room for a draft: %s", strerror(errno));
+	return false;
+}
+
+static void
+send_draft(struct session *s, const struct text *draft,
+    const struct text *mail)
+{
+	struct text out = { 0 };
+	char id[160];
+
+	draft_id(id);
+	draft_finish(draft, mail, time(NULL), id, &out);
+	pop_transfer(&s->pop, "sending", out.n);
+	if (pop_xmit(&s->pop, &out)) {
+		say(&s->screen, "Sent. %s", s->pop.text);
+		remove_draft(s);
+	} else if (s->pop.cancelled)
+		reload(s);
+	else
+		say(&s->screen, "Not sent, kept in %s: %s",
+		    s->draft, s->pop.text);
+	text_free(&out);
+}
+
+static void
+edit_draft(struct session *s)
+{
+	struct text draft = { 0 }, mail = { 0 };
+	struct view v = { .text = &draft };
+	int c;
+
+	do {
+		if (!term_edit(&s->screen.keys, s->draft))
+			say(&s->screen, "The editor failed.");
+		if (!read_file(s->draft, &draft) ||
+		    (!read_file(s->mail, &mail) && errno != ENOENT)) {
+			say(&s->screen, "%s: %s", s->draft, strerror(errno));
+			c = KEY_NONE;
+			break;
+		}
+		snprintf(s->screen.title, sizeof(s->screen.title),
+		    "your message%s", mail.n > 0 ?
+		    ", with the one that it forwards" : "");
+		v.cols = 0;
+		do {
+			c = card(&s->screen, &v, "y send  e edit again  "
+			    "d discard  q keep for later");
+			c = c == KEY_ESC ? 'q' : c;
+		} while (c >= KEY_UP || strchr("yedq", c) == NULL);
+	} while (c == 'e');
+	if (c == 'y')
+		send_draft(s, &draft, &mail);
+	else if (c == 'd')
+		remove_draft(s);
+	else if (c == 'q')
+		say(&s->screen, "Kept in %s", s->draft);
+	free(v.off);
+	text_free(&draft);
+	text_free(&mail);
+}
+
+void
+compose(struct session *s, const struct text *draft, const struct text *mail)
+{
+	int c = 'd';
+
+	if (mail != NULL && mail->cut) {
+		say(&s->screen, "The message is too large to be forwarded.");
+		return;
+	}
+	if (has_draft(s)) {
+		say(&s->screen, "Take up the draft in %s? (y)es, (d)iscard, "
+		    "(n)o", s->draft);
+		if ((c = choice(&s->screen, "ydn")) == 'd')
+			remove_draft(s);
+	}
+	if (c == 'y' || (c == 'd' && draft != NULL &&
+	    make_draft(s, draft, mail)))
+		edit_draft(s);
+}
 
 struct reading {
 	struct text mail;		/* as it came */
@@ -25,15 +219,12 @@ static const char keys[] =
     "a            the boards: open the archive\n"
     "q            back\n";
 static const char keys_of_mail[] =
-    "\nIn your own mail:\n\n"
     "d  u         flag for deletion, remove the flag\n"
     "b            the bulletin boards\n"
     "q            on the list: delete what is flagged and quit\n"
-    "x            on the list: quit and delete nothing\n\n"
-    "The flags are kept here until you quit: a lost connection deletes "
-    "nothing.\n";
+    "x            on the list: quit and delete nothing\n";
 
-static void
+void
 help_card(struct session *s, bool board)
 {
 	struct text t = { 0 };
@@ -80,12 +271,9 @@ message_key(struct session *s, struct reading *r, int c)
 
 	if ((c == 'd' || c == 'u') && s->how == NULL)
 		flag(s, s->cur, c == 'd');
-	else if (c == 'r') {
-		draft_reply(&r->mime, &draft);
-		compose(s, &draft, NULL);
-	} else if (c == 'f') {
-		draft_forward(&r->mime, &draft);
-		compose(s, &draft, &r->mail);
+	else if (c == 'r' || c == 'f') {
+		draft_begin(&r->mime, c == 'r', &draft);
+		compose(s, &draft, c == 'f' ? &r->mail : NULL);
 	} else if (c == 's')
 		save(&s->screen, &r->mime, s->msg[s->cur].id);
 	else if (c == 'h' || c == 'w')	/* again: the text */
@@ -254,59 +442,4 @@ list_card(struct session *s)
 		s->cur = v.cur;
 	} while (list_key(s, c));
 	return c;
-}
-
-enum {
-	MAX_BOARDS = 10000
-};
-
-static void
-board_row(struct screen *s, void *owner, size_t i, bool current)
-{
-	const struct board *list = owner;
-	char line[128];
-
-	snprintf(line, sizeof(line), "%c %-40s %10lu", current ? '>' : ' ',
-	    list[i].name, list[i].maxima);
-	put(s, line, strlen(line), s->left);
-}
-
-void
-boards_card(struct session *s)
-{
-	struct board *list, *b;
-	struct view v = { .row = board_row };
-	int c;
-
-	if (!pop_command(&s->pop, "XTND BBOARDS")) {
-		say(&s->screen, "%s", s->pop.text);
-		return;
-	}
-	v.owner = list = must(calloc(MAX_BOARDS + 1, sizeof(*list)));
-	while (pop_next(&s->pop, POP_LINE)) {
-		/* a name as RFC 1082 has them, its maxima */
-		b = &list[v.n];
-		v.n += v.n < MAX_BOARDS && sscanf(s->pop.line.s,
-		    " %63[a-zA-Z0-9-] %lu", b->name, &b->maxima) == 2;
-	}
-	do {
-		snprintf(s->screen.title, sizeof(s->screen.title),
-		    "boards at %s: %zu", s->pop.host, v.n);
-		c = card(&s->screen, &v, "Enter open  a archive  "
-		    "? help  q back to your mail");
-		if (c == '?')
-			help_card(s, true);
-		else if ((c == '\r' || c == 'a') && v.cur < v.n &&
-		    open_board(s, c == 'a' ? "ARCHIVE" : "BBOARDS",
-		    &list[v.cur], false))
-			list_card(s);
-	} while (c != 'q' && c != KEY_ESC);
-	free(list);
-	if (s->how == NULL)
-		return;
-	/* RFC 1082 has no way back to the user's maildrop but a new session. */
-	s->how = NULL;
-	pop_quit(&s->pop);
-	pop_login(&s->pop);
-	load(s, false);
 }

@@ -150,22 +150,6 @@ draft_id(char id[160])
 	    ts.tv_nsec, (long)getpid(), host);
 }
 
-/* Append "Subject: " and a message's subject, with a prefix unless the subject
- * has it. */
-static void
-add_subject(const struct mime *m, const char *prefix, struct text *out)
-{
-	struct text value = { 0 }, subject = { 0 };
-
-	mail_field(m->s, m->n, "Subject", &value);
-	field_decode(value.s, &subject);
-	text_string(&subject);
-	text_printf(out, "Subject: %s%s\n", strncasecmp(subject.s, prefix,
-	    strlen(prefix) - 1) != 0 ? prefix : "", subject.s);
-	text_free(&value);
-	text_free(&subject);
-}
-
 /* Append a field with the Message-IDs of a value, the last ones of many;
  * nothing where there are none. */
 static void
@@ -197,7 +181,6 @@ add_thread(const struct mime *m, struct text *out)
 	text_free(&refs);
 }
 
-/* Append the text of a message quoted, without its signature. */
 static void
 add_quote(const struct mime *m, struct text *out)
 {
@@ -217,29 +200,29 @@ add_quote(const struct mime *m, struct text *out)
 }
 
 void
-draft_reply(const struct mime *m, struct text *out)
+draft_begin(const struct mime *m, bool reply, struct text *out)
 {
-	struct text value = { 0 };
+	const char *prefix = reply ? "Re: " : "Fwd: ";
+	struct text value = { 0 }, t = { 0 };
 
-	if (!mail_field(m->s, m->n, "Reply-To", &value))
-		mail_field(m->s, m->n, "From", &value);
 	text_str(out, "To: ");
-	address_list(value.s, ADDRESS_SHOWN, out);
+	if (reply && (mail_field(m->s, m->n, "Reply-To", &value) ||
+	    mail_field(m->s, m->n, "From", &value)))
+		address_list(value.s, ADDRESS_SHOWN, out);
+	mail_field(m->s, m->n, "Subject", &value);
+	field_decode(value.s, &t);
+	text_string(&t);
+	text_printf(out, "\nSubject: %s%s\n", strncasecmp(t.s, prefix,
+	    strlen(prefix) - 1) != 0 ? prefix : "", t.s);
+	if (reply)
+		add_thread(m, out);
 	text_str(out, "\n");
-	add_subject(m, "Re: ", out);
-	add_thread(m, out);
-	text_str(out, "\n");
-	mail_field(m->s, m->n, "From", &value);
-	address_list(value.s, ADDRESS_SENDER, out);
-	text_str(out, " wrote:\n");
-	add_quote(m, out);
+	if (reply) {
+		mail_field(m->s, m->n, "From", &value);
+		address_list(value.s, ADDRESS_SENDER, out);
+		text_str(out, " wrote:\n");
+		add_quote(m, out);
+	}
 	text_free(&value);
-}
-
-void
-draft_forward(const struct mime *m, struct text *out)
-{
-	text_str(out, "To: \n");
-	add_subject(m, "Fwd: ", out);
-	text_str(out, "\n");
+	text_free(&t);
 }

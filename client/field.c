@@ -177,7 +177,7 @@ read_param(const char *s, size_t *name, struct text *value)
 	return s + n;
 }
 
-bool
+void
 field_param(const char *value, const char *name, struct text *out)
 {
 	char charset[MIME_NAME] = "";
@@ -185,7 +185,7 @@ field_param(const char *value, const char *name, struct text *out)
 	const char *key, *p, *s;
 	size_t n, len = strlen(name);
 	unsigned long sections = 0;
-	bool encoded, found = false;
+	bool encoded;
 
 	for (s = value; *(s += strcspn(s, ";")) != '\0';) {
 		key = text_blanks(s + 1);
@@ -193,9 +193,8 @@ field_param(const char *value, const char *name, struct text *out)
 		if (n < len || strncasecmp(key, name, len) != 0)
 			continue;
 		p = text_string(&t);
-		if (n == len && !found)
+		if (n == len && plain.n == 0)
 			field_decode(p, &plain);
-		found = found || n == len;
 		if (n == len || key[len] != '*' || (n > len + 1 &&
 		    !isdigit((unsigned char)key[len + 1])) ||
 		    strtoul(key + len + 1, NULL, 10) != sections)
@@ -216,7 +215,6 @@ field_param(const char *value, const char *name, struct text *out)
 	text_free(&t);
 	text_free(&octets);
 	text_free(&plain);
-	return found || sections > 0;
 }
 
 void

@@ -4,10 +4,6 @@
  */
 #include "mime.h"
 
-enum {
-	LINKS = 1000		/* of a text; the others are not listed */
-};
-
 static const char space[] = " \t\r\n\f";
 
 /* Names after a number in hexadecimal, from which on they count. */
@@ -133,8 +129,8 @@ end_link(struct page *p)
 	char number[24];
 
 	text_string(&p->href);
-	if (p->nlinks < LINKS && (strncasecmp(p->href.s, "http", 4) == 0 ||
-	    strncasecmp(p->href.s, "mailto:", 7) == 0)) {
+	if (strncasecmp(p->href.s, "http", 4) == 0 ||
+	    strncasecmp(p->href.s, "mailto:", 7) == 0) {
 		snprintf(number, sizeof(number), "[%u]", ++p->nlinks);
 		p->blank = true;
 		emit(p, number, strlen(number));
@@ -171,15 +167,6 @@ read_attribute(const char *s, struct text *href)
 	return s + strspn(s, " \t\r\n\f/");
 }
 
-/* Where a word begins in s, whatever its case; the end of s if nowhere. */
-static const char *
-skip_to(const char *s, const char *word)
-{
-	while (*s != '\0' && strncasecmp(s, word, strlen(word)) != 0)
-		s++;
-	return s;
-}
-
 static void
 put_tag(struct page *p, const char *name, size_t n, bool closing)
 {
@@ -208,8 +195,8 @@ put_markup(struct page *p, const char *s)
 	bool closing;
 
 	if (strncmp(s, "<!--", 4) == 0) {
-		after = skip_to(s + 2, "-->");
-		return *after == '\0' ? after : after + 3;
+		after = strstr(s + 2, "-->");
+		return after == NULL ? s + strlen(s) : after + 3;
 	}
 	closing = s[1] == '/';
 	name = s + 1 + closing;
@@ -228,7 +215,9 @@ put_markup(struct page *p, const char *s)
 	put_tag(p, name, n, closing);
 	if (text_among(name, n, "script style title template") && !closing) {
 		snprintf(end, sizeof(end), "</%.*s", (int)n, name);
-		after = skip_to(after, end);
+		while (*after != '\0' &&
+		    strncasecmp(after, end, strlen(end)) != 0)
+			after++;
 	}
 	return after;
 }

@@ -91,13 +91,13 @@ set_uid(struct message *m, const char *p)
 /* Ask for a listing, and set what its lines tell of messages; false if it is
  * not to be had. */
 static bool
-list(struct session *s, const char *command,
+list(struct session *s, const char *command, const char *field,
     void (*set)(struct message *, const char *))
 {
 	const char *p;
 	unsigned long i;
 
-	if (!pop_command(&s->pop, "%s", command))
+	if (!pop_command(&s->pop, "%s%s", command, field))
 		return false;
 	while (pop_next(&s->pop, POP_LINE)) {
 		p = text_blanks(s->pop.line.s);
@@ -142,41 +142,30 @@ message_at(struct session *s, size_t i)
 	return m;
 }
 
-/* The message with that UID, if it is the only one. */
-static struct message *
-find_uid(struct message *msg, size_t n, const char *uid)
-{
-	struct message *found = NULL;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (uid != NULL && msg[i].uid != NULL &&
-		    strcmp(msg[i].uid, uid) == 0) {
-			if (found != NULL)
-				return NULL;
-			found = &msg[i];
-		}
-	return found;
-}
-
-/* Give the messages of this list what those of the one before had. */
+/* Give the messages of this list what those of the one before had. Those that
+ * share a UID are equal (RFC 1939 7); one at the same place goes first. */
 static void
-carry_over(struct session *s, struct message *before, size_t n, size_t cur)
+carry_over(struct session *s, const struct message *before, size_t n,
+    size_t cur)
 {
-	struct message *m, *old;
-	size_t i;
+	const struct message *old;
+	size_t i, j, k;
 
 	s->cur = cur < s->n ? cur : s->n - (s->n > 0);
 	for (i = 0; i < n; i++) {
 		old = &before[i];
-		if ((!old->deleted && !old->seen && i != cur) ||
-		    find_uid(before, n, old->uid) == NULL ||
-		    (m = find_uid(s->msg, s->n, old->uid)) == NULL)
+		if (old->uid == NULL || (!old->deleted && !old->seen &&
+		    i != cur))
 			continue;
-		flag(s, (size_t)(m - s->msg), old->deleted);
-		m->seen = old->seen;
-		if (i == cur)
-			s->cur = (size_t)(m - s->msg);
+		for (k = 0, j = i; k < s->n; k++, j++)
+			if (s->msg[j %= s->n].uid != NULL &&
+			    strcmp(s->msg[j].uid, old->uid) == 0)
+				break;
+		if (k == s->n)
+			continue;
+		flag(s, j, old->deleted);
+		s->msg[j].seen = old->seen;
+		s->cur = i == cur ? j : s->cur;
 	}
 }
 
@@ -185,7 +174,6 @@ load(struct session *s, bool again)
 {
 	struct message *before = s->msg;
 	const char *p = s->pop.text;
-	char cmd[64];
 	size_t cur = s->cur, i, n = s->n;
 	int f;
 
@@ -207,14 +195,11 @@ load(struct session *s, bool again)
 		s->msg[i].id = i + 1;
 	f = 0;
 	if (s->n > 0) {
-		list(s, "LIST", set_size);
-		list(s, "UIDL", set_uid);
-		for (; f < FIELDS; f++) {
-			snprintf(cmd, sizeof(cmd), "XTND XLST %s",
-			    fields[f].name);
-			if (!list(s, cmd, set_fields))
-				break;
-		}
+		list(s, "LIST", "", set_size);
+		list(s, "UIDL", "", set_uid);
+		while (f < FIELDS && list(s, "XTND XLST ", fields[f].name,
+		    set_fields))
+			f++;
 	}
 	for (i = 0; i < s->n; i++)
 		s->msg[i].known = f == FIELDS;
@@ -237,10 +222,9 @@ load(struct session *s, bool again)
 void
 flag(struct session *s, size_t i, bool on)
 {
-	if (i < s->n && s->msg[i].deleted != on) {
-		s->msg[i].deleted = on;
-		s->deleted += on ? 1 : (size_t)-1;
-	}
+	s->deleted -= s->msg[i].deleted;
+	s->msg[i].deleted = on;
+	s->deleted += on;
 }
 
 int

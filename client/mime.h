@@ -130,8 +130,8 @@ void	field_plain(const char *charset, const char *, size_t n, struct text *);
 void	field_encode(const char *, size_t n, struct text *);
 
 /* Append a parameter of a Content-Type or -Disposition, decoded (RFC 2231, and
- * RFC 2047 as many senders have it); false where there is none. */
-bool	field_param(const char *value, const char *name, struct text *);
+ * RFC 2047 as many senders have it). */
+void	field_param(const char *value, const char *name, struct text *);
 
 /* Append an address list, decoded, with names in quotes that could pass for an
  * address; for the wire with names encoded; or of its first address only the
@@ -200,9 +200,8 @@ void	mime_decode(const struct mime *, const struct mime_part *,
  */
 
 /* Append a draft that answers a message: To from Reply-To or From, In-Reply-To,
- * References, the text quoted; one that sends it on. */
-void	draft_reply(const struct mime *, struct text *);
-void	draft_forward(const struct mime *, struct text *);
+ * References, the text quoted; or one that sends it on. */
+void	draft_begin(const struct mime *, bool reply, struct text *);
 
 /* Append the message to be sent: Date, Message-ID and MIME fields, the other
  * fields of the draft, encoded where needed, lines of 78 characters, and, if it

@@ -183,8 +183,7 @@ transmit(struct pop *p, bool writing, char *s, size_t size)
 			return lost(p, EX_TEMPFAIL, strerror(errno));
 	}
 	p->octets += (size_t)n;
-	if (p->doing[0] != '\0' && p->octets / POP_BLOCK !=
-	    (p->octets - (size_t)n) / POP_BLOCK)
+	if (p->doing[0] != '\0')
 		progress(p);
 	return (size_t)n;
 }

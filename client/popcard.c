@@ -1,6 +1,6 @@
 /*
- * popcard: a POP3 client for the terminal. Its account, its options, and the
- * maildrop at the bottom of the stack of cards.
+ * popcard: a POP3 client for the terminal. Account, options, and what is
+ * at the bottom of the stack of cards: the maildrop and the boards.
  */
 #include "popcard.h"
 
@@ -112,34 +112,29 @@ start_cards(void)
 		    "sequences", "");
 }
 
-/* Ask for the password; the server is tried before. NULL, or what is wrong. */
-static const char *
-ask_secret(struct session *s)
-{
-	struct pop *p = &s->pop;
-	char what[sizeof(p->user) + sizeof(p->host) + 32];
-
-	if (!pop_connect(p))
-		gone(s);
-	pop_quit(p);
-	start_cards();
-	snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
-	    p->host);
-	return prompt(&s->screen, what, true, p->pass, sizeof(p->pass)) &&
-	    strlen(p->pass) <= POP_ARG ? NULL :
-	    "there was none, or one that is too long";
-}
-
+/* Find the password, or ask for it; the server is tried before. And log in. */
 static void
 log_in(struct session *s, int fd)
 {
-	const char *path = getenv("POPCARD_PASSFILE"), *why;
+	const char *path = getenv("POPCARD_PASSFILE"), *why = NULL;
+	struct pop *p = &s->pop;
+	char what[sizeof(p->user) + sizeof(p->host) + 32];
 
-	why = fd == -1 && path == NULL ? ask_secret(s) :
-	    read_secret(&s->pop, path, fd);
+	if (fd == -1 && path == NULL) {
+		if (!pop_connect(p))
+			gone(s);
+		pop_quit(p);
+		start_cards();
+		snprintf(what, sizeof(what), "Password of %s at %s: ", p->user,
+		    p->host);
+		if (!prompt(&s->screen, what, true, p->pass, sizeof(p->pass)) ||
+		    strlen(p->pass) > POP_ARG)
+			why = "there was none, or one that is too long";
+	} else
+		why = read_secret(p, path, fd);
 	if (why != NULL)
 		error(EX_NOPERM, "the password: ", why);
-	pop_login(&s->pop);
+	pop_login(p);
 	start_cards();
 }
 
@@ -205,27 +200,87 @@ parse_options(struct pop *p, int argc, char **argv, int *fd)
 	return true;
 }
 
-/* End the session: DELE, QUIT. False if the user wants to stay, else *status
- * is the program's exit status. */
-static bool
-leave(struct session *s, bool delete, int *status)
+enum {
+	MAX_BOARDS = 10000
+};
+
+static void
+board_row(struct screen *s, void *owner, size_t i, bool current)
+{
+	const struct board *list = owner;
+	char line[128];
+
+	snprintf(line, sizeof(line), "%c %-40s %10lu", current ? '>' : ' ',
+	    list[i].name, list[i].maxima);
+	put(s, line, strlen(line), s->left);
+}
+
+/* The boards (RFC 1082), and back to the user's maildrop. */
+static void
+boards_card(struct session *s)
+{
+	struct board *list, *b;
+	struct view v = { .row = board_row };
+	int c;
+
+	if (!pop_command(&s->pop, "XTND BBOARDS")) {
+		say(&s->screen, "%s", s->pop.text);
+		return;
+	}
+	v.owner = list = must(calloc(MAX_BOARDS + 1, sizeof(*list)));
+	while (pop_next(&s->pop, POP_LINE)) {
+		/* a name as RFC 1082 has them, its maxima */
+		b = &list[v.n];
+		v.n += v.n < MAX_BOARDS && sscanf(s->pop.line.s,
+		    " %63[a-zA-Z0-9-] %lu", b->name, &b->maxima) == 2;
+	}
+	do {
+		snprintf(s->screen.title, sizeof(s->screen.title),
+		    "boards at %s: %zu", s->pop.host, v.n);
+		c = card(&s->screen, &v, "Enter open  a archive  "
+		    "? help  q back to your mail");
+		if (c == '?')
+			help_card(s, true);
+		else if ((c == '\r' || c == 'a') && v.cur < v.n &&
+		    open_board(s, c == 'a' ? "ARCHIVE" : "BBOARDS",
+		    &list[v.cur], false))
+			list_card(s);
+	} while (c != 'q' && c != KEY_ESC);
+	free(list);
+	if (s->how == NULL)
+		return;
+	/* RFC 1082 has no way back to the user's maildrop but a new session. */
+	s->how = NULL;
+	pop_quit(&s->pop);
+	pop_login(&s->pop);
+	load(s, false);
+}
+
+/* From the list to QUIT; an exit status. */
+static int
+use(struct session *s)
 {
 	size_t deleted;
 	int c;
 	bool ok;
 
-	if ((c = delete ? settle_flags(s) : 'n') == 'c')
-		return false;
+	load(s, false);
+	compose(s, NULL, NULL);
+	do {
+		while ((c = list_card(s)) == 'b')
+			boards_card(s);
+		c = c == 'q' ? settle_flags(s) : 'n';
+	} while (c == 'c');
 	deleted = c == 'y' ? s->deleted : 0;
-	ok = pop_quit(&s->pop);
+	ok = pop_quit(&s->pop) || deleted == 0;
 	term_stop();
-	*status = ok || deleted == 0 ? EX_OK : s->pop.code;
-	if (*status != EX_OK)
+	if (!ok)
 		error(EX_OK, "some of the flagged messages may not be "
 		    "deleted: ", s->pop.text);
 	else if (deleted > 0)
 		printf("%zu deleted, %lu left\n", deleted, s->total - deleted);
-	return true;
+	farewell(s);
+	return ok ? EX_OK : s->pop.code;
 }
 
 int
@@ -233,7 +288,7 @@ main(int argc, char **argv)
 {
 	static struct session session;	/* large for a stack */
 	struct session *s = &session;
-	int c, fd, status;
+	int fd;
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
@@ -251,12 +306,5 @@ main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	log_in(s, fd);
-	load(s, false);
-	compose(s, NULL, NULL);
-	do
-		while ((c = list_card(s)) == 'b')
-			boards_card(s);
-	while (!leave(s, c == 'q', &status));
-	farewell(s);
-	return status;
+	return use(s);
 }

@@ -15,10 +15,9 @@
  * every deadly signal gives it back as it was.
  */
 enum {
-	KEEP_ALIVE = 240,	/* seconds without a key before a NOOP; servers
-				   may hang up after 600 */
-	KEEP_TIMES = 15		/* ... but an abandoned terminal must not hold
-				   the maildrop's lock all night */
+	KEEP_ALIVE = 240,	/* s without a key before a NOOP, of 600 */
+	KEEP_TIMES = 15		/* an abandoned terminal must not hold the
+				   maildrop's lock all night */
 };
 
 /* Keys beyond the characters. */
@@ -66,15 +65,12 @@ void	term_end_child(pid_t);
  * view.c: text from outside made safe, and the cards: lists and texts that one
  * moves about in, and the last row of the screen.
  */
-
-/* What all cards share. */
 struct screen {
 	struct keys keys;
 	struct text frame;		/* what is to be drawn */
 	int rows, cols;			/* of the terminal */
 	int left;			/* columns left in the row at hand */
-	char title[640];		/* the first row, and the last one */
-	char say[1200];
+	char title[640], say[1200];	/* the first row, and the last one */
 };
 
 /* A list (row is set), or a text. */
@@ -94,7 +90,7 @@ struct view {
 /* Append as many of n octets, up to a line end, as fit in *cols columns, made
  * safe and in the charset of the locale; their number, and in *cols theirs. Or
  * draw them in exactly so many columns. A number of octets in five columns. */
-size_t	safe_text(const char *, size_t n, int *cols, struct text *out);
+size_t	safe_text(const char *, size_t n, int *cols, struct text *);
 void	put(struct screen *, const char *, size_t n, int cols);
 const char *human(size_t, char buf[8]);
 
@@ -102,17 +98,16 @@ const char *human(size_t, char buf[8]);
  * the program with that status, unless it is EX_OK. */
 void	error(int code, const char *what, const char *why);
 
-/* What the last row is to show; show it, with what was drawn. */
+/* What the last row is to show; show it, with what was drawn. Show it, and wait
+ * for one key of some; Escape means the last. */
 void	say(struct screen *, const char *, ...) PRINTF(2, 3);
 void	status(struct screen *);
+int	choice(struct screen *, const char *keys);
 
 /* Ask for a line, which holds what is offered; it is not shown if it is secret.
  * False if there is none, by Escape or because it is empty. */
 bool	prompt(struct screen *, const char *what, bool is_secret, char *line,
 	    size_t size);
-
-/* Show what was said, and wait for one key of some; Escape means the last. */
-int	choice(struct screen *, const char *keys);
 
 /* Show a list or a text and move about in it, up to the first key that means
  * something else, such as space at the end of a text. Right means Enter, left
@@ -124,16 +119,13 @@ int	card(struct screen *, struct view *, const char *keys);
  * through a helper that speaks TLS.
  */
 enum {
-	POP_LINE = 1024,	/* a reply or a line of a listing; RFC 1939
-				   allows 512, some servers say more */
-	POP_ARG = 248,		/* a name or password: with its keyword and
-				   CRLF it makes the 255 of RFC 2449 4 */
-	POP_BLOCK = 65536,	/* what is read from the server at once */
+	POP_LINE = 1024,	/* of a reply; RFC 1939 allows 512 */
+	POP_ARG = 248,		/* of a name or password: in its command, with
+				   CRLF, the 255 of RFC 2449 4 */
+	POP_BLOCK = 65536,	/* what is read or written at once */
 	POP_WAIT = 60,		/* seconds the server may be silent */
-	POP_WORK = 600,		/* ... where it has real work to do: an update
-				   or a run of sendmail */
-	POP_OCTETS = 1 << 30	/* of one multi-line reply: no message is that
-				   large, and no server sends for ever */
+	POP_WORK = 600,		/* ... in an update, or a run of sendmail */
+	POP_OCTETS = 1 << 30	/* of one reply: no server sends for ever */
 };
 
 /*
@@ -157,10 +149,9 @@ struct pop {
 	struct text line;		/* the last line read, a string */
 	char text[POP_LINE];		/* the last reply, or what went wrong */
 	int code;			/* the same as an exit status */
-	size_t octets;			/* moved since the last reply */
+	size_t octets, expected;	/* moved since the last reply, of all */
 	struct screen *screen;		/* shows the progress, has the keys */
 	char doing[64];			/* "": nothing that can be cancelled */
-	size_t expected;		/* octets to be moved */
 	bool quiet, cancelled;
 	bool sent;			/* a message, up to its last line */
 	void (*gone)(void *);
@@ -172,7 +163,7 @@ struct pop {
 bool	pop_connect(struct pop *);
 void	pop_login(struct pop *);
 
-/* Send one line and read the reply; NOOP, quietly, of a struct pop; QUIT,
+/* Send one line and read the reply. A NOOP, quietly, by a struct pop; QUIT,
  * quietly, and close. */
 bool	pop_command(struct pop *, const char *, ...) PRINTF(2, 3);
 void	pop_idle(void *);
@@ -200,8 +191,7 @@ struct message {
 	char *field[FIELDS];		/* as they are shown; NULL: none */
 	char *uid;			/* NULL: the server names none */
 	bool known;			/* the fields are there */
-	bool unread;			/* ... before this session */
-	bool seen;			/* read in this session */
+	bool unread, seen;		/* before this session, and in it */
 	bool deleted;			/* to be deleted at the end */
 };
 
@@ -233,7 +223,8 @@ void	gone(void *);
 
 /* Learn what the open maildrop or board holds; again: the flags and the current
  * message of the list before follow their messages by UIDL. Or open a board
- * first, how is BBOARDS or ARCHIVE; false if the server refuses. */
+ * first, how is BBOARDS or ARCHIVE, and settle the flags before, unless again;
+ * false if the server or the user refuses. */
 void	load(struct session *, bool again);
 bool	open_board(struct session *, const char *how, const struct board *,
 	    bool again);
@@ -248,33 +239,21 @@ void	flag(struct session *, size_t, bool);
 int	settle_flags(struct session *);
 
 /* Append the current message as it is; false with the reason in the last row,
- * also if Escape cancelled it: then reload() has been called. */
+ * also if Escape cancelled it. Log in again after a transfer was cancelled. */
 bool	fetch(struct session *, struct text *);
-
-/* Log in again after a transfer was cancelled. */
 void	reload(struct session *);
 
 /*
- * compose.c: messages that are written, and files saved.
+ * cards.c
  */
 
 /* Offer a draft that is kept; if there is none, edit one that begins with this
- * text, if it is not NULL, and forwards this message, if it is not NULL. Then
- * send it or keep it. */
+ * text and forwards this message, or NULL. Then send it or keep it. */
 void	compose(struct session *, const struct text *draft,
 	    const struct text *mail);
 
-/* Ask for a message or one of its files, and for a path; id is the message's
- * number. Only the path that the user typed is written to, and a file that
- * exists only if they agree. The last row tells the outcome. */
-void	save(struct screen *, const struct mime *, unsigned long id);
-
-/*
- * cards.c: the stack of cards. A card is a function that draws and waits for
- * keys; the C stack is the stack of cards. The open maildrop or board, with the
- * key that leaves it; the boards, and back to the user's maildrop.
- */
+/* The keys; the open maildrop or board, with the key that leaves it. */
+void	help_card(struct session *, bool board);
 int	list_card(struct session *);
-void	boards_card(struct session *);
 
 #endif

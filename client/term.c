@@ -312,11 +312,9 @@ term_end_child(pid_t pid)
 void *
 must(void *p)
 {
-	static const char no_memory[] = "popcard: no memory left\n";
-
 	if (p == NULL) {
 		term_stop();
-		write_octets(STDERR_FILENO, no_memory, sizeof(no_memory) - 1);
+		perror("popcard");
 		exit(EX_OSERR);
 	}
 	return p;

@@ -211,11 +211,10 @@ date_short(time_t t, time_t now, char buf[8])
 {
 	struct tm then, today;
 
-	buf[0] = '\0';
-	if (localtime_r(&t, &then) == NULL || localtime_r(&now, &today) == NULL)
-		return;
-	if (strftime(buf, 8, then.tm_year != today.tm_year ? "%Y" :
-	    then.tm_yday != today.tm_yday ? "%e %b" : "%H:%M", &then) == 0)
+	if (localtime_r(&t, &then) == NULL ||
+	    localtime_r(&now, &today) == NULL || strftime(buf, 8,
+	    then.tm_year != today.tm_year ? "%Y" : then.tm_yday !=
+	    today.tm_yday ? "%e %b" : "%H:%M", &then) == 0)
 		buf[0] = '\0';
 }
 

@@ -81,13 +81,11 @@ const char *
 human(size_t n, char buf[8])
 {
 	static const char units[] = " KMGT";
-	const char *u;
-	double d;
+	int u;
 
-	for (d = (double)n, u = units; d >= 999.5 && u[1] != '\0'; u++)
-		d /= 1000;
-	snprintf(buf, 8, u == units || d >= 9.95 ? "%.0f%.1s" : "%.1f%.1s", d,
-	    u == units ? "" : u);
+	for (u = 0; n > 9999; u++)
+		n /= 1000;
+	snprintf(buf, 8, "%zu%.*s", n, u > 0, &units[u]);
 	return buf;
 }
 
@@ -225,7 +223,6 @@ fold_text(struct view *v, int width)
 	}
 }
 
-/* Draw a card, with so many of its rows from v->shown on. */
 static void
 draw(struct screen *s, const struct view *v, const char *keys, size_t rows)
 {

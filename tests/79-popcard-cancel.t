@@ -51,7 +51,7 @@ case 'a message on its way: the flags and the place are kept' => sub {
 	$pop->fill(join '', @mail, $large);
 	slow();
 	keys_in('d', 'End', 'Enter');
-	shows(qr/^receiving message 4: .* of 1\.4M  \(Escape: cancel\)$/m,
+	shows(qr/^receiving message 4: .* of 1440K  \(Escape: cancel\)$/m,
 	    'it is on its way');
 	# other mail comes in the meantime, and some goes
 	$pop->fill(join '', $mail[1], $mail[0], $mail[2], $large, $mail[1] =~
@@ -144,9 +144,18 @@ case 'flags follow the UIDs, not the numbers' => sub {
 	ended(0);
 };
 
+case 'a UID that two messages share: both have their flags' => sub {
+	cancel(shifting("+OK\r\n1 a\r\n2 a\r\n3 c\r\n.\r\n",
+	    "+OK\r\n1 a\r\n2 a\r\n3 d\r\n4 c\r\n.\r\n"));
+	shows(qr/2 flagged\n D +1 .*\n D +2 .*\n   +3 .*\n>  +4 /,
+	    'at their places');
+	keys_in('x');
+	ended(0);
+};
+
 for (['a server without UIDL', "-ERR\r\n", "-ERR\r\n"],
-    ['UIDs that two messages share', "+OK\r\n1 a\r\n2 a\r\n3 c\r\n.\r\n",
-	"+OK\r\n1 a\r\n2 a\r\n3 c\r\n4 d\r\n.\r\n"]) {
+    ['messages that are gone', "+OK\r\n1 a\r\n2 b\r\n3 c\r\n.\r\n",
+	"+OK\r\n1 c\r\n2 d\r\n3 e\r\n4 f\r\n.\r\n"]) {
 	my ($title, @uidl) = @$_;
 
 	case "$title: no message is guessed at" => sub {

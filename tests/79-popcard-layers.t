@@ -25,9 +25,8 @@ my @layers = (
     [qw(draft)],
     [qw(pop)],			# the wire
     [qw(maildrop)],		# what the server holds
-    [qw(compose)],		# messages to be sent, and to files
-    [qw(cards)],
-    [qw(popcard)],		# account, options, main
+    [qw(cards)],		# messages, drafts, lists
+    [qw(popcard)],		# account, options, boards, main
 );
 # Those that know formats and no terminal.
 my @formats = qw(text field html mime draft);

@@ -52,13 +52,13 @@ use(const struct mime *m, struct text *draft)
 	mime_files(m, &t);
 	for (i = 1; i <= m->files; i++)
 		mime_decode(m, mime_file(m, i), &t);
-	draft_forward(m, &t);
+	draft_begin(m, false, &t);
 	mail_field(m->s, m->n, "Date", &t);
 	date_parse(t.s, &when);
 	mail_field(m->s, m->n, "To", &t);
 	address_list(t.s, ADDRESS_WIRE, draft);
 	draft->n = 0;
-	draft_reply(m, draft);
+	draft_begin(m, true, draft);
 	text_free(&t);
 }
 
