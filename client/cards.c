@@ -1,10 +1,8 @@
 /*
- * The cards: files that are saved, a message that is written, a message, the
- * list of messages, the keys. The C stack is the stack of cards.
- *
- * A message that is written is a file from the beginning, so that no end of the
- * program loses it, and the next session finds it there. The message that it
- * forwards is next to it.
+ * The cards: saving files, a message that is written, a message, the list of
+ * messages, the keys. The C stack is the stack of cards. A message that is
+ * written is a file from the beginning, so that no end of the program loses it,
+ * and the next session finds it there, next to the message that it forwards.
  */
 #include "popcard.h"
 
@@ -14,9 +12,7 @@
 #include <limits.h>
 #include <wctype.h>
 
-enum {
-	NAME = 100		/* columns of a name that is offered */
-};
+enum { NAME = 100 };		/* columns of a name that is offered */
 
 /* Offer the name of a file as one that does no harm: it shows as it is, in the
  * directory where it is, and is not hidden and no option. */
@@ -106,22 +102,6 @@ remove_draft(const struct session *s)
 	unlink(s->draft);
 }
 
-static bool
-make_draft(struct session *s, const struct text *draft,
-    const struct text *mail)
-{
-	char dir[sizeof(s->draft)];
-
-	snprintf(dir, sizeof(dir), "%s", s->draft);
-	*strrchr(dir, '/') = '\0';
-	mkdir(dir, S_IRWXU);	/* if it is not there, create() fails */
-	unlink(s->mail);	/* of no draft */
-	if ((mail == NULL || create(s->mail, mail)) && create(s->draft, draft))
-		return true;
-	say(&s->screen, "No room for a draft: %s", strerror(errno));
-	return false;
-}
-
 static void
 send_draft(struct session *s, const struct text *draft,
     const struct text *mail)
@@ -183,20 +163,31 @@ edit_draft(struct session *s)
 void
 compose(struct session *s, const struct text *draft, const struct text *mail)
 {
-	int c = 'd';
+	char dir[sizeof(s->draft)];
+	int c = 'n';
 
-	if (mail != NULL && mail->cut) {
+	if (mail != NULL && mail->cut)
 		say(&s->screen, "The message is too large to be forwarded.");
-		return;
-	}
-	if (has_draft(s)) {
+	else if (has_draft(s)) {
 		say(&s->screen, "Take up the draft in %s? (y)es, (d)iscard, "
 		    "(n)o", s->draft);
 		if ((c = choice(&s->screen, "ydn")) == 'd')
 			remove_draft(s);
+	} else
+		c = 'd';
+	if (c == 'd' && draft != NULL) {
+		snprintf(dir, sizeof(dir), "%s", s->draft);
+		*strrchr(dir, '/') = '\0';
+		mkdir(dir, S_IRWXU);	/* if it is not there, create() fails */
+		unlink(s->mail);	/* of no draft */
+		if ((mail == NULL || create(s->mail, mail)) &&
+		    create(s->draft, draft))
+			c = 'y';
+		else
+			say(&s->screen, "No room for a draft: %s",
+			    strerror(errno));
 	}
-	if (c == 'y' || (c == 'd' && draft != NULL &&
-	    make_draft(s, draft, mail)))
+	if (c == 'y')
 		edit_draft(s);
 }
 
@@ -320,24 +311,19 @@ read_one(struct session *s)
 	return true;
 }
 
-enum {
-	FIXED = 24,		/* columns of a row for all but the next two */
-	SENDER = 18, SENDER_MOST = 40	/* columns of the sender */
-};
+/* Columns of the sender, and of all before it. */
+enum { SENDER = 18, SENDER_MOST = 40, FIXED = 24 };
 
 static void
 message_row(struct screen *screen, void *owner, size_t i, bool current)
 {
 	struct session *s = owner;
 	struct message *m = message_at(s, i);
-	const char *from = m->field[FROM] != NULL ? m->field[FROM] : "";
-	const char *re = m->field[SUBJECT] != NULL ? m->field[SUBJECT] : "";
 	char line[80], size[8], date[8] = "";
-	time_t t;
 	int sender;
 
-	if (m->field[DATE] != NULL && date_parse(m->field[DATE], &t))
-		date_short(t, time(NULL), date);
+	if (m->date != 0)
+		date_short(m->date, time(NULL), date);
 	snprintf(line, sizeof(line), "%c%c%c%5lu  %6.6s %5s",
 	    current ? '>' : ' ', m->deleted ? 'D' : ' ', m->unread &&
 	    !m->seen && s->how == NULL ? 'N' : ' ', m->id, date,
@@ -346,24 +332,23 @@ message_row(struct screen *screen, void *owner, size_t i, bool current)
 	sender = screen->left / 3;
 	sender = sender < SENDER ? SENDER :
 	    sender > SENDER_MOST ? SENDER_MOST : sender;
-	put(screen, from, strlen(from), sender);
+	put(screen, m->from, strlen(m->from), sender);
 	put(screen, "", 0, 2);
-	put(screen, re, strlen(re), screen->left);
+	put(screen, m->subject, strlen(m->subject), screen->left);
 }
 
+/* Append a string in small letters. */
 static void
 lower(const char *s, struct text *out)
 {
 	unsigned long c;
 	size_t k, n;
 
-	out->n = 0;
-	for (n = s != NULL ? strlen(s) : 0; n > 0; s += k, n -= k)
+	for (n = strlen(s); n > 0; s += k, n -= k)
 		if ((k = utf8_next(s, n, &c)) > 0)
 			utf8_add(out, (unsigned long)towlower((wint_t)c));
 		else
 			text_add(out, s, k = 1);
-	text_string(out);
 }
 
 static void
@@ -372,26 +357,24 @@ search(struct session *s)
 	struct text word = { 0 }, small = { 0 }, t = { 0 };
 	const struct message *m;
 	size_t i, k;
-	bool found;
-	int f;
+	bool found = false;
 
 	charset_decode(nl_langinfo(CODESET), s->word, strlen(s->word), &word);
 	lower(text_string(&word), &small);
-	found = false;
+	text_string(&small);
 	for (i = k = 0; k < s->n && !found && small.n > 0; k++) {
 		i = (s->cur + k + 1) % s->n;
 		m = message_at(s, i);
-		for (f = FROM; f <= SUBJECT && !found; f++) {
-			lower(m->field[f], &t);
-			found = strstr(t.s, small.s) != NULL;
-		}
+		t.n = 0;
+		lower(m->from, &t);
+		text_str(&t, "\n");
+		lower(m->subject, &t);
+		found = strstr(text_string(&t), small.s) != NULL;
 	}
-	if (!found)
-		say(&s->screen, "Not found: %s", word.s);
-	else if (i <= s->cur)
-		say(&s->screen, "Search went on at the top.");
 	if (found)
 		s->cur = i;
+	else
+		say(&s->screen, "Not found: %s", word.s);
 	text_free(&word);
 	text_free(&small);
 	text_free(&t);

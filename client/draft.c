@@ -11,13 +11,11 @@ enum {
 	FIELD_LINE = 76,	/* ... with encoded words: RFC 2047 2 */
 	LINE_MOST = 998,	/* octets that a line may have at all */
 	QUOTES = 50,		/* marks of quoting that are repeated */
-	THREAD = 1000		/* octets of the Message-IDs of a thread: its
-				   latest messages */
+	THREAD = 1000		/* octets of the last Message-IDs of many */
 };
 
-/* Append n octets in lines of so many characters, broken at blanks; a word that
- * is longer stays whole as long as it may. All but the first line begin with a
- * mark, of so many octets. */
+/* Append n octets in lines of so many characters, broken at blanks. A longer
+ * word stays whole if it may. All but the first line begin with a mark. */
 static void
 wrap(const char *s, size_t n, const char *mark, size_t marks, size_t most,
     struct text *out)

@@ -7,8 +7,7 @@
 
 enum {
 	FIELD_MOST = 1 << 20,	/* octets of a value; the rest is left out */
-	WORD = 33		/* octets in an encoded word that is written:
-				   it fits in a line after a field's name */
+	WORD = 33		/* octets of an encoded word that is written */
 };
 
 size_t
@@ -202,10 +201,10 @@ field_param(const char *value, const char *name, struct text *out)
 		encoded = key[n - 1] == '*';
 		/* charset'language'text */
 		if (sections++ == 0 && encoded && strchr(p, '\'') != NULL) {
-			snprintf(charset, sizeof(charset), "%.*s",
-			    (int)strcspn(p, "'"), p);
-			p += strcspn(p, "'") + 1;
-			p += strchr(p, '\'') != NULL ? strcspn(p, "'") + 1 : 0;
+			n = strcspn(p, "'");
+			snprintf(charset, sizeof(charset), "%.*s", (int)n, p);
+			n += 1 + strcspn(p + n + 1, "'");
+			p += n + (p[n] != '\0');
 		}
 		hex_decode(p, strlen(p), encoded ? '%' : '\0', ' ', &octets);
 	}

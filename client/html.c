@@ -7,21 +7,20 @@
 static const char space[] = " \t\r\n\f";
 
 /* Names after a number in hexadecimal, from which on they count. */
-static const char entities[] = "#26 amp #3c lt #3e gt #22 quot #27 apos "
-    "#a0 nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not "
-    "shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm "
+static const char entities[] = "#26 amp #3c lt #3e gt #22 quot #27 apos #a0 "
+    "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy "
+    "reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm "
     "raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring "
     "AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde "
     "Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml "
     "Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil "
     "egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve "
     "oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute "
-    "thorn yuml #152 OElig oelig #160 Scaron scaron #20 ensp #20 emsp "
-    "#20 thinsp #200c zwnj zwj #2013 ndash mdash #2018 lsquo rsquo sbquo "
-    "#201c ldquo rdquo bdquo #2020 dagger #2022 bull #2026 hellip "
-    "#2030 permil #2039 lsaquo rsaquo #20ac euro #2122 trade "
-    "#2190 larr uarr rarr darr #2212 minus #2260 ne #2264 le ge "
-    "#2713 check ";
+    "thorn yuml #152 OElig oelig #160 Scaron scaron #20 ensp #20 emsp #20 "
+    "thinsp #200c zwnj zwj #2013 ndash mdash #2018 lsquo rsquo sbquo #201c "
+    "ldquo rdquo bdquo #2020 dagger #2022 bull #2026 hellip #2030 permil #2039 "
+    "lsaquo rsaquo #20ac euro #2122 trade #2190 larr uarr rarr darr #2212 "
+    "minus #2260 ne #2264 le ge #2713 check ";
 
 /* Elements that are paragraphs, and lines. */
 static const char paragraphs[] = "p h1 h2 h3 h4 h5 h6 dl blockquote pre hr";
@@ -33,50 +32,45 @@ struct page {
 	struct text *out, links;
 	size_t start;			/* of this page in out */
 	struct text href;		/* of the link that is open */
-	struct text one;		/* the character at hand */
 	unsigned nlinks;
 	unsigned lines;			/* line ends */
 	bool blank, bullet;
 };
 
-/* Append the character at s, or that of an entity; its octets. */
-static size_t
-add_character(const char *s, struct text *out)
+/* The character at *s, or that of an entity; moves past it. */
+static unsigned long
+read_character(const char **s)
 {
-	const char *name;
+	const char *name, *p = *s;
 	unsigned long c = 0, next;
-	size_t n = strcspn(s + 1, ";&< ") + 1;	/* "&name" */
+	size_t n = strcspn(p + 1, ";&< ") + 1;	/* "&name" */
 	size_t k = n + 1;
-	char *end, o;
+	char *end;
 
-	if (s[0] == '&' && s[1] == '#') {
-		n = s[2] == 'x' || s[2] == 'X' ? 3 : 2;
-		if (hex_digit(s[n]) != -1)
-			c = strtoul(s + n, &end, n == 3 ? 16 : 10);
-		k = c == 0 ? 0 : (size_t)(end - s) + (*end == ';');
+	if (p[0] == '&' && p[1] == '#') {
+		n = p[2] == 'x' || p[2] == 'X' ? 3 : 2;
+		if (hex_digit(p[n]) != -1)
+			c = strtoul(p + n, &end, n == 3 ? 16 : 10);
+		k = c == 0 ? 0 : (size_t)(end - p) + (*end == ';');
 		if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 			c = 0xfffd;
-	} else if (s[0] == '&' && s[n] == ';') {
+	} else if (p[0] == '&' && p[n] == ';') {
 		for (name = entities, next = 0; *name != '\0' && c == 0;
 		    name += strcspn(name, " ") + 1)
 			if (*name == '#')
 				next = strtoul(name + 1, NULL, 16);
-			else if (strncmp(name, s + 1, n - 1) == 0 &&
+			else if (strncmp(name, p + 1, n - 1) == 0 &&
 			    name[n - 1] == ' ')
 				c = next;
 			else
 				next++;
 	}
-	if (c == 0) {
-		k = utf8_next(s, strnlen(s, 4), &c);
-		k = k == 0 ? 1 : k;
-		text_add(out, s, k);
-	} else if (c >= 0x80 && c < 0xa0) {	/* of windows-1252 */
-		o = (char)c;
-		charset_decode("windows-1252", &o, 1, out);
-	} else
-		utf8_add(out, c);
-	return k;
+	if (c == 0 && (k = utf8_next(p, strnlen(p, 4), &c)) == 0) {
+		c = 0xfffd;
+		k = 1;
+	}
+	*s += k;
+	return c;
 }
 
 /* A line ends here, or a paragraph; not after a bullet. */
@@ -89,7 +83,7 @@ end_line(struct page *p, unsigned n)
 }
 
 static void
-emit(struct page *p, const char *s, size_t n)
+add_due(struct page *p)
 {
 	bool first = p->out->n == p->start;
 
@@ -97,52 +91,46 @@ emit(struct page *p, const char *s, size_t n)
 	if (!first && p->lines == 0 && p->blank)
 		text_str(p->out, " ");
 	text_str(p->out, p->bullet ? "* " : "");
-	text_add(p->out, s, n);
 	p->blank = p->bullet = false;
 	p->lines = 0;
 }
 
-/* Put the text at s, one character; its octets. */
-static size_t
+/* Put the character at s; returns what follows. */
+static const char *
 put_text(struct page *p, const char *s)
 {
-	unsigned long c;
-	size_t k;
+	unsigned long c = read_character(&s);
 
-	p->one.n = 0;
-	k = add_character(s, &p->one);
-	if (utf8_next(p->one.s, p->one.n, &c) == 0)
-		c = 0xfffd;
-	if (strchr(space, *p->one.s) != NULL || c == 0xa0)
+	if (c == 0xa0 || (c <= ' ' && strchr(space, (int)c) != NULL))
 		p->blank = true;
 	/* some control only layout, or fill what a preview shows */
 	else if (c != 0xad && c != 0x34f && c != 0xfeff &&
-	    !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2060 && c <= 0x2064))
-		emit(p, p->one.s, p->one.n);
-	return k;
+	    !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2060 && c <= 0x2064)) {
+		add_due(p);
+		utf8_add(p->out, c);
+	}
+	return s;
 }
 
 /* At the end of a link: a number by its text, and its address in the list. */
 static void
 end_link(struct page *p)
 {
-	char number[24];
-
 	text_string(&p->href);
 	if (strncasecmp(p->href.s, "http", 4) == 0 ||
 	    strncasecmp(p->href.s, "mailto:", 7) == 0) {
-		snprintf(number, sizeof(number), "[%u]", ++p->nlinks);
 		p->blank = true;
-		emit(p, number, strlen(number));
-		text_printf(&p->links, "%s ", number);
+		add_due(p);
+		text_printf(p->out, "[%u]", ++p->nlinks);
+		text_printf(&p->links, "[%u] ", p->nlinks);
 		field_plain("", p->href.s, p->href.n, &p->links);
 		text_str(&p->links, "\n");
 	}
 	p->href.n = 0;
 }
 
-/* Append the address of a link, one word, if the attribute at s has it; returns
- * what follows the attribute. */
+/* Append the address of a link, one word, if the attribute at s has it, unless
+ * href is NULL; returns what follows the attribute. */
 static const char *
 read_attribute(const char *s, struct text *href)
 {
@@ -158,30 +146,13 @@ read_attribute(const char *s, struct text *href)
 	if (*s == '"' || *s == '\'')
 		quote[0] = *s++;
 	end = s + strcspn(s, *quote != '\0' ? quote : " \t\r\n\f>");
-	while (is_href && s < end)
+	while (href != NULL && is_href && s < end)
 		if ((unsigned char)*s <= ' ')
 			s++;
 		else
-			s += add_character(s, href);
+			utf8_add(href, read_character(&s));
 	s = end + (*quote != '\0' && *end != '\0');
 	return s + strspn(s, " \t\r\n\f/");
-}
-
-static void
-put_tag(struct page *p, const char *name, size_t n, bool closing)
-{
-	if (text_among(name, n, "br"))
-		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
-	else if (text_among(name, n, paragraphs))
-		end_line(p, 2);
-	else if (text_among(name, n, lines))
-		end_line(p, 1);
-	else if (text_among(name, n, "td th"))
-		p->blank = true;
-	else if (text_among(name, n, "li")) {
-		p->lines = 1;
-		p->bullet = !closing;
-	}
 }
 
 /* Put the markup at s, a "<"; returns what follows, s if it is text. */
@@ -189,7 +160,7 @@ static const char *
 put_markup(struct page *p, const char *s)
 {
 	const char *name, *after;
-	struct text *href = &p->one;
+	struct text *href = NULL;
 	char end[12];
 	size_t n;
 	bool closing;
@@ -203,17 +174,27 @@ put_markup(struct page *p, const char *s)
 	if (*name != '!' && *name != '?' && !isalpha((unsigned char)*name))
 		return s;
 	n = strcspn(name, " \t\r\n\f/>");
-	href->n = 0;
 	if (text_among(name, n, "a")) {
 		end_link(p);
-		href = closing ? href : &p->href;
+		href = closing ? NULL : &p->href;
 	}
 	after = name + n + strspn(name + n, " \t\r\n\f/");
 	while (*after != '\0' && *after != '>')
 		after = read_attribute(after, href);
 	after += *after == '>';
-	put_tag(p, name, n, closing);
-	if (text_among(name, n, "script style title template") && !closing) {
+	if (text_among(name, n, "br"))
+		end_line(p, p->lines < 2 ? p->lines + 1 : 2);
+	else if (text_among(name, n, paragraphs))
+		end_line(p, 2);
+	else if (text_among(name, n, lines))
+		end_line(p, 1);
+	else if (text_among(name, n, "td th"))
+		p->blank = true;
+	else if (text_among(name, n, "li")) {
+		p->lines = 1;
+		p->bullet = !closing;
+	} else if (!closing &&
+	    text_among(name, n, "script style title template")) {
 		snprintf(end, sizeof(end), "</%.*s", (int)n, name);
 		while (*after != '\0' &&
 		    strncasecmp(after, end, strlen(end)) != 0)
@@ -230,7 +211,7 @@ html_text(const char *s, struct text *out)
 
 	while (*s != '\0') {
 		after = *s == '<' ? put_markup(&p, s) : s;
-		s = after == s ? s + put_text(&p, s) : after;
+		s = after == s ? put_text(&p, s) : after;
 	}
 	end_link(&p);
 	text_str(out, out->n > p.start ? "\n" : "");
@@ -238,5 +219,4 @@ html_text(const char *s, struct text *out)
 	text_add(out, p.links.s, p.links.n);
 	text_free(&p.links);
 	text_free(&p.href);
-	text_free(&p.one);
 }

@@ -8,19 +8,10 @@
 
 #include <limits.h>
 
-enum {
-	UID_MAX = 70,		/* octets of a unique name: RFC 1939 7 */
-	MAX_MESSAGES = 99999	/* in a list: its numbers have five columns,
-				   and 50 MB whatever the server claims */
-};
+enum { MAX_MESSAGES = 99999 };	/* 5 columns, and 50 MB whatever is claimed */
 
-/* The fields in the list, and how many octets of each are kept: as many as a
- * wide screen shows. */
-static const struct {
-	const char *name;
-	size_t most;
-} fields[FIELDS] = { { "From", 64 }, { "Subject", 200 }, { "Date", 40 },
-    { "Status", 2 } };
+static const char *const fields[] = { "From", "Subject", "Date", "Status" };
+enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
 
 bool
 has_draft(const struct session *s)
@@ -54,21 +45,22 @@ static void
 set_fields(struct message *m, const char *header)
 {
 	struct text t = { 0 }, value = { 0 };
-	int f;
+	size_t n = strlen(header);
 
-	for (f = 0; f < FIELDS; f++) {
-		if (!mail_field(header, strlen(header), fields[f].name, &value))
-			continue;
-		if (f == STATUS)
-			m->unread = strchr(value.s, 'R') == NULL;
+	if (mail_field(header, n, "From", &value)) {
+		address_list(value.s, ADDRESS_SENDER, &t);
+		snprintf(m->from, sizeof(m->from), "%s", text_string(&t));
+	}
+	if (mail_field(header, n, "Subject", &value)) {
 		t.n = 0;
-		if (f == FROM)
-			address_list(value.s, ADDRESS_SENDER, &t);
-		else
-			field_decode(value.s, &t);
-		free(m->field[f]);
-		m->field[f] = must(strndup(text_blanks(text_string(&t)),
-		    fields[f].most));
+		field_decode(value.s, &t);
+		snprintf(m->subject, sizeof(m->subject), "%s", text_string(&t));
+	}
+	if (mail_field(header, n, "Date", &value))
+		date_parse(value.s, &m->date);
+	if (mail_field(header, n, "Status", &value)) {
+		m->status = true;
+		m->unread = strchr(value.s, 'R') == NULL;
 	}
 	text_free(&value);
 	text_free(&t);
@@ -84,8 +76,7 @@ set_size(struct message *m, const char *p)
 static void
 set_uid(struct message *m, const char *p)
 {
-	free(m->uid);
-	m->uid = *p == '\0' ? NULL : must(strndup(p, UID_MAX));
+	snprintf(m->uid, sizeof(m->uid), "%s", p);
 }
 
 /* Ask for a listing, and set what its lines tell of messages; false if it is
@@ -107,10 +98,8 @@ list(struct session *s, const char *command, const char *field,
 	return true;
 }
 
-/*
- * Which messages are unread: those whose Status field lacks an R, if there are
- * such fields at all, else those above LAST. A server may know neither.
- */
+/* Which messages are unread: those whose Status field lacks an R, if there are
+ * such fields at all, else those above LAST. A server may know neither. */
 static void
 find_unread(struct session *s)
 {
@@ -118,12 +107,12 @@ find_unread(struct session *s)
 	unsigned long i, last = s->n;
 
 	for (i = 0; i < s->n; i++)
-		if (s->msg[i].field[STATUS] != NULL)
+		if (s->msg[i].status)
 			last = 0;
 	if (last > 0 && pop_command(&s->pop, "LAST"))
 		text_number(&p, LONG_MAX, &last);
 	for (i = last; i < s->n; i++)
-		if (s->msg[i].field[STATUS] == NULL)
+		if (!s->msg[i].status)
 			s->msg[i].unread = true;
 }
 
@@ -154,12 +143,11 @@ carry_over(struct session *s, const struct message *before, size_t n,
 	s->cur = cur < s->n ? cur : s->n - (s->n > 0);
 	for (i = 0; i < n; i++) {
 		old = &before[i];
-		if (old->uid == NULL || (!old->deleted && !old->seen &&
+		if (old->uid[0] == '\0' || (!old->deleted && !old->seen &&
 		    i != cur))
 			continue;
 		for (k = 0, j = i; k < s->n; k++, j++)
-			if (s->msg[j %= s->n].uid != NULL &&
-			    strcmp(s->msg[j].uid, old->uid) == 0)
+			if (strcmp(s->msg[j %= s->n].uid, old->uid) == 0)
 				break;
 		if (k == s->n)
 			continue;
@@ -178,7 +166,6 @@ load(struct session *s, bool again)
 	int f;
 
 	say(&s->screen, "reading the list");
-	status(&s->screen);
 	say(&s->screen, "%s", "");
 	if (!pop_command(&s->pop, "STAT") ||
 	    !text_number(&p, LONG_MAX, &s->total))
@@ -197,7 +184,7 @@ load(struct session *s, bool again)
 	if (s->n > 0) {
 		list(s, "LIST", "", set_size);
 		list(s, "UIDL", "", set_uid);
-		while (f < FIELDS && list(s, "XTND XLST ", fields[f].name,
+		while (f < FIELDS && list(s, "XTND XLST ", fields[f],
 		    set_fields))
 			f++;
 	}
@@ -207,18 +194,11 @@ load(struct session *s, bool again)
 		find_unread(s);
 	if (again)
 		carry_over(s, before, n, cur);
-	for (i = 0; i < n; i++) {
-		free(before[i].uid);
-		for (f = 0; f < FIELDS; f++)
-			free(before[i].field[f]);
-	}
 	free(before);
 }
 
-/*
- * DELE could be taken back only by RSET, for all messages at once. So the flags
- * are kept here, and DELE is sent when the user has decided.
- */
+/* DELE could be taken back only by RSET, for all messages at once. So the flags
+ * are kept here, and DELE is sent when the user has decided. */
 void
 flag(struct session *s, size_t i, bool on)
 {
@@ -299,7 +279,6 @@ reload(struct session *s)
 	size_t deleted = s->deleted;
 
 	say(&s->screen, "Cancelled; logging in again");
-	status(&s->screen);
 	pop_login(&s->pop);
 	if (s->how == NULL || !open_board(s, s->how, &s->board, true)) {
 		s->how = NULL;

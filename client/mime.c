@@ -4,9 +4,7 @@
  */
 #include "mime.h"
 
-enum {
-	BOUNDARY = 200		/* octets; RFC 2046 allows 70 */
-};
+enum { BOUNDARY = 200 };	/* octets; RFC 2046 allows 70 */
 
 /* The parts that are open, each within the one before. */
 struct walk {

@@ -1,8 +1,6 @@
 /*
- * The wire: the connection to the server, by TCP or through a helper program
- * that speaks TLS; POP3 and its XTND extensions, seen from the client. Every
- * octet from the server is input: lines are bounded, numbers checked, waits
- * limited.
+ * The wire: the connection to the server, and POP3 with its XTND extensions.
+ * Every octet from the server is input: lines are bounded, waits limited.
  */
 #include "popcard.h"
 
@@ -13,10 +11,8 @@
 #include <netdb.h>
 #include <signal.h>
 
-enum {
-	TRIES = 3		/* logins while the maildrop is in use: the
-				   session before may just be ending */
-};
+/* Logins if the maildrop is in use: the session before may just be ending. */
+enum { TRIES = 3 };
 
 /* Close the connection, and keep the last words of the helper. */
 static void
@@ -86,7 +82,6 @@ dial(struct pop *p)
 	return p->fd != -1 || lost(p, EX_TEMPFAIL, strerror(err));
 }
 
-/* In the child: become the helper. */
 static _Noreturn void
 exec_helper(const struct pop *p, int fd)
 {
@@ -140,7 +135,6 @@ progress(struct pop *p)
 
 	say(p->screen, "%s: %s of %s  (Escape: cancel)", p->doing,
 	    human(p->octets, done), human(p->expected, all));
-	status(p->screen);
 }
 
 void
@@ -284,16 +278,17 @@ pop_command(struct pop *p, const char *fmt, ...)
 bool
 pop_connect(struct pop *p)
 {
+	bool ok;
+
 	hang_up(p);
 	p->wait = POP_WAIT;
 	p->cancelled = false;
 	if (!(p->helper != NULL ? start_helper(p) : dial(p)))
 		return false;
 	if (p->helper == NULL || strstr(p->helper, "-starttls") == NULL) {
-		if (reply(p))
-			return true;
+		ok = reply(p);
 		p->code = EX_TEMPFAIL;
-		return false;
+		return ok;
 	}
 	/* The helper has read the greeting: any reply will do. */
 	if (pop_command(p, "CAPA"))

@@ -40,8 +40,7 @@ url_part(const char **s, const char *stops, char *buf, size_t size)
 	return n > 0;
 }
 
-/* Fill user, host, port and tls from a URL as of RFC 2384, or one with
- * pops://. */
+/* Fill user, host, port and tls from a URL of RFC 2384, or a pops:// one. */
 static void
 set_url(struct pop *p, const char *from, const char *url)
 {
@@ -200,9 +199,7 @@ parse_options(struct pop *p, int argc, char **argv, int *fd)
 	return true;
 }
 
-enum {
-	MAX_BOARDS = 10000
-};
+enum { MAX_BOARDS = 10000 };
 
 static void
 board_row(struct screen *s, void *owner, size_t i, bool current)

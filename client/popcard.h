@@ -16,18 +16,15 @@
  */
 enum {
 	KEEP_ALIVE = 240,	/* s without a key before a NOOP, of 600 */
-	KEEP_TIMES = 15		/* an abandoned terminal must not hold the
-				   maildrop's lock all night */
+	KEEP_TIMES = 15		/* no lock is held all night */
 };
 
-/* Keys beyond the characters. */
 enum {
 	KEY_NONE = 0, KEY_UP = 256, KEY_DOWN, KEY_LEFT, KEY_RIGHT, KEY_HOME,
 	KEY_END, KEY_PGUP, KEY_PGDN, KEY_ESC, KEY_RESIZE
 };
 
-/* The keyboard: what is typed ahead, and what is called every KEEP_ALIVE s
- * without a key. */
+/* What is typed ahead, and what is called every KEEP_ALIVE s without a key. */
 struct keys {
 	unsigned char key[64];
 	size_t n;
@@ -98,10 +95,9 @@ const char *human(size_t, char buf[8]);
  * the program with that status, unless it is EX_OK. */
 void	error(int code, const char *what, const char *why);
 
-/* What the last row is to show; show it, with what was drawn. Show it, and wait
- * for one key of some; Escape means the last. */
+/* Show a format in the last row, up to the next key. Wait for one key of some;
+ * Escape means the last. */
 void	say(struct screen *, const char *, ...) PRINTF(2, 3);
-void	status(struct screen *);
 int	choice(struct screen *, const char *keys);
 
 /* Ask for a line, which holds what is offered; it is not shown if it is secret.
@@ -109,9 +105,8 @@ int	choice(struct screen *, const char *keys);
 bool	prompt(struct screen *, const char *what, bool is_secret, char *line,
 	    size_t size);
 
-/* Show a list or a text and move about in it, up to the first key that means
- * something else, such as space at the end of a text. Right means Enter, left
- * Escape. */
+/* Show a list or a text and move about in it, up to a key that means something
+ * else, such as space at the end of a text. Right means Enter, left Escape. */
 int	card(struct screen *, struct view *, const char *keys);
 
 /*
@@ -120,20 +115,17 @@ int	card(struct screen *, struct view *, const char *keys);
  */
 enum {
 	POP_LINE = 1024,	/* of a reply; RFC 1939 allows 512 */
-	POP_ARG = 248,		/* of a name or password: in its command, with
-				   CRLF, the 255 of RFC 2449 4 */
+	POP_ARG = 248,		/* in a command, with CRLF: RFC 2449 4 */
 	POP_BLOCK = 65536,	/* what is read or written at once */
 	POP_WAIT = 60,		/* seconds the server may be silent */
 	POP_WORK = 600,		/* ... in an update, or a run of sendmail */
 	POP_OCTETS = 1 << 30	/* of one reply: no server sends for ever */
 };
 
-/*
- * One connection. If it is lost, the reason is in text, and gone() is called,
+/* One connection. If it is lost, the reason is in text, and gone() is called,
  * which ends the program; but not if it was the user's wish (cancelled), or if
  * it was quiet. All functions return false then, as they do after -ERR with the
- * server's words in text.
- */
+ * server's words in text. */
 struct pop {
 	char user[POP_ARG + 1], pass[POP_ARG + 2], host[256], port[6];
 	bool tls;			/* the URL is a pops:// one */
@@ -184,13 +176,13 @@ bool	pop_xmit(struct pop *, const struct text *);
 /*
  * maildrop.c: the open maildrop or board, its messages, and the flags on them.
  */
-enum { FROM, SUBJECT, DATE, STATUS, FIELDS };
-
 struct message {
 	unsigned long octets, id;	/* id: a board's own number */
-	char *field[FIELDS];		/* as they are shown; NULL: none */
-	char *uid;			/* NULL: the server names none */
+	char from[64], subject[200];	/* as much as a wide screen shows */
+	time_t date;			/* 0: not known */
+	char uid[71];			/* "": not known; RFC 1939 7 */
 	bool known;			/* the fields are there */
+	bool status;			/* it has a Status field */
 	bool unread, seen;		/* before this session, and in it */
 	bool deleted;			/* to be deleted at the end */
 };
@@ -215,16 +207,14 @@ struct session {
 	char draft[256], mail[260];	/* paths: a draft, what it forwards */
 };
 
-/* Is a draft kept? At the end: say where; also at the end of a connection that
- * is lost, of a session. */
+/* Is a draft kept? At the end say where, also if the connection is lost. */
 bool	has_draft(const struct session *);
 void	farewell(const struct session *);
 void	gone(void *);
 
-/* Learn what the open maildrop or board holds; again: the flags and the current
- * message of the list before follow their messages by UIDL. Or open a board
- * first, how is BBOARDS or ARCHIVE, and settle the flags before, unless again;
- * false if the server or the user refuses. */
+/* Learn what the open maildrop or board holds; again: flags and the current
+ * message follow their messages by UIDL. Or open a board first, how is BBOARDS
+ * or ARCHIVE; unless again, the flags are settled before. False if refused. */
 void	load(struct session *, bool again);
 bool	open_board(struct session *, const char *how, const struct board *,
 	    bool again);
@@ -244,15 +234,12 @@ bool	fetch(struct session *, struct text *);
 void	reload(struct session *);
 
 /*
- * cards.c
+ * cards.c: offer a draft that is kept; if there is none, edit one that begins
+ * with this text and forwards this message, or NULL; then send it or keep it.
+ * The keys. The open maildrop or board, with the key that leaves it.
  */
-
-/* Offer a draft that is kept; if there is none, edit one that begins with this
- * text and forwards this message, or NULL. Then send it or keep it. */
 void	compose(struct session *, const struct text *draft,
 	    const struct text *mail);
-
-/* The keys; the open maildrop or board, with the key that leaves it. */
 void	help_card(struct session *, bool board);
 int	list_card(struct session *);
 

@@ -11,10 +11,7 @@
 #include <signal.h>
 #include <termios.h>
 
-enum {
-	ESC_WAIT = 50		/* ms in which the rest of a key's sequence
-				   must follow its ESC */
-};
+enum { ESC_WAIT = 50 };		/* ms until the rest of a key's sequence */
 
 /* The other screen of terminals that have two, and back. */
 static const char take[] = "\033[?1049h\033[H";
@@ -206,19 +203,27 @@ more_keys(struct keys *k, int ms)
 	return n > 0;
 }
 
-/* The first key of those that were read, which may be a sequence: it ends in
- * one of these letters, or is one of these digits and a tilde. */
-static int
-next_key(struct keys *k)
+int
+term_key(struct keys *k)
 {
+	/* A sequence ends in one of these letters, or is one of these digits
+	 * and a tilde. */
 	static const char ends[] = "ABCDHF174856";
 	static const int keys[] = { KEY_UP, KEY_DOWN, KEY_RIGHT, KEY_LEFT,
 	    KEY_HOME, KEY_END, KEY_HOME, KEY_HOME, KEY_END, KEY_END, KEY_PGUP,
 	    KEY_PGDN };
 	const char *p;
 	size_t used = 1;
-	int c = k->key[0];
+	int c;
 
+	while (k->n == 0 && !term.resized)
+		if (await(k, true))
+			more_keys(k, 0);
+	if (k->n == 0) {
+		term.resized = 0;
+		return KEY_RESIZE;
+	}
+	c = k->key[0];
 	if (c == 033 && (k->n > 1 || more_keys(k, ESC_WAIT)) &&
 	    (k->key[1] == '[' || k->key[1] == 'O')) {
 		for (used = 2; used < sizeof(k->key) && (used < k->n ||
@@ -235,20 +240,6 @@ next_key(struct keys *k)
 	k->n -= used;
 	memmove(k->key, k->key + used, k->n);
 	return c;
-}
-
-int
-term_key(struct keys *k)
-{
-	while (k->n == 0) {
-		if (term.resized) {
-			term.resized = 0;
-			return KEY_RESIZE;
-		}
-		if (await(k, true))
-			more_keys(k, 0);
-	}
-	return next_key(k);
 }
 
 bool

@@ -1,18 +1,11 @@
 /*
- * Text: pieces that grow, and the small parsers that all files need; dates of
- * header fields (RFC 5322 3.3 and 4.3; LC_TIME is not set, so the names of
- * months are English); charsets, those of most Western mail by tables, so that
- * they are read with any libc, and all others by iconv(3); base64 and
- * quoted-printable (RFC 2045 6).
+ * Text that grows, and the small parsers that all files need; dates (RFC 5322
+ * 3.3); charsets, those of most Western mail by tables, so that they are read
+ * with any libc; base64 and quoted-printable (RFC 2045 6).
  */
 #include "mime.h"
 
 #include <iconv.h>
-
-/* GCC's analyzer takes (iconv_t)-1 for memory. */
-#if defined(__GNUC__) && __GNUC__ >= 10 && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
-#endif
 
 /* 0x80 to 0x9f in windows-1252; 0: nothing is there. */
 static const unsigned short windows[] = { 0x20ac, 0, 0x201a, 0x192, 0x201e,
@@ -27,11 +20,10 @@ static const unsigned char latin9[][2] = { { 0xa4, 0x80 }, { 0xa6, 0x8a },
 
 /* What a name means in mail, most often a larger charset; "": a guess. */
 static const char *const known[][2] = { { "us-ascii", "" },
-    { "iso-8859-1", "windows-1252" },
-    { "iso-8859-9", "windows-1254" }, { "iso-8859-8-i", "iso-8859-8" },
-    { "gb2312", "gb18030" }, { "gbk", "gb18030" }, { "euc-kr", "cp949" },
-    { "ks_c_5601-1987", "cp949" }, { "shift_jis", "cp932" },
-    { "x-sjis", "cp932" } };
+    { "iso-8859-1", "windows-1252" }, { "iso-8859-9", "windows-1254" },
+    { "iso-8859-8-i", "iso-8859-8" }, { "gb2312", "gb18030" },
+    { "gbk", "gb18030" }, { "euc-kr", "cp949" }, { "ks_c_5601-1987", "cp949" },
+    { "shift_jis", "cp932" } };
 
 /* Make room for n more octets and a '\0', up to TEXT_MAX; how many of them
  * there is room for. */
@@ -179,15 +171,15 @@ date_parse(const char *value, time_t *out)
 {
 	struct tm tm = { 0 };
 	const char *s, *zone;
-	int hours, minutes;
+	int hours = 0, minutes = 0;
 	long year, month;
 	long long t;
 
-	s = value + strcspn(value, "0123456789");	/* past the weekday */
+	/* Past the weekday. LC_TIME is not set, so months are English. */
+	s = value + strcspn(value, "0123456789");
 	if ((s = strptime(s, "%d %b %Y %H:%M", &tm)) == NULL)
 		return false;
 	/* A name of a zone is as good as none (RFC 5322 4.3). */
-	hours = minutes = 0;
 	zone = s + strcspn(s, "+-");
 	if (sscanf(zone, "%3d%2d", &hours, &minutes) == 2 && *zone == '-')
 		minutes = -minutes;

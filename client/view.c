@@ -93,11 +93,12 @@ void
 error(int code, const char *what, const char *why)
 {
 	struct text out = { 0 };
-	int cols[2] = { INT_MAX, INT_MAX };
+	int cols = INT_MAX;
 
 	text_str(&out, "popcard: ");
-	safe_text(what, strlen(what), &cols[0], &out);
-	safe_text(why, strlen(why), &cols[1], &out);
+	safe_text(what, strlen(what), &cols, &out);
+	cols = INT_MAX;
+	safe_text(why, strlen(why), &cols, &out);
 	text_str(&out, "\n");
 	term_stop();
 	write_octets(STDERR_FILENO, out.s, out.n);
@@ -126,6 +127,17 @@ put(struct screen *s, const char *p, size_t n, int cols)
 	text_printf(&s->frame, "%*s", cols - used, "");
 }
 
+/* Show what was drawn, and the last row. */
+static void
+status(struct screen *s)
+{
+	term_size(&s->rows, &s->cols);
+	begin_row(s, s->rows - 1, false);
+	put(s, s->say, strlen(s->say), s->cols);
+	write_octets(STDOUT_FILENO, s->frame.s, s->frame.n);
+	s->frame.n = 0;
+}
+
 void
 say(struct screen *s, const char *fmt, ...)
 {
@@ -134,16 +146,7 @@ say(struct screen *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(s->say, sizeof(s->say), fmt, ap);
 	va_end(ap);
-}
-
-void
-status(struct screen *s)
-{
-	term_size(&s->rows, &s->cols);
-	begin_row(s, s->rows - 1, false);
-	put(s, s->say, strlen(s->say), s->cols);
-	write_octets(STDOUT_FILENO, s->frame.s, s->frame.n);
-	s->frame.n = 0;
+	status(s);
 }
 
 int
@@ -174,7 +177,6 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 			from++;
 		line[n] = '\0';
 		say(s, "%s%s_", what, is_secret ? "" : line + from);
-		status(s);
 		c = term_key(&s->keys);
 		if (c == '\r' || c == '\n' || c == KEY_ESC)
 			break;
