@@ -258,7 +258,7 @@ read_address(const char *s, struct text *name, struct text *addr)
 			addr->n = 0;
 			s = enclosed(s, addr);
 		} else if (*s == ':') {		/* the name of a group */
-			name->n = addr->n = 0;
+			name->n = addr->n = comment = 0;
 			s++;
 		} else
 			text_add(name, s++, 1);

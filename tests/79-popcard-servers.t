@@ -144,6 +144,29 @@ case 'bad servers: a list without end' => sub {
 	ended(76);
 };
 
+# 68 MB, of which 64 MiB are read.
+case 'a message that is too large: its beginning, which is not sent on' => sub {
+	my $line = 'x' x 998 . "\r\n";
+	my $p = server(%ok, 'RETR 1' => sub {
+		my ($s) = @_;
+		print $s "+OK\r\nSubject: large\r\n\r\nthe beginning\r\n";
+		print $s $line x 1000 for 1 .. 68;
+		return "the end\r\n.\r\n";
+	});
+	run("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
+	shows(qr/1 messages/, 'the list');
+	keys_in('Enter');
+	shows(qr/^Subject: large\n\nthe beginning\n.*^The message is too large: this is its beginning\.$/ms,
+	    'its beginning, and it is said');
+	keys_in('f');
+	shows(qr/^The message is too large to be forwarded\.$/m, 'no draft of it');
+	ok(!-e "$dir/.popcard/draft", 'nor a file');
+	keys_in('End');
+	shows(qr/^x+\n space/m, 'and no end');
+	keys_in('q', 'q');
+	ended(0);
+};
+
 case 'a server without XLST: long headers are read as well' => sub {
 	my $p = server(%ok, STAT => "+OK 2 80\r\n",
 	    LIST => "+OK\r\n1 40\r\n2 40\r\n.\r\n",
@@ -175,7 +198,9 @@ case 'boards: listed, read, their archive, and back' => sub {
 	shows(qr/^\.dot$/m, 'but read');
 	keys_in('q', 'q', 'a');
 	shows(qr/^ board news .*1 messages/m, 'the archive');
-	keys_in('q', 'j', 'Enter');
+	keys_in('Escape');
+	shows(qr/^ boards at .*^> news /ms, 'left by Escape');
+	keys_in('j', 'Enter');
 	shows(qr/^ board system .*0 messages/m, 'an empty board');
 	keys_in('Enter', 'd', 'q', 'q');
 	shows(qr/^ alice at .*3 messages, 0 flagged/m,

@@ -92,6 +92,7 @@ addresses(void)
 	is_list("\"=?utf-8?q?J=C3=BC?=\" <a@b>", "J\303\274 <a@b>",
 	    "a word in quotes");
 	is_list("friends: a@b, C <c@d>;", "a@b, C <c@d>", "a group");
+	is_list("friends (all): a@b", "a@b", "a group with a comment");
 	is_list("undisclosed-recipients:;", "undisclosed-recipients:;",
 	    "an empty group");
 	is_list("\"john doe\"@b", "\"john doe\"@b", "a quoted local part");
