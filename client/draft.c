@@ -113,8 +113,9 @@ draft_finish(const struct text *draft, const struct text *mail, time_t now,
 		t.s[i + len] = '\0';
 		add_field(t.s + i, out);
 	}
-	localtime_r(&now, &tm);
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S %z", &tm);
+	if (localtime_r(&now, &tm) == NULL || strftime(date, sizeof(date),
+	    "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
+		date[0] = '\0';
 	text_printf(out, "Date: %s\nMessage-ID: %s\nMIME-Version: 1.0\n", date,
 	    id);
 	snprintf(mark, sizeof(mark), "%.*s", (int)strcspn(id + 1, "@>"),
@@ -148,8 +149,7 @@ draft_id(char id[160])
 	    ts.tv_nsec, (long)getpid(), host);
 }
 
-/* Append a field with the Message-IDs of a value, the last ones of many;
- * nothing where there are none. */
+/* Append a field with the last Message-IDs of a value, if there are any. */
 static void
 add_ids(const char *name, const struct text *value, struct text *out)
 {

@@ -49,9 +49,10 @@ read_character(const char **s)
 
 	if (p[0] == '&' && p[1] == '#') {
 		n = p[2] == 'x' || p[2] == 'X' ? 3 : 2;
-		if (hex_digit(p[n]) != -1)
+		if (hex_digit(p[n]) != -1) {
 			c = strtoul(p + n, &end, n == 3 ? 16 : 10);
-		k = c == 0 ? 0 : (size_t)(end - p) + (*end == ';');
+			k = (size_t)(end - p) + (*end == ';');
+		}
 		if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 			c = 0xfffd;
 	} else if (p[0] == '&' && p[n] == ';') {

@@ -23,8 +23,7 @@ is_type(const struct mime_part *p, const char *start)
 	return strncasecmp(p->type, start, strlen(start)) == 0;
 }
 
-/* The fields of a part, of n octets with what follows it; its boundary goes to
- * its level. */
+/* The fields of the part at s, of n octets with what follows it. */
 static void
 read_header(struct level *l, const char *s, size_t n, const char *type)
 {

@@ -1,13 +1,11 @@
 /*
- * From the octets of a message to what a person reads, and back. These files
- * know formats and no terminal. A section for each, from the bottom to the top:
- * calls go down only.
+ * From the octets of a message to what a person reads, and back. A section for
+ * each file, from the bottom to the top: calls go down only.
  *
  * All text that comes out of here is UTF-8. Octets that no charset explains are
- * passed on as they are. Nothing is made safe for a terminal, and names of
- * files are as the sender wrote them. "Append" means to a text at the end of
- * the arguments. Time is linear in the size of the message, and memory at most
- * a few times TEXT_MAX, whatever the message holds.
+ * passed on as they are; nothing is made safe for a terminal. "Append" means to
+ * a text at the end of the arguments. Time is linear in the size of a message,
+ * and memory at most a few times TEXT_MAX.
  */
 #ifndef MIME_H
 #define MIME_H

@@ -275,7 +275,8 @@ use(struct session *s)
 		error(EX_OK, "some of the flagged messages may not be "
 		    "deleted: ", s->pop.text);
 	else if (deleted > 0)
-		printf("%zu deleted, %lu left\n", deleted, s->total - deleted);
+		printf("%zu deleted, %lu left\n", deleted,
+		    s->total - (unsigned long)deleted);
 	farewell(s);
 	return ok ? EX_OK : s->pop.code;
 }

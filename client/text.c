@@ -25,8 +25,7 @@ static const char *const known[][2] = { { "us-ascii", "" },
     { "gbk", "gb18030" }, { "euc-kr", "cp949" }, { "ks_c_5601-1987", "cp949" },
     { "shift_jis", "cp932" } };
 
-/* Make room for n more octets and a '\0', up to TEXT_MAX; how many of them
- * there is room for. */
+/* Make room for n more octets and a '\0', up to TEXT_MAX; for how many. */
 static size_t
 make_room(struct text *t, size_t n)
 {

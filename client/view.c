@@ -192,8 +192,7 @@ prompt(struct screen *s, const char *what, bool is_secret, char *line,
 	return c != KEY_ESC && n > 0;
 }
 
-/* Fold a text for a width; the current row is the one with the octet that was
- * at the top. */
+/* Fold a text; the row with the octet that was at the top becomes current. */
 static void
 fold_text(struct view *v, int width)
 {
