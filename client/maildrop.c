@@ -166,7 +166,7 @@ load(struct session *s, bool again)
 	int f;
 
 	say(&s->screen, "reading the list");
-	say(&s->screen, "%s", "");
+	s->screen.say[0] = '\0';	/* up to the next card */
 	if (!pop_command(&s->pop, "STAT") ||
 	    !text_number(&p, LONG_MAX, &s->total))
 		error(EX_PROTOCOL, "STAT is not answered: ", s->pop.text);

@@ -130,6 +130,14 @@ case 'bad servers: a maildrop without end costs no more than a large one' => sub
 	ended(0);
 } if -d "/proc/$$";
 
+case 'a list that takes its time: it is said' => sub {
+	my $p = server(%ok, LIST => sub { readline $_[0]; return "+OK\r\n.\r\n" });
+	run("-P 3 -u x -p $p 127.0.0.1 3<$dir/pass");
+	shows(qr/^reading the list$/m, 'what is going on');
+	keys_in('C-c');
+	ended(130);
+};
+
 case 'bad servers: a list without end' => sub {
 	my $p = server(%ok, LIST => sub {
 		my ($s) = @_;
