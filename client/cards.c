@@ -337,7 +337,6 @@ message_row(struct screen *screen, void *owner, size_t i, bool current)
 	put(screen, m->subject, strlen(m->subject), screen->left);
 }
 
-/* Append a string in small letters. */
 static void
 lower(const char *s, struct text *out)
 {

@@ -7,6 +7,7 @@
 
 enum {
 	FIELD_MOST = 1 << 20,	/* octets of a value; the rest is left out */
+	SECTIONS = 64,		/* of one parameter, *0 to *63 */
 	WORD = 33		/* octets of an encoded word that is written */
 };
 
@@ -194,8 +195,8 @@ field_param(const char *value, const char *name, struct text *out)
 		p = text_string(&t);
 		if (n == len && plain.n == 0)
 			field_decode(p, &plain);
-		if (n == len || key[len] != '*' || (n > len + 1 &&
-		    !isdigit((unsigned char)key[len + 1])) ||
+		if (n == len || sections == SECTIONS || key[len] != '*' ||
+		    (n > len + 1 && !isdigit((unsigned char)key[len + 1])) ||
 		    strtoul(key + len + 1, NULL, 10) != sections)
 			continue;
 		encoded = key[n - 1] == '*';
@@ -207,6 +208,7 @@ field_param(const char *value, const char *name, struct text *out)
 			p += n + (p[n] != '\0');
 		}
 		hex_decode(p, strlen(p), encoded ? '%' : '\0', ' ', &octets);
+		s = value;	/* they may be in any order */
 	}
 	field_plain(charset, octets.s, octets.n, out);
 	if (sections == 0)
