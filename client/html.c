@@ -53,6 +53,8 @@ read_character(const char **s)
 			c = strtoul(p + n, &end, n == 3 ? 16 : 10);
 			k = (size_t)(end - p) + (*end == ';');
 		}
+		if (c >= 0x80 && c < 0xa0)	/* as browsers take it */
+			c = windows[c - 0x80];
 		if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 			c = 0xfffd;
 	} else if (p[0] == '&' && p[n] == ';') {

@@ -87,7 +87,9 @@ enum utf8_kind { UTF8_ASCII, UTF8_VALID, UTF8_INVALID }
 void	utf8_add(struct text *, unsigned long c);
 
 /* Append n octets of a charset as UTF-8; where there is no name, or one that
- * libc does not know, as UTF-8 if they are valid, else as windows-1252. */
+ * libc does not know, as UTF-8 if they are valid, else as windows-1252, whose
+ * octets 0x80 to 0x9f are these characters; 0: nothing is there. */
+extern const unsigned short windows[32];
 void	charset_decode(const char *charset, const char *s, size_t n,
 	    struct text *);
 

@@ -304,9 +304,8 @@ pop_login(struct pop *p)
 
 	for (try = 1; !pop_connect(p) || !pop_command(p, "USER %s", p->user) ||
 	    !pop_command(p, "PASS %s", p->pass); try++) {
-		/* a plain -ERR */
 		if (p->code == EX_UNAVAILABLE && !has_code(p, "sys/perm"))
-			p->code = EX_NOPERM;
+			p->code = EX_NOPERM;	/* a plain -ERR */
 		if (!has_code(p, "in-use") || try == TRIES)
 			p->gone(p->owner);
 		sleep(1);

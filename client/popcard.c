@@ -226,8 +226,7 @@ boards_card(struct session *s)
 	}
 	v.owner = list = must(calloc(MAX_BOARDS + 1, sizeof(*list)));
 	while (pop_next(&s->pop, POP_LINE)) {
-		/* a name as RFC 1082 has them, its maxima */
-		b = &list[v.n];
+		b = &list[v.n];		/* its name and maxima (RFC 1082) */
 		v.n += v.n < MAX_BOARDS && sscanf(s->pop.line.s,
 		    " %63[a-zA-Z0-9-] %lu", b->name, &b->maxima) == 2;
 	}

@@ -182,6 +182,8 @@ html(void)
 	is_page("&lt;&amp;&#65;&#x42;&eacute;&euro;&yuml;&nbsp;x&bogus;&",
 	    "<&AB\303\251\342\202\254\303\277 x&bogus;&\n",
 	    "entities");
+	is_page("it&#146;s &#x80;5", "it\342\200\231s \342\202\2545\n",
+	    "numbers that are octets of windows-1252");
 	is_page("&#0;&#xd800;&#1114112;&#99999999999999999999;",
 	    "&#0;\357\277\275\357\277\275\357\277\275\n",
 	    "numbers that are no character");
