@@ -155,7 +155,7 @@ term_wait(int fd, bool writing, bool keys, int ms)
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	if (fd != -1)
-		FD_SET((unsigned)fd, writing ? &out : &in);
+		FD_SET((unsigned short)fd, writing ? &out : &in);
 	if (keys)
 		FD_SET(STDIN_FILENO, &in);
 	sigemptyset(&none);
@@ -173,7 +173,7 @@ term_wait(int fd, bool writing, bool keys, int ms)
 	if (n <= 0)
 		return n;
 	return (keys && FD_ISSET(STDIN_FILENO, &in) ? WAIT_KEYS : 0) |
-	    (fd != -1 && FD_ISSET((unsigned)fd, writing ? &out : &in) ?
+	    (fd != -1 && FD_ISSET((unsigned short)fd, writing ? &out : &in) ?
 	    WAIT_FD : 0);
 }
 
