@@ -155,8 +155,7 @@ dir_make_state(int dir, const char *name, const struct account *a)
 	fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
 	/* a crash left it, or another session is about to give it away */
-	if (fd == -1 && errno == EEXIST && fstatat(dir, name, &sb,
-	    AT_SYMLINK_NOFOLLOW) == 0 && sb.st_uid == 0)
+	if (fd == -1 && errno == EEXIST)
 		fd = file_open(dir, name, O_RDWR, 0, &sb);
 	if (fd == -1)
 		return;
