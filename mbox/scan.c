@@ -100,7 +100,6 @@ static const struct msg *
 old_entry(struct scan *s, const struct msg *m)
 {
 	const struct msgs *old = s->old;
-	bool whole = s->octets == 0;
 	const struct msg *x;
 
 	while (old != NULL && s->at_old < old->n &&
@@ -110,7 +109,8 @@ old_entry(struct scan *s, const struct msg *m)
 		return NULL;
 	x = &old->v[s->at_old];
 	return x->offset == m->offset && x->check == m->check &&
-	    (!whole || (x->length == m->length && x->octets == m->octets)) &&
+	    (s->octets > 0 ||
+	    (x->length == m->length && x->octets == m->octets)) &&
 	    !(x->flags & MSG_DUPLICATE) ? x : NULL;
 }
 
