@@ -207,7 +207,7 @@ more_keys(struct keys *k, int ms)
 int
 term_key(struct keys *k)
 {
-	/* A sequence ends in one of these letters, or is one of these digits
+	/* A sequence ends in one of these capitals, or is one of these digits
 	 * and a tilde. */
 	static const char ends[] = "ABCDHF174856";
 	static const int keys[] = { KEY_UP, KEY_DOWN, KEY_RIGHT, KEY_LEFT,

@@ -206,7 +206,7 @@ case 'dates are short, and in the time of the terminal' => sub {
 			    ? '%H:' : '%e %b', @then) } @days;
 	};
 	$pop->fill($text);
-	started(TZ => 'XXX-3');
+	started(TZ => 'EAT-3');
 	ok((eventually {
 		my ($today, $month, $year) = $expected->();
 		screen() =~ /^> N +1 +$today\d\d  .*\n  N +2 +$month  .*\n/m &&

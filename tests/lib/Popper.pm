@@ -140,7 +140,8 @@ sub can_trace {
 
 # Compiles killat.c into a directory, for a test that is skipped where that cannot
 # run.  "killat N FILE PROGRAM...": runs a program and kills it before its N-th
-# system call (0: never); the numbers of the calls that it made go to FILE.
+# system call (0: never; +N: from its first sync on); the numbers of the calls that
+# it made go to FILE.
 sub killat {
 	my ($dir) = @_;
 	(my $source = __FILE__) =~ s/lib\/[^\/]*\z/killat.c/;
