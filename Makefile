@@ -58,8 +58,8 @@ NET	= net/conn.c net/host.c net/line.c net/peer.c net/proxy.c net/reply.c \
 	  net/tls.c net/wire.c
 MBOX	= mbox/body.c mbox/duplicate.c mbox/from.c mbox/scan.c
 SPOOL	= spool/aside.c spool/fault.c spool/index.c spool/journal.c \
-	  spool/lock.c spool/maildrop.c spool/number.c spool/plan.c \
-	  spool/putback.c spool/record.c spool/recover.c spool/table.c \
+	  spool/lock.c spool/maildrop.c spool/plan.c spool/putback.c \
+	  spool/record.c spool/recover.c spool/stamp.c spool/table.c \
 	  spool/xuidl.c
 XTND	= xtnd/board.c xtnd/boards.c xtnd/file.c xtnd/xlst.c
 CHECK	= check/check.c check/directories.c check/hosts.c check/maildrops.c \

@@ -54,8 +54,7 @@ scan_table(struct pop *p, struct spool *sp)
 	struct msgs old;
 	int r;
 
-	if (index_read(d->box.state, &old) == -1 &&
-	    numbers_read(d->box.state, &old) == -1)
+	if (index_read(d->box.state, &old) == -1)
 		memset(&old, 0, sizeof(old));
 	r = scan_part(sp->fd, 0, d->stamp.size, &d->all, &old, p->opt.xuidl ?
 	    xuidl_note : NULL, &d->names);
@@ -81,11 +80,11 @@ scan_spool(struct pop *p, struct spool *sp)
 		return -1;
 	}
 	d->loaded = true;
-	index_sum(&d->all, &d->sum);
+	summary_of(&d->all, &d->sum);
 	if (index_write(d->box.state, &d->stamp, &d->all, &d->index) == -1 ||
 	    (p->opt.xuidl && xuidl_write(d->box.state, &d->names) == -1))
 		log_error(&p->env, "index: cannot save it");
-	d->settled = index_settled(d->box.state, &d->stamp);
+	d->settled = stamp_settled(d->box.state, &d->stamp);
 	log_debug(&p->env, "scan user=%s messages=%zu bytes=%llu", p->env.who,
 	    d->all.n, (unsigned long long)d->stamp.size);
 	return 0;
@@ -114,7 +113,7 @@ load_maildrop(struct pop *p)
 	do {
 		if (lock_read(&p->drop.box, &sp) == -1)
 			return -1;
-		index_stamp(&d->stamp, &sp.st);
+		stamp_of(&sp.st, &d->stamp);
 		r = index_usable(p) ? 0 : scan_spool(p, &sp);
 		unlock_spool(&p->drop.box, &sp);
 	} while (r == -1 && errno == EAGAIN);
@@ -212,8 +211,8 @@ scan_again(struct pop *p)
 	memset(&d->all, 0, sizeof(d->all));
 	memset(&d->index, 0, sizeof(d->index));
 	memset(&d->names, 0, sizeof(d->names));
-	if (numbers_settle(d->box.state, false) == 0 && load_maildrop(p) == 0) {
-		if (index_same(&was.stamp, &d->stamp) && d->loaded &&
+	if (index_drop(d->box.state) == 0 && load_maildrop(p) == 0) {
+		if (stamp_same(&was.stamp, &d->stamp) && d->loaded &&
 		    memcmp(&was.sum, &d->sum, sizeof(d->sum)) == 0) {
 			for (i = 0; i < was.all.n; i++) {
 				d->all.v[i].flags |= was.all.v[i].flags &
@@ -406,7 +405,7 @@ relocate_messages(struct pop *p, struct spool *sp)
 				take_place(d, &d->all.v[i], &now.v[to[i]]);
 		drop_close_copy(d);
 		d->moved = d->settled = true;
-		index_stamp(&d->stamp, &sp->st);
+		stamp_of(&sp->st, &d->stamp);
 		r = 0;
 	}
 	file_free(to);
@@ -425,8 +424,8 @@ stamp_holds(const struct drop *d, const struct spool *sp, const struct msg *m,
 {
 	struct stamp now;
 
-	index_stamp(&now, &sp->st);
-	if (!index_same(&now, &d->stamp) || !d->settled)
+	stamp_of(&sp->st, &now);
+	if (!stamp_same(&now, &d->stamp) || !d->settled)
 		return 0;
 	if (m->flags & MSG_GONE || sp->fd == -1)
 		return 1;

@@ -25,8 +25,8 @@ struct change {
 	struct msgs fresh;	/* is that where another program changed it */
 	struct msgs then;	/* what it will be */
 	struct plan plan;
-	uint64_t size;		/* of the new spool */
-	unsigned long removed;
+	struct index next;	/* of then, if it is in the state file */
+	bool cut;		/* then is a part of now, and not in memory */
 };
 
 static bool
@@ -176,6 +176,7 @@ make_plan(struct change *c, uint64_t *size)
 		if (msgs_add(&c->then, &m) == -1)
 			return -1;
 	}
+	c->then.end = c->plan.new_size;
 	return 0;
 }
 
@@ -245,10 +246,10 @@ apply_change(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 
 	if (r == 0 && size < old)
 		r = journal_cut(sp, old, size, begun);
-	c->size = c->plan.new_size;
 	if (r == -1 || plan_idle(&c->plan))
 		return r;
-	r = journal_apply(&p->drop.box, sp, &c->plan, c->now, &moved);
+	r = journal_apply(&p->drop.box, sp, &c->plan, &c->then, &c->next,
+	    &moved);
 	*begun = *begun || moved;
 	/* EAGAIN: it cannot grow, since mail stands there by now */
 	if (r == -1 && !moved && (file_no_room(errno) || errno == EAGAIN) &&
@@ -261,38 +262,29 @@ apply_change(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 }
 
 /*
- * Tells the end of the session what has become of the maildrop, and stamps the
- * new spool.  Where mail came by, that is the stamp of no spool: the next
+ * Tells the end of the session what has become of the maildrop, and has the
+ * index describe the new spool.  Where mail came by, that is no spool: the next
  * session scans it, and knows by the table which duplicate is which.
  */
 static void
-finish_update(struct pop *p, struct spool *sp, const struct change *c,
-    const struct summary *sum, struct stamp *st)
+finish_update(struct pop *p, struct spool *sp, struct change *c,
+    const struct summary *sum)
 {
+	int state = p->drop.box.state;
+	struct stamp st;
 	struct stat sb;
 
 	set_times(sp->fd, sum);
-	p->removed = c->removed;
+	p->removed = (unsigned long)(c->now->n - sum->count - sum->hidden);
 	p->left = (unsigned long)sum->count;
 	if (file_now(sp->fd, &sb) == -1)
 		memset(&sb, 0, sizeof(sb));
-	index_stamp(st, &sb);
-	st->size = c->size;
+	stamp_of(&sb, &st);
+	st.size = c->then.end;
 	if (c->odd)
-		st->ino = 0;
-}
-
-static void
-keep_index(struct pop *p, struct spool *sp, struct change *c)
-{
-	struct summary sum;
-	struct stamp st;
-	struct index ix;
-
-	c->removed = c->now->n - c->then.n;
-	index_sum(&c->then, &sum);
-	finish_update(p, sp, c, &sum, &st);
-	if (index_write(p->drop.box.state, &st, &c->then, &ix) == -1)
+		st.ino = 0;
+	if (index_restamp(state, c->next.serial, &st, sum) == -1 && (c->cut ||
+	    index_write(state, &st, &c->then, &c->next) == -1))
 		log_error(&p->env, "index: cannot save it");
 }
 
@@ -332,19 +324,17 @@ cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
     const struct summary *sum, bool *begun)
 {
 	struct drop *d = &p->drop;
-	struct stamp st;
+	uint64_t end = d->all.v[first].offset;
 	int r;
 
-	if (d->all.v[first].offset > 0 &&
-	    (r = scan_ends_blank(sp->fd, d->all.v[first].offset)) != 1)
+	if (end > 0 && (r = scan_ends_blank(sp->fd, end)) != 1)
 		return r == 0 ? 1 : -1;
-	c->removed = d->all.n - first;
-	c->size = d->all.v[first].offset;
-	if (journal_cut(sp, d->stamp.size, c->size, begun) == -1)
+	if (journal_cut(sp, d->stamp.size, end, begun) == -1)
 		return -1;
-	finish_update(p, sp, c, sum, &st);
-	if (index_cut(d->box.state, &st, sum) == -1)
-		log_error(&p->env, "index: cannot save it");
+	c->cut = true;
+	c->then.end = end;
+	c->next = d->index;
+	finish_update(p, sp, c, sum);
 	return 0;
 }
 
@@ -399,11 +389,12 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
     const struct summary *left, bool *begun)
 {
 	struct drop *d = &p->drop;
+	struct summary sum;
 	struct stamp st;
 	int r, known;
 
-	index_stamp(&st, &sp->st);
-	known = d->moved || !d->settled || !index_same(&st, &d->stamp) ? 0 :
+	stamp_of(&sp->st, &st);
+	known = d->moved || !d->settled || !stamp_same(&st, &d->stamp) ? 0 :
 	    table_is_true(c, first);
 	if (d->cloned)		/* while blocks are shared, writing needs more */
 		drop_close_copy(d);
@@ -419,8 +410,10 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	/* mail came behind, from a program that sees neither lock */
 	if (r == -1 && errno == EAGAIN && !*begun)
 		r = change_anew(p, sp, c, begun);
-	if (r == 0)
-		keep_index(p, sp, c);
+	if (r == 0) {
+		summary_of(&c->then, &sum);
+		finish_update(p, sp, c, &sum);
+	}
 	plan_free(&c->plan);
 	msgs_free(&c->then);
 	msgs_free(&c->fresh);

@@ -136,8 +136,8 @@ look(struct pair *x, const struct spool *sp)
 	if (file_sum(x->text, (size_t)x->head.size, x->head.turn) !=
 	    x->head.sum)
 		return VIEW_TEXT;
-	index_stamp(&st, &sp->st);	/* some have only whole seconds */
-	if (sp->st.st_ctim.tv_nsec != 0 && index_same(&st, &x->last))
+	stamp_of(&sp->st, &st);	/* some have only whole seconds */
+	if (sp->st.st_ctim.tv_nsec != 0 && stamp_same(&st, &x->last))
 		return VIEW_TIMES;
 	if ((fstatat(x->box.dir, NAME, &name, AT_SYMLINK_NOFOLLOW) == 0) !=
 	    has_name(x->turn - 1))
@@ -219,7 +219,7 @@ take_turn(struct pair *x)
 	if (v == VIEW_TRUE && (change_text(x, sp.fd) == -1 ||
 	    change_name(x) == -1 || file_now(sp.fd, &sp.st) == -1))
 		v = VIEW_ERROR;
-	index_stamp(&x->last, &sp.st);
+	stamp_of(&sp.st, &x->last);
 	unlock_spool(&x->box, &sp);
 	return v;
 }

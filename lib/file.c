@@ -254,6 +254,12 @@ file_block(uint64_t n)
 	return aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
 }
 
+uint64_t
+file_aligned(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
 void
 file_free(void *p)
 {

@@ -350,6 +350,9 @@ int file_write(int fd, const void *p, size_t n, uint64_t at);
  */
 void *file_block(uint64_t n);
 
+/* n, or the next larger multiple of to. */
+uint64_t file_aligned(uint64_t n, uint64_t to);
+
 /* free(3); errno stays, which not every libc sees to. */
 void file_free(void *p);
 

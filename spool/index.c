@@ -1,10 +1,14 @@
 /*
  * The index: the table of messages kept in the state file from one session to
  * the next, so that a poll of an unchanged spool reads nothing of it.  A head
- * with the totals, then an entry for each message, with its own checksum.
+ * with the totals, in the first sector; elsewhere an entry for each message,
+ * with its own checksum.
  *
- * It is only a cache: it is not synced, and anything wrong in it is a reason to
- * scan the spool again.
+ * It is only a cache, and anything wrong in it is a reason to scan the spool
+ * again; but for the numbers of duplicates, which no scan can tell.  So a new
+ * index is written beside the one in force, and a sector is written whole or
+ * not at all: one of the two can always be read.  If the new one has
+ * duplicates, it is synced before and after its head is written.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,25 +18,28 @@
 
 #include "spool/spool.h"
 
-static const char index_magic[32] = "popper index 5\n";
+static const char index_magic[32] = "popper index 6\n";
 
-/* At the start of the first sector; numbers.c has the second half of that. */
+/*
+ * At the start of the file.  During an UPDATE the record of the journal is
+ * there, and what would be the head is after it: see index_prepare().
+ */
 struct index_head {
 	char magic[32];
 	struct stamp stamp;
 	struct summary sum;
 	struct key key;		/* of the checks in the entries */
 	uint64_t serial;	/* of the index that the entries belong to */
+	uint64_t at;		/* offset of the entries */
 	uint64_t head_sum;	/* of all the above; last */
 };
 
-/* From the second sector on. */
 struct index_entry {
 	struct msg msg;
 	uint64_t sum;
 };
 
-_Static_assert(sizeof(struct index_head) == 144 &&
+_Static_assert(sizeof(struct index_head) == 152 &&
     sizeof(struct index_entry) == 72, "another layout needs another magic");
 
 enum {
@@ -42,22 +49,34 @@ enum {
 	SETTLE_TRIES = 20
 };
 
-#define SECOND	INT64_C(1000000000)
-
 static uint64_t
 index_head_sum(const struct index_head *h)
 {
 	return file_sum(h, offsetof(struct index_head, head_sum), HEAD_SEED);
 }
 
+static void
+sign_head(struct index_head *h)
+{
+	memcpy(h->magic, index_magic, sizeof(h->magic));
+	h->head_sum = index_head_sum(h);
+}
+
+static bool
+head_sound(const struct index_head *h)
+{
+	return memcmp(h->magic, index_magic, sizeof(index_magic)) == 0 &&
+	    h->head_sum == index_head_sum(h) &&
+	    h->sum.count <= UINT32_MAX && h->sum.hidden <= 1 &&
+	    h->sum.last <= h->sum.count && h->at >= INDEX_AT &&
+	    h->at <= INT64_MAX / 2;
+}
+
 static bool
 index_head_read(int state, struct index_head *h)
 {
 	return file_some(state, h, sizeof(*h), 0) == sizeof(*h) &&
-	    memcmp(h->magic, index_magic, sizeof(index_magic)) == 0 &&
-	    h->head_sum == index_head_sum(h) &&
-	    h->sum.count <= UINT32_MAX && h->sum.hidden <= 1 &&
-	    h->sum.last <= h->sum.count;
+	    head_sound(h);
 }
 
 static size_t
@@ -66,43 +85,11 @@ index_entries(const struct summary *sum)
 	return (size_t)sum->count + (size_t)sum->hidden;
 }
 
-/* ---- the spool that an index describes ----------------------------------- */
-
-static int64_t
-nanoseconds(struct timespec t)
+/* The offset after all entries. */
+static uint64_t
+head_end(const struct index_head *h)
 {
-	return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
-}
-
-void
-index_stamp(struct stamp *st, const struct stat *sb)
-{
-	memset(st, 0, sizeof(*st));
-	st->ino = (uint64_t)sb->st_ino;
-	st->size = (uint64_t)sb->st_size;
-	st->mtime = nanoseconds(sb->st_mtim);
-	st->ctime = nanoseconds(sb->st_ctim);
-}
-
-bool
-index_same(const struct stamp *a, const struct stamp *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-/*
- * A change right after our scan could carry the very time that the scan saw.
- * So the state file, written under the spool's lock and by the same clock, must
- * be later than the spool, by two seconds if times are whole seconds.
- */
-bool
-index_settled(int state, const struct stamp *st)
-{
-	struct stat sb;
-
-	return file_now(state, &sb) == 0 && nanoseconds(sb.st_mtim) > st->ctime &&
-	    (st->ctime % SECOND != 0 ||
-	    nanoseconds(sb.st_mtim) > st->ctime + 2 * SECOND);
+	return h->at + index_entries(&h->sum) * sizeof(struct index_entry);
 }
 
 bool
@@ -110,49 +97,19 @@ index_head(int state, const struct stamp *now, struct summary *sum)
 {
 	struct index_head h;
 
-	if (!index_head_read(state, &h) || !index_same(&h.stamp, now) ||
-	    !index_settled(state, now))
+	if (!index_head_read(state, &h) || !stamp_same(&h.stamp, now) ||
+	    !stamp_settled(state, now))
 		return false;
 	*sum = h.sum;
 	return true;
 }
 
-/* ---- totals -------------------------------------------------------------- */
-
-/* Adds a message to the totals of those before it. */
-static void
-add_message(struct summary *sum, const struct msg *m)
-{
-	if (m->flags & MSG_ABUTS)
-		sum->abutting++;
-	if (m->flags & MSG_HIDDEN) {
-		sum->hidden++;
-		return;
-	}
-	sum->count++;
-	sum->octets += m->octets;
-	if (m->flags & MSG_READ)
-		sum->last = sum->count;
-	else
-		sum->unread++;
-}
-
-void
-index_sum(const struct msgs *t, struct summary *sum)
-{
-	size_t i;
-
-	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < t->n; i++)
-		add_message(sum, &t->v[i]);
-}
-
 /* ---- entries ------------------------------------------------------------- */
 
 static uint64_t
-entry_place(size_t i)
+entry_place(const struct index *ix, size_t i)
 {
-	return SECTOR + (uint64_t)i * sizeof(struct index_entry);
+	return ix->at + (uint64_t)i * sizeof(struct index_entry);
 }
 
 /*
@@ -222,17 +179,16 @@ read_entries(int state, struct msgs *t, const struct index *ix, size_t i,
 		n = end - i < ENTRIES_BLOCK ? end - i : ENTRIES_BLOCK;
 		file_populate(&t->v[i], n * sizeof(*t->v));
 		r = file_read(state, block, n * sizeof(*block),
-		    entry_place(i));
+		    entry_place(ix, i));
 		for (k = 0; k < n && r == 0; k++)
 			r = take_entry(t, ix, i + k, &block[k]);
 	}
 	return r;
 }
 
-/* Writes all entries, and adds them up to *sum, which is 0. */
+/* Writes all entries. */
 static int
-write_entries(int state, const struct msgs *t, uint64_t serial,
-    struct summary *sum)
+write_entries(int state, const struct msgs *t, const struct index *ix)
 {
 	_Alignas(PAGE) struct index_entry block[ENTRIES_BLOCK];
 	struct index_entry *e;
@@ -244,11 +200,10 @@ write_entries(int state, const struct msgs *t, uint64_t serial,
 		for (k = 0, e = block; k < n; k++, e++) {
 			e->msg = t->v[i + k];
 			e->msg.flags &= ~(uint32_t)MSG_SESSION;
-			e->sum = entry_sum(e, serial, i + k);
-			add_message(sum, &e->msg);
+			e->sum = entry_sum(e, ix->serial, i + k);
 		}
 		r = file_write(state, block, n * sizeof(*block),
-		    entry_place(i));
+		    entry_place(ix, i));
 	}
 	return r;
 }
@@ -272,6 +227,7 @@ index_open(int state, const struct summary *sum, struct msgs *t,
 	t->end = h.stamp.size;
 	t->key = h.key;
 	ix->serial = h.serial;
+	ix->at = h.at;
 	ix->partial = true;
 	if ((t->v = calloc(t->n + 1, sizeof(*t->v))) != NULL)
 		return 0;
@@ -318,14 +274,13 @@ bool
 index_can_cut(int state, struct msgs *t, struct index *ix, size_t n,
     struct summary *sum)
 {
-	struct summary cut = { .count = 0 };
+	const struct msgs newest = { .v = t->v + n, .n = t->n - n };
+	struct summary cut;
 	struct index_head h;
-	size_t i;
 
 	if (!index_head_read(state, &h) || h.serial != ix->serial)
 		return false;
-	for (i = n; i < t->n; i++)
-		add_message(&cut, &t->v[i]);
+	summary_of(&newest, &cut);
 	sum->count -= cut.count;
 	sum->octets -= cut.octets;
 	sum->hidden -= cut.hidden;
@@ -345,36 +300,36 @@ int
 index_end(int state, uint64_t *of, uint64_t *at)
 {
 	struct index_head h;
-	struct numbers numbers;
 
 	if (!index_head_read(state, &h)) {
 		errno = EILSEQ;
 		return -1;
 	}
-	if (numbers_locate(state, &numbers) == -1)
-		return -1;
 	*of = h.head_sum;
-	*at = entry_place(index_entries(&h.sum));
-	if (*at < numbers_end(&numbers))
-		*at = numbers_end(&numbers);
+	*at = head_end(&h);
 	return 0;
 }
 
-int
-index_wipe(int state, uint64_t from)
-{
-	struct numbers l = { .done = 0 };
+/* ---- writing an index ---------------------------------------------------- */
 
-	if (from == 0) {
-		if (numbers_locate(state, &l) == -1 ||
-		    numbers_write(state, "", 0, &l) == -1)
-			return -1;
-		from = SECTOR;
-	}
-	return numbers_wipe(state, &l, from, ROOM_KEPT);
+/* Makes h the head of the index in force.  No journal is in force then. */
+static int
+write_head(int state, struct index_head *h)
+{
+	char sectors[INDEX_AT] = { 0 };
+
+	sign_head(h);
+	memcpy(sectors, h, sizeof(*h));
+	return file_write(state, sectors, sizeof(sectors), 0);
 }
 
-/* ---- writing an index ---------------------------------------------------- */
+int
+index_drop(int state)
+{
+	static const char nothing[INDEX_AT];
+
+	return file_write(state, nothing, sizeof(nothing), 0);
+}
 
 /*
  * Writes the head, again and again until the clock has moved on.  The second
@@ -382,71 +337,161 @@ index_wipe(int state, uint64_t from)
  * was looked at after the first.
  */
 static int
-index_head_write(int state, struct index_head *h, struct numbers *numbers)
+settle_head(int state, struct index_head *h)
 {
 	const struct timespec ms = { 0, 1000000 };
 	int i;
 
-	memcpy(h->magic, index_magic, sizeof(h->magic));
-	h->head_sum = index_head_sum(h);
 	for (i = 0; i < SETTLE_TRIES; i++) {	/* a tick or two, if any */
 		if (i > 1)
 			(void)nanosleep(&ms, NULL);
-		if (numbers_write(state, h, sizeof(*h), numbers) == -1)
+		if (write_head(state, h) == -1)
 			return -1;
-		if (index_settled(state, &h->stamp) ||
-		    h->stamp.ctime % SECOND == 0)
+		if (stamp_settled(state, &h->stamp) || !stamp_fine(&h->stamp))
 			break;
 	}
 	return 0;
 }
 
-/* Wipes what could not be written whole.  Returns -1; errno stays. */
+/*
+ * Has the index in force, *h, describe no spool: what is written to the state
+ * file from now on must not make it look settled.  *h is 0 if there is none.
+ */
 static int
-wipe_failed(int state)
+outdate_head(int state, struct index_head *h)
 {
-	int saved = errno;
-
-	(void)index_wipe(state, 0);
-	errno = saved;
-	return -1;
+	if (!index_head_read(state, h)) {
+		memset(h, 0, sizeof(*h));
+		return index_drop(state);
+	}
+	h->stamp = (struct stamp){ .size = h->stamp.size };
+	return write_head(state, h);
 }
 
-/* The head is written last: until then the state file holds no index. */
+/* Where n entries overwrite none of the index in force. */
+static uint64_t
+place_beside(const struct index_head *was, size_t n)
+{
+	uint64_t bytes = n * sizeof(struct index_entry);
+
+	return was->at == 0 || INDEX_AT + bytes <= was->at ? INDEX_AT :
+	    file_aligned(head_end(was), SECTOR);
+}
+
+/* A scan can tell all but the numbers of duplicates. */
+static int
+sync_numbers(int state, const struct msgs *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->v[i].flags & MSG_DUPLICATE)
+			return file_sync(state);
+	return 0;
+}
+
+/* Writes the entries of a table from at on, and makes *h their head. */
+static int
+put_entries(int state, const struct msgs *t, uint64_t at,
+    struct index_head *h, struct index *ix)
+{
+	*ix = (struct index){ .serial = stamp_number(), .at = at };
+	*h = (struct index_head){ .stamp.size = t->end, .key = t->key,
+	    .serial = ix->serial, .at = at };
+	summary_of(t, &h->sum);
+	sign_head(h);
+	return write_entries(state, t, ix);
+}
+
 int
 index_write(int state, const struct stamp *st, const struct msgs *t,
     struct index *ix)
 {
-	struct index_head h = { .stamp = *st, .key = t->key };
-	struct numbers numbers;
-	struct timespec now;
+	struct index_head was, h;
+	int r;
 
-	memset(ix, 0, sizeof(*ix));
-	if (clock_gettime(CLOCK_REALTIME, &now) == -1)
+	if (outdate_head(state, &was) == -1)
 		return -1;
-	h.serial = (uint64_t)nanoseconds(now);
-	if (numbers_keep(state, t, entry_place(t->n), &numbers) == -1 ||
-	    write_entries(state, t, h.serial, &h.sum) == -1 ||
-	    numbers_wipe(state, &numbers, entry_place(t->n), 0) == -1 ||
-	    index_head_write(state, &h, &numbers) == -1)
-		return wipe_failed(state);
-	ix->serial = h.serial;
-	return 0;
+	r = put_entries(state, t, place_beside(&was, t->n), &h, ix);
+	if (r == -1 && file_no_room(errno) && index_drop(state) == 0)
+		r = put_entries(state, t, INDEX_AT, &h, ix);
+	if (r == -1 || sync_numbers(state, t) == -1 ||
+	    write_head(state, &h) == -1 || sync_numbers(state, t) == -1 ||
+	    index_wipe(state, false) == -1)
+		return -1;
+	return index_restamp(state, ix->serial, st, &h.sum);
 }
 
 int
-index_cut(int state, const struct stamp *st, const struct summary *sum)
+index_restamp(int state, uint64_t serial, const struct stamp *st,
+    const struct summary *sum)
 {
 	struct index_head h;
-	struct numbers numbers;
-	int r = -1;
 
 	errno = EILSEQ;
-	if (index_head_read(state, &h) &&
-	    numbers_locate(state, &numbers) == 0) {
-		h.stamp = *st;
-		h.sum = *sum;
-		r = index_head_write(state, &h, &numbers);
+	if (!index_head_read(state, &h) || h.serial != serial)
+		return -1;
+	h.stamp = *st;
+	h.sum = *sum;
+	return settle_head(state, &h);
+}
+
+int
+index_wipe(int state, bool room)
+{
+	static const char zeros[PAGE];
+	struct index_head h;
+	uint64_t from = INDEX_AT, end, n;
+	struct stat sb;
+	int r;
+
+	if (index_head_read(state, &h))
+		from = head_end(&h);
+	if ((r = file_now(state, &sb)) == -1)
+		return -1;
+	end = file_aligned(from + (room ? ROOM_KEPT : 0), PAGE);
+	if ((uint64_t)sb.st_size <= end || ftruncate(state, (off_t)end) == -1)
+		end = (uint64_t)sb.st_size;
+	for (; from < end && r == 0; from += n) {
+		n = end - from < PAGE ? end - from : PAGE;
+		r = file_write(state, zeros, (size_t)n, from);
 	}
-	return r == 0 ? 0 : wipe_failed(state);
+	return r;
+}
+
+/* ---- what an UPDATE needs of it ------------------------------------------ */
+
+int
+index_prepare(int state, const struct msgs *t, struct heads *heads,
+    struct index *ix)
+{
+	struct index_head was, h;
+	char sector[SECTOR] = { 0 };
+
+	memset(heads, 0, sizeof(*heads));
+	if (outdate_head(state, &was) == -1 ||
+	    put_entries(state, t, place_beside(&was, t->n), &h, ix) == -1)
+		return -1;
+	memcpy(sector + HEAD_ROOM, &h, sizeof(h));
+	if (file_write(state, sector, sizeof(sector), SECTOR) == -1 ||
+	    sync_numbers(state, t) == -1)
+		return -1;
+	memcpy(heads->of[0], &was, sizeof(was));
+	memcpy(heads->of[1], &h, sizeof(h));
+	return 0;
+}
+
+uint64_t
+index_after(const struct heads *heads)
+{
+	struct index_head h;
+	uint64_t end = INDEX_AT;
+	int k;
+
+	for (k = 0; k < 2; k++) {
+		memcpy(&h, heads->of[k], sizeof(h));
+		if (head_sound(&h) && head_end(&h) > end)
+			end = head_end(&h);
+	}
+	return end;
 }

@@ -262,7 +262,7 @@ absorb(struct maildrop *box, struct spool *sp, struct journal *j,
 	r->old_size = j->pl.old_size = size;
 	r->new_size = j->pl.new_size;
 	r->entries = j->pl.n;
-	r->entries_at = jrn_aligned(jrn_used(j, true), SECTOR);
+	r->entries_at = file_aligned(jrn_used(j, true), SECTOR);
 	if (e == -1 || file_sync(sp->fd) == -1 ||
 	    jrn_witness(sp->fd, r, &r->witness) == -1 ||
 	    jrn_put_entries(j) == -1 || file_sync(j->state) == -1)
@@ -346,7 +346,7 @@ lay_out(struct journal *j, uint64_t area, uint64_t room)
 	struct record *r = &j->r;
 	uint64_t most;
 
-	r->entries_at = jrn_aligned(area, SECTOR);
+	r->entries_at = file_aligned(area, SECTOR);
 	area = r->entries_at + r->entries * sizeof(*j->pl.v);
 	for (;; room = room > TEXT_LEAST ? room / 2 : 0) {
 		if (plan_fit(&j->pl, room, &most) == 0) {
@@ -356,8 +356,8 @@ lay_out(struct journal *j, uint64_t area, uint64_t room)
 			if (most < TEXT_SPARE && most < room)
 				most = room < TEXT_SPARE ? room : TEXT_SPARE;
 			r->room = j->pl.room = most;
-			r->text_at[0] = jrn_aligned(area, PAGE);
-			r->text_at[1] = jrn_aligned(r->text_at[0] + r->room,
+			r->text_at[0] = file_aligned(area, PAGE);
+			r->text_at[1] = file_aligned(r->text_at[0] + r->room,
 			    PAGE);
 			j->end = r->room == 0 ? area : r->text_at[1] + r->room;
 			if (reserve(j) == 0)
@@ -384,36 +384,23 @@ wanted_room(const struct plan *pl)
 }
 
 /*
- * Finds room.  The lists of duplicates stay where they are if there is room
- * after them.
+ * Finds room: after the index of what is there, and that of what will be, *next.
+ * If a full disk has no room for all that, to be able to delete mail is more
+ * important than both.
  */
 static int
-find_room(struct journal *j)
+find_room(struct journal *j, const struct msgs *then, struct index *next)
 {
-	uint64_t lists, room = wanted_room(&j->pl);
+	uint64_t room = wanted_room(&j->pl);
 
-	if (numbers_locate(j->state, &j->numbers) == -1)
-		return -1;
-	lists = numbers_end(&j->numbers);
-	if (lists > RECORD_ROOM && lay_out(j, lists, room) == 0)
+	if (index_prepare(j->state, then, &j->heads, next) == 0 &&
+	    lay_out(j, index_after(&j->heads), room) == 0)
 		return 0;
-	if (lists > RECORD_ROOM)
-		memset(&j->numbers, 0, sizeof(j->numbers));
-	return lay_out(j, RECORD_ROOM, room);
-}
-
-/*
- * The journal takes the index's place: a list of the duplicates in it goes
- * after the journal.  If a full disk has no room for it, that mail can be
- * deleted is more important; the list before it stays, if it may.
- */
-static int
-replace_index(struct journal *j, const struct msgs *now)
-{
-	if (numbers_add(j->state, now, j->end, &j->numbers) == -1 &&
-	    !file_no_room(errno))
+	if (!file_no_room(errno) || index_drop(j->state) == -1)
 		return -1;
-	return numbers_write(j->state, "", 0, &j->numbers);
+	memset(&j->heads, 0, sizeof(j->heads));
+	memset(next, 0, sizeof(*next));
+	return lay_out(j, INDEX_AT, room);
 }
 
 /*
@@ -433,7 +420,7 @@ abandon(struct spool *sp, struct journal *j)
 	if (r != -1)
 		r = jrn_void(j->state, false);
 	if (r == 0)
-		(void)index_wipe(j->state, 0);
+		(void)index_wipe(j->state, true);
 	errno = saved;
 	return r == 0;
 }
@@ -457,17 +444,15 @@ journal_cut(struct spool *sp, uint64_t old_size, uint64_t size, bool *begun)
 
 int
 journal_apply(struct maildrop *box, struct spool *sp, struct plan *pl,
-    const struct msgs *now, bool *begun)
+    const struct msgs *then, struct index *next, bool *begun)
 {
 	struct journal j;
 	int r;
 
 	jrn_begin(&j, box->state, pl, sp);
-	r = find_room(&j);
+	r = find_room(&j, then, next);
 	if (r == 0)
 		r = jrn_witness(sp->fd, &j.r, &j.r.witness);
-	if (r == 0)
-		r = replace_index(&j, now);
 	if (r == 0 && (jrn_put_entries(&j) == -1 ||
 	    jrn_run(box, sp, &j) == -1)) {
 		r = -1;
@@ -478,6 +463,8 @@ journal_apply(struct maildrop *box, struct spool *sp, struct plan *pl,
 		*begun = true;
 		r = jrn_void(box->state, true);
 	}
+	if (r == 0 && index_wipe(box->state, false) == -1)
+		memset(next, 0, sizeof(*next));	/* another one wipes again */
 	jrn_end(&j);
 	return r;
 }

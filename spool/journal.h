@@ -10,7 +10,6 @@
 #define RECORD_MAGIC	"popper journal 2\n"
 
 enum {
-	RECORD_ROOM = 2 * SECTOR,
 	ENDS_MOST = 3,		/* line ends that a message can lack */
 	GROWTH_MOST = 16	/* bytes: no message grows by more */
 };
@@ -103,7 +102,7 @@ struct journal {
 	int state;
 	struct record r;
 	struct plan pl;
-	struct numbers numbers;	/* of duplicates */
+	struct heads heads;	/* of indexes */
 	uint64_t end;		/* of what it takes of the state file */
 	bool stale;		/* the record on disk is behind r */
 	bool filled;		/* the spool has begun to grow */
@@ -113,15 +112,15 @@ struct journal {
 	size_t block_n;
 };
 
-/* Rounds up. */
-uint64_t jrn_aligned(uint64_t n, uint64_t to);
-
 /* A journal of a plan, which it takes over, for the spool. */
 void jrn_begin(struct journal *j, int state, struct plan *pl,
     const struct spool *sp);
 
 /* Frees it, and the plan. */
 void jrn_end(struct journal *j);
+
+/* Reads the heads that stand with the records, if there is a journal. */
+int jrn_take_heads(struct journal *j);
 
 /* Writes the entries at r.entries_at. */
 int jrn_put_entries(struct journal *j);
@@ -155,8 +154,9 @@ int jrn_text_there(const struct journal *j, uint64_t area);
 int jrn_text_ready(const struct journal *j, const struct window *w);
 
 /*
- * Makes the state file hold nothing but the numbers of duplicates, durably; if
- * that fails, it stays as it was.  done: what was to be deleted is gone.
+ * Makes the state file hold no journal or mail any more, durably; if that
+ * fails, it stays as it was.  done: the index of what the UPDATE made is then in
+ * force, if there is one; otherwise that of what was there before.
  */
 int jrn_void(int state, bool done);
 

@@ -424,9 +424,9 @@ lock_undisturbed(const struct spool *sp, int r)
 	bool same = sp->fd == -1;
 
 	if (!same && file_now(sp->fd, &sb) == 0) {
-		index_stamp(&before, &sp->st);
-		index_stamp(&after, &sb);
-		same = index_same(&before, &after);
+		stamp_of(&sp->st, &before);
+		stamp_of(&sb, &after);
+		same = stamp_same(&before, &after);
 	}
 	errno = same ? saved : EAGAIN;
 	return same ? r : -1;

@@ -128,7 +128,7 @@ plan_missing(int state, const struct msgs *left, const size_t *to, int spool,
 			continue;
 		e = (struct entry){ .src = m->offset, .len = m->length,
 		    .ends = mbox_lacks(m) };
-		if (m->offset < RECORD_ROOM) {
+		if (m->offset < INDEX_AT) {
 			if (file_copy(state, m->offset, state, *kept,
 			    m->length) == -1)
 				return -1;
@@ -175,10 +175,10 @@ static int
 carry_back(struct maildrop *box, struct spool *sp, struct journal *j,
     uint64_t kept)
 {
-	if (numbers_locate(j->state, &j->numbers) == -1)
+	if (jrn_take_heads(j) == -1)
 		return -1;
 	j->r.since = 0;
-	j->r.entries_at = jrn_aligned(kept, SECTOR);
+	j->r.entries_at = file_aligned(kept, SECTOR);
 	j->end = j->r.entries_at + j->r.entries * sizeof(*j->pl.v);
 	if (jrn_put_entries(j) == -1 || file_sync(j->state) == -1 ||
 	    jrn_put_record(j) == -1 ||
@@ -198,7 +198,7 @@ put_back(struct maildrop *box, struct spool *sp, struct msgs *left,
 
 	if (file_now(sp->fd, &sp->st) == -1)
 		return -1;
-	kept = jrn_aligned(kept, SECTOR);
+	kept = file_aligned(kept, SECTOR);
 	r = plan_back(box->state, left, sp, &kept, &pl);
 	if (r == -1 || pl.n == 0) {
 		plan_free(&pl);
@@ -230,7 +230,7 @@ static bool
 is_mail_end(const struct mail_end *l, uint64_t at, const struct stat *sb)
 {
 	return memcmp(l->magic, mail_end_magic, sizeof(l->magic)) == 0 &&
-	    l->ino == (uint64_t)sb->st_ino && jrn_aligned(l->end, SECTOR) == at;
+	    l->ino == (uint64_t)sb->st_ino && file_aligned(l->end, SECTOR) == at;
 }
 
 /*
@@ -274,7 +274,7 @@ say_mail_end(int state, uint64_t end)
 	memcpy(l.magic, mail_end_magic, sizeof(l.magic));
 	l.ino = (uint64_t)sb.st_ino;
 	memcpy(sector, &l, sizeof(l));
-	if (file_write(state, sector, sizeof(sector), jrn_aligned(end,
+	if (file_write(state, sector, sizeof(sector), file_aligned(end,
 	    SECTOR)) == -1)
 		return -1;
 	return file_sync(state);
@@ -289,7 +289,7 @@ mail_has_journal(int state)
 	ssize_t n = 0;
 
 	if (find_mail_end(state, &end, &said) == -1 || (said &&
-	    (n = file_some(state, s, sizeof(s), jrn_aligned(end, SECTOR) +
+	    (n = file_some(state, s, sizeof(s), file_aligned(end, SECTOR) +
 	    SECTOR)) == -1))
 		return -1;
 	return n == sizeof(s) && memcmp(s, "popper journal 1", sizeof(s)) == 0;
@@ -309,7 +309,7 @@ put_mail_back(struct maildrop *box, struct spool *sp)
 		return -1;
 	r = said ? 0 : say_mail_end(box->state, end);
 	if (r == 0)
-		r = put_back(box, sp, &left, jrn_aligned(end, SECTOR) +
+		r = put_back(box, sp, &left, file_aligned(end, SECTOR) +
 		    SECTOR);
 	msgs_free(&left);
 	return r;

@@ -14,13 +14,9 @@
 
 static const char record_magic[32] = RECORD_MAGIC;
 
-enum { RECORD_SEED = 3, WITNESS = 64 << 10 };
+_Static_assert(sizeof(struct record) <= HEAD_ROOM, "a head comes after it");
 
-uint64_t
-jrn_aligned(uint64_t n, uint64_t to)
-{
-	return (n + to - 1) / to * to;
-}
+enum { RECORD_SEED = 3, WITNESS = 64 << 10 };
 
 /* ---- the end of the spool ------------------------------------------------ */
 
@@ -97,17 +93,6 @@ jrn_cut_growth(struct spool *sp, const struct record *r, uint64_t *end)
 
 /* ---- writing ------------------------------------------------------------- */
 
-/* The records of an update must differ from those of any before it. */
-static uint64_t
-fresh_seq(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_REALTIME, &ts) == -1)
-		return (uint64_t)getpid() << 32 | 1;
-	return ((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec) | 1;
-}
-
 void
 jrn_begin(struct journal *j, int state, struct plan *pl,
     const struct spool *sp)
@@ -119,7 +104,7 @@ jrn_begin(struct journal *j, int state, struct plan *pl,
 	j->pl = *pl;
 	memset(pl, 0, sizeof(*pl));
 	memcpy(r->magic, record_magic, sizeof(r->magic));
-	r->seq = fresh_seq();	/* odd: the next one is the first sector's */
+	r->seq = stamp_number() | 1;	/* the next is the first sector's */
 	r->since = r->seq + 1;
 	r->ino = (uint64_t)sp->st.st_ino;
 	r->old_size = j->pl.old_size;
@@ -154,15 +139,15 @@ int
 jrn_put_record(struct journal *j)
 {
 	char sector[SECTOR] = { 0 };
-	int r;
+	uint64_t k;
 
 	j->r.seq++;
 	j->r.sum = file_sum(&j->r, offsetof(struct record, sum), RECORD_SEED);
+	k = j->r.seq % 2;
 	memcpy(sector, &j->r, sizeof(j->r));
-	r = j->r.seq % 2 == 1 ?
-	    file_write(j->state, sector, sizeof(sector), SECTOR) :
-	    numbers_write(j->state, &j->r, sizeof(j->r), &j->numbers);
-	if (r == -1 || file_sync(j->state) == -1)
+	memcpy(sector + HEAD_ROOM, j->heads.of[k], HEAD_ROOM);
+	if (file_write(j->state, sector, sizeof(sector), k * SECTOR) == -1 ||
+	    file_sync(j->state) == -1)
 		return -1;
 	j->stale = false;
 	return 0;
@@ -176,17 +161,21 @@ jrn_put_record(struct journal *j)
 int
 jrn_void(int state, bool done)
 {
-	char was[SECTOR];
-	ssize_t n;
+	char was[INDEX_AT] = { 0 }, sector[SECTOR] = { 0 };
+	const char *head = was;		/* an index stays, mail does not */
 	int saved;
 
-	if ((n = file_some(state, was, sizeof(was), 0)) == -1 ||
-	    numbers_settle(state, done) == -1)
+	if (file_some(state, was, sizeof(was), 0) == -1)
 		return -1;
-	if (file_sync(state) == 0)
+	if (memcmp(was, record_magic, sizeof(record_magic)) == 0)
+		head = was + (done ? SECTOR : 0) + HEAD_ROOM;
+	if (memcmp(was, "From ", 5) != 0)
+		memcpy(sector, head, HEAD_ROOM);
+	if (file_write(state, sector, sizeof(sector), 0) == 0 &&
+	    file_sync(state) == 0)
 		return 0;
 	saved = errno;
-	(void)file_write(state, was, (size_t)n, 0);
+	(void)file_write(state, was, SECTOR, 0);
 	errno = saved;
 	return -1;
 }
@@ -227,6 +216,20 @@ read_record(int state, uint64_t at, struct record *r)
 		return 1;
 	errno = EILSEQ;
 	return -1;
+}
+
+int
+jrn_take_heads(struct journal *j)
+{
+	char s[INDEX_AT] = { 0 };
+	size_t k;
+
+	if (file_some(j->state, s, sizeof(s), 0) == -1)
+		return -1;
+	for (k = 0; k < 2 && memcmp(s, record_magic, sizeof(record_magic)) == 0;
+	    k++)
+		memcpy(j->heads.of[k], s + k * SECTOR + HEAD_ROOM, HEAD_ROOM);
+	return 0;
 }
 
 /* The one of the two records that counts: 1, 0 or -1, as above. */
@@ -279,8 +282,7 @@ jrn_load(struct journal *j, int state)
 	j->stale = true;
 	if ((found = find_record(state, &j->r)) == 0)
 		errno = ENOENT;		/* never synced: never begun */
-	if (found != 1 || file_now(state, &sb) == -1 ||
-	    numbers_locate(state, &j->numbers) == -1)
+	if (found != 1 || file_now(state, &sb) == -1 || jrn_take_heads(j) == -1)
 		return -1;
 	j->end = (uint64_t)sb.st_size;
 	if (read_entries(j, j->end) == 0)
@@ -296,9 +298,9 @@ jrn_used(const struct journal *j, bool rooms)
 {
 	const struct record *r = &j->r;
 	const struct entry *e = j->pl.v;
-	uint64_t ends[4] = { numbers_end(&j->numbers),
+	uint64_t ends[4] = { index_after(&j->heads),
 	    rooms ? r->entries_at + r->entries * sizeof(*e) : 0 };
-	uint64_t end = RECORD_ROOM, n;
+	uint64_t end = 0, n;
 	size_t i;
 
 	for (i = 0; i < 2; i++) {

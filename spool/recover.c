@@ -61,19 +61,6 @@ has_text(int fd, uint64_t at, struct str text)
 
 enum holding { HOLDS_NOTHING, HOLDS_INDEX, HOLDS_JOURNAL, HOLDS_MBOX };
 
-/* Whether a sector says nothing but, in its second half, where numbers are. */
-static bool
-says_nothing(int state, const char *s, size_t n)
-{
-	struct numbers l;
-	size_t i;
-
-	for (i = 0; i < n && s[i] == '\0'; i++)
-		;
-	return i == n || (n == SECTOR && i >= SECTOR / 2 &&
-	    numbers_locate(state, &l) == 0 && numbers_end(&l) > 0);
-}
-
 /*
  * Looks at the state file.  0, or -1 with errno: EILSEQ if it is none, ENOTSUP
  * if popper 2.0 has left a journal in it.
@@ -81,14 +68,14 @@ says_nothing(int state, const char *s, size_t n)
 static int
 look_at_state(int state, enum holding *kind)
 {
+	static const char nothing[SECTOR];
 	char s[SECTOR] = { 0 };
-	ssize_t n;
 	int old = 0;
 
-	if ((n = file_some(state, s, sizeof(s), 0)) == -1)
+	if (file_some(state, s, sizeof(s), 0) == -1)
 		return -1;
 	*kind = HOLDS_NOTHING;
-	if (says_nothing(state, s, (size_t)n))
+	if (memcmp(s, nothing, sizeof(s)) == 0)
 		return 0;
 	errno = EILSEQ;
 	if (memcmp(s, "From ", 5) == 0) {
@@ -310,7 +297,7 @@ put_texts_back(struct maildrop *box, struct spool *sp, struct journal *j)
 		r = add_part(j->state, e->src, e->src + e->len, &left);
 	}
 	/* the entries in force stay: the old and the new ones take turns */
-	kept = jrn_aligned(jrn_used(j, false), SECTOR);
+	kept = file_aligned(jrn_used(j, false), SECTOR);
 	if (end > kept && j->r.entries_at < kept + left.n * sizeof(*e))
 		kept = end;
 	if (r == 0)
@@ -343,7 +330,8 @@ finish_update(struct maildrop *box, struct spool *sp, struct journal *j,
 	}
 	log_notice(box->env, "recover user=%s: finishing an update that was "
 	    "cut off", box->env->who);
-	*done = j->filled = true;
+	*done = !j->r.from_state;
+	j->filled = true;
 	/* after a failed sync the disk may have another size */
 	if ((uint64_t)sp->st.st_size == j->r.new_size &&
 	    jrn_set_size(sp, j->r.new_size) == -1)
@@ -386,7 +374,7 @@ recover_spool(struct maildrop *box, struct spool *sp)
 		r = fsync(sp->fd);
 	if (r == 0)
 		r = jrn_void(box->state, done);
-	if (r == 0 && index_wipe(box->state, 0) == -1)
+	if (r == 0 && index_wipe(box->state, true) == -1)
 		log_error(box->env, "recover: cannot clear %s",
 		    state_clean(box, clean));
 	return r;

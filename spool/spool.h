@@ -45,6 +45,7 @@ struct summary {
 /* The index of a table. */
 struct index {
 	uint64_t serial;	/* no other index has it; 0: there is none */
+	uint64_t at;		/* offset of its entries in the state file */
 	bool partial;		/* not all entries have been read */
 };
 
@@ -263,11 +264,32 @@ int scan_numbers(int fd, struct msgs *t, const struct msgs *old);
  */
 int scan_begins(int fd);
 
+/* ---- stamp.c ------------------------------------------------------------- */
+
+/* Fills *st from a stat; compares two. */
+void stamp_of(const struct stat *sb, struct stamp *st);
+bool stamp_same(const struct stamp *a, const struct stamp *b);
+
+/* Whether the file system seems to have finer times than whole seconds. */
+bool stamp_fine(const struct stamp *st);
+
+/*
+ * Whether any change of the spool after the scan that st is from would show in
+ * its stamp: the state file was written more than the clock's grain later.
+ */
+bool stamp_settled(int state, const struct stamp *st);
+
+/* A number that no earlier index or journal has. */
+uint64_t stamp_number(void);
+
+/* Adds up a complete table. */
+void summary_of(const struct msgs *t, struct summary *sum);
+
 /* ---- index.c ------------------------------------------------------------- */
 
 /*
  * Whether the state file has the index of the spool that now describes, and it
- * was written late enough: see index_settled().  Then *sum is set.
+ * was written late enough: see stamp_settled().  Then *sum is set.
  */
 bool index_head(int state, const struct stamp *now, struct summary *sum);
 
@@ -290,9 +312,9 @@ int index_rest(int state, struct msgs *t, struct index *ix);
 int index_read(int state, struct msgs *t);
 
 /*
- * Writes the index of a complete table, and wipes the rest of the state file
- * but for the numbers of duplicates.  0 with *ix, or -1 with errno: then there
- * is no index, and the next session scans the spool.
+ * Writes the index of a complete table, and wipes the rest of the state file.
+ * 0 with *ix, or -1 with errno: then no index describes a spool, and the next
+ * session scans it.
  */
 int index_write(int state, const struct stamp *st, const struct msgs *t,
     struct index *ix);
@@ -306,101 +328,53 @@ bool index_can_cut(int state, struct msgs *t, struct index *ix, size_t n,
     struct summary *sum);
 
 /*
- * Cuts it off so that it adds up to *sum.  st: the spool without the other
- * messages.  0, or -1 with errno, as index_write().
+ * Makes the index of that serial describe another spool, and cuts it off so
+ * that it adds up to *sum.  0, or -1 with errno: EILSEQ if it is not there.
  */
-int index_cut(int state, const struct stamp *st, const struct summary *sum);
+int index_restamp(int state, uint64_t serial, const struct stamp *st,
+    const struct summary *sum);
+
+/* Has the state file hold no index.  0, or -1 with errno. */
+int index_drop(int state);
 
 /*
- * Sets *at to the offset after the index and the numbers of duplicates, where
- * more can be stored that is valid as long as the index is, and *of to a number
- * that tells it from any other.  0, or -1 with errno: EILSEQ if there is none.
+ * Sets *at to the offset after the index, where more can be stored that is
+ * valid as long as the index is, and *of to a number that tells it from any
+ * other.  0, or -1 with errno: EILSEQ if there is none.
  */
 int index_end(int state, uint64_t *of, uint64_t *at);
 
 /*
- * Whether any change of the spool after the scan that st is from would show in
- * its stamp: the state file was written more than the clock's grain later.
+ * Overwrites the state file after the index: the mail there is not needed any
+ * more, and its user may have deleted it.  The file is cut off there, never
+ * within a page, since an UPDATE on a full disk needs some room to begin; room:
+ * it keeps more than that.  0, or -1 with errno.
  */
-bool index_settled(int state, const struct stamp *st);
+int index_wipe(int state, bool room);
 
-/*
- * Overwrites the state file from an offset on: the mail there is not needed any
- * more, and its user may have deleted it.  From offset 0 the numbers of
- * duplicates stay.  Some room stays for the next UPDATE, which may find no
- * other.  0, or -1 with errno.
- */
-int index_wipe(int state, uint64_t from);
-
-/* Fills *st from a stat; compares two; adds up a complete table. */
-void index_stamp(struct stamp *st, const struct stat *sb);
-bool index_same(const struct stamp *a, const struct stamp *b);
-void index_sum(const struct msgs *t, struct summary *sum);
-
-/* ---- number.c ------------------------------------------------------------ */
-
-enum { NUMBERS_LISTS = 2 };
-
-/* Where the lists of duplicates are: the newer one, and the one before it. */
-struct numbers {
-	char magic[32];
-	struct place {
-		uint64_t at;	/* offset in the state file */
-		uint64_t n;	/* struct msg; 0: there is no list */
-		uint64_t sum;
-	} list[NUMBERS_LISTS];
-	uint64_t done;		/* the messages marked as deleted are gone */
-	uint64_t sum;		/* of all the above; last */
+enum {
+	INDEX_AT = 2 * SECTOR,	/* before that are heads and records */
+	HEAD_ROOM = SECTOR / 2	/* bytes of a head */
 };
 
 /*
- * Writes the first sector of the state file: n bytes, half a sector at most,
- * and the locator if it has a list.  0, or -1 with errno.
+ * The heads of two indexes, which stand in the second halves of the first two
+ * sectors while a journal is in force: of what was there before the UPDATE, and
+ * of what it makes.  Zeros are none.
  */
-int numbers_write(int state, const void *head, size_t n, struct numbers *l);
-
-/* Reads the locator; it has no list if there is none.  0, or -1 with errno. */
-int numbers_locate(int state, struct numbers *l);
+struct heads {
+	char of[2][HEAD_ROOM];
+};
 
 /*
- * Makes the first sector hold its locator alone.  done: the messages that were
- * marked as deleted are gone.  0, or -1 with errno.
+ * Writes the index of the table that an UPDATE makes beside the one in force.
+ * Neither describes a spool then.  0 with their heads and *ix, or -1 with errno.
  */
-int numbers_settle(int state, bool done);
+int index_prepare(int state, const struct msgs *t, struct heads *heads,
+    struct index *ix);
 
-/*
- * Writes a list of t's duplicates and makes it the newer one of *l: to an
- * offset that nothing else needs until the next index, or, if the lists of *l
- * are there, after them.  0, or -1 with errno and *l as it was.
- */
-int numbers_add(int state, const struct msgs *t, uint64_t at, struct numbers
-    *l);
-
-/*
- * Makes the state file hold one list of t's duplicates alone, from at on, and
- * *l its locator.  If there are any, that is durable, so that everything before
- * the list may be overwritten.  0, or -1 with errno.
- */
-int numbers_keep(int state, const struct msgs *t, uint64_t at, struct numbers
-    *l);
-
-/* The offset after the lists, or 0 if there is none. */
-uint64_t numbers_end(const struct numbers *l);
-
-/*
- * Makes *t a table of the newest list that can be read, with identities and
- * numbers and nothing else.  0, or -1 and an empty table: there is none.
- */
-int numbers_read(int state, struct msgs *t);
-
-/*
- * Overwrites the state file from an offset on, without the lists of *l, and
- * cuts it off room bytes later, or after the lists; never within its last page,
- * since an UPDATE on a full disk needs some room to begin.  0, or -1 with
- * errno.
- */
-int numbers_wipe(int state, const struct numbers *l, uint64_t from,
-    uint64_t room);
+/* The offset after both. */
+uint64_t index_after(const struct heads *heads);
 
 /* ---- xuidl.c ------------------------------------------------------------- */
 
@@ -475,12 +449,13 @@ int journal_cut(struct spool *sp, uint64_t old_size, uint64_t size,
 
 /*
  * Makes the spool what the plan says, by way of a journal in the state file,
- * and frees the plan.  now: the table of the spool, whose duplicates must keep
- * their numbers.  0, or -1 with errno; *begun is set once the spool is not as it
- * was: then the next session goes on.
+ * and frees the plan.  then: the table of what it will be, whose index *next is
+ * in force afterwards, if there was room for it; no spool has its stamp.  0, or
+ * -1 with errno; *begun is set once the spool is not as it was: then the next
+ * session goes on.
  */
 int journal_apply(struct maildrop *box, struct spool *sp, struct plan *pl,
-    const struct msgs *now, bool *begun);
+    const struct msgs *then, struct index *next, bool *begun);
 
 /* ---- recover.c ----------------------------------------------------------- */
 

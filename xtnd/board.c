@@ -98,11 +98,11 @@ board_table(struct drop *d, struct spool *sp, struct board *b)
 	file_free(d->maxima);
 	d->maxima = NULL;
 	errno = ENOENT;
-	index_stamp(&d->stamp, &sp->st);
+	stamp_of(&sp->st, &d->stamp);
 	r = sp->fd == -1 ? -1 : scan_part(sp->fd, 0, d->stamp.size, &d->all,
 	    NULL, note_board_field, &notes);
 	if (r == 0 && (r = scan_numbers(sp->fd, &d->all, NULL)) == 0) {
-		index_sum(&d->all, &d->sum);
+		summary_of(&d->all, &d->sum);
 		r = set_maxima(d, &notes, b);
 	}
 	file_free(notes.ids);

@@ -114,7 +114,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	r->ino = (uint64_t)sp.st.st_ino;
 	r->entry_size = sizeof(*v);
 	r->entries = entries;
-	r->entries_at = RECORD_ROOM;
+	r->entries_at = INDEX_AT;
 	if (r->seq & 2)
 		make_sound(r, v, entries, n);
 	if (r->seq & 4)

@@ -179,10 +179,10 @@ update(void)
 		return ENOSPC;
 	}
 	j.r.room = j.pl.room;
-	j.r.entries_at = RECORD_ROOM;
-	j.r.text_at[0] = jrn_aligned(RECORD_ROOM + j.r.entries *
+	j.r.entries_at = INDEX_AT;
+	j.r.text_at[0] = file_aligned(INDEX_AT + j.r.entries *
 	    sizeof(struct entry), SECTOR);
-	j.r.text_at[1] = jrn_aligned(j.r.text_at[0] + w.room, SECTOR);
+	j.r.text_at[1] = file_aligned(j.r.text_at[0] + w.room, SECTOR);
 	j.end = j.r.text_at[1] + w.room;
 	r = jrn_witness(sp.fd, &j.r, &j.r.witness);
 	if (r == 0)
