@@ -181,6 +181,10 @@ for my $file (@files) {
 is(words(map { split / , / } $page =~ /^\.It Ev (.*)/mg), words(keys %env),
     'ENVIRONMENT');
 
+# The first lines of the state file.
+is(words($page =~ /^\.Dq "(popper \w+ \d+)"/mg), words(map { slurp($_) =~
+    /"(popper \w+ \d+)\\n"/g } 'spool/index.c', 'spool/journal.h'), 'FILES');
+
 # Each line of these examples stands in contrib, but for the room in it.
 my %recipe = (
 	"109   stream" => 'superservers/inetd.conf',
