@@ -177,6 +177,21 @@ case 'keep-uidl begins messages where popper does' => sub {
 	is(scalar keys %{ ours($box) }, 1, 'not for popper either');
 };
 
+case 'keep-uidl: a spool with lines that end in CRLF' => sub {
+	my $text = wire($mail);
+	my $box = box(spool => $text);
+	my $before = $box->login->text('LIST');
+
+	like(keep_uidl($box, 'popa3d'), qr/ 4 messages, 4 named/, 'it says so');
+	is(scalar(() = $box->spool =~ /^X-UIDL: [0-9a-f]{16}\r\n/mg), 4,
+	    'its lines end so too');
+	is($box->spool =~ s/^X-UIDL: .*\n//mgr, $text, 'the text stays as it was');
+	my $s = $box->login;
+	is($s->text('LIST') =~ s/^(\d+) (\d+)/"$1 " . ($2 - 26)/mger, $before,
+	    'the messages are the same, each longer by the line');
+	$s->quit;
+};
+
 case 'keep-uidl leaves nothing behind when it is interrupted' => sub {
 	my $box = box(spool => join '', map { letter($_) } 1 .. 50_000);
 	my $text = $box->spool;
