@@ -507,6 +507,8 @@ case 'the date is that of the newest message, as it stands there' => sub {
 	is($date->(posting(1, 1, 'A') . posting(2, 2)), 'A', 'that has one');
 	is($date->(posting(1, 1, "Fri, 20 Dec 1985\n\t11:00:00 PST")),
 	    'Fri, 20 Dec 1985 11:00:00 PST', 'a folded one');
+	is($date->(posting(1, 1, "\n\tFri, 20 Dec 1985\n 11:00:00 PST")),
+	    'Fri, 20 Dec 1985 11:00:00 PST', 'one that begins on the next line');
 	is($date->(letter(1, body => "Date: X\n")), '', 'not out of a body');
 	is($date->(letter(1)), '', 'none at all');
 	unlike($date->(posting(1, 1, "a\0b\rc\x1b")), qr/[\0-\x1f]/, 'no controls');

@@ -61,7 +61,7 @@ note_board_field(void *arg, size_t i, struct str line)
 	r = snprintf(notes->date + have, sizeof(notes->date) - have, "%s%.*s",
 	    have > 0 ? " " : "", (int)(value.n < BOARD_TEXT_LEN ? value.n :
 	    BOARD_TEXT_LEN), value.p);
-	notes->dating = r > 0 && (size_t)r < sizeof(notes->date) - have;
+	notes->dating = r >= 0 && (size_t)r < sizeof(notes->date) - have;
 }
 
 /* MAXIMA of every message: its BBoard-ID, else its number; and the board's. */
