@@ -23,7 +23,7 @@ is_account_line(char *line)
 	char name[NAME_LEN + 1];
 	struct account a;
 
-	return check_account_line(line, name, &a);
+	return line[0] == '#' || check_account_line(line, name, &a);
 }
 
 static bool

@@ -107,6 +107,8 @@ account_parse(char *line, const char *name, struct account *a)
 	uint64_t uid, gid;
 	int i;
 
+	if (line[0] == '#')		/* or a name could begin with it */
+		return false;
 	line[strcspn(line, "\r\n")] = '\0';
 	for (i = 0; i < 6; i++) {	/* the last ones may be missing */
 		field[i] = s;

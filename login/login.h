@@ -63,7 +63,7 @@ const char *account_source(const struct accounts *ac);
 /*
  * Takes a line of a passwd(5) file apart, in place: name:hash:uid:gid:gecos:
  * home:shell.  A home of "mbox=/some/file" is the path of the maildrop.  True
- * if it is a valid line with that name.
+ * if it is a valid line with that name; a comment, with "#" first, is not.
  */
 bool account_parse(char *line, const char *name, struct account *a);
 

@@ -107,6 +107,22 @@ case 'a line may end behind the group' => sub {
 	$s->quit;
 };
 
+case 'a line that begins with "#" is a comment, and no account' => sub {
+	my $box = box();
+	my $line = slurp($box->passwd);
+	my $file = $box->dir . '/passwd.off';
+
+	$box->put_file($file, "# the accounts\n#$line$line");
+	chmod 0600, $file;
+	chown 0, 0, $file if $> == 0;
+	my $s = $box->session(passwd => $file);
+	$s->command('USER #alice');
+	like($s->command('PASS s3cret'), qr/^-ERR \[AUTH\]/, 'one that was turned off');
+	is($box->login(passwd => $file)->command('STAT'), '+OK 2 48', 'one that was not');
+	like(qx($Popper::binary -n -m ${\ $box->mail } -p $file),
+	    qr/^ok    accounts \Q$file\E: 3 lines$/m, 'popper -n takes them all');
+};
+
 case 'a file of an option that is no file is not waited for' => sub {
 	for my $option (qw(-p -A -N -a -b)) {
 		for my $thing ('a FIFO', 'a directory') {
