@@ -63,7 +63,7 @@ static const struct command {
 	    NULL, NULL },
 	{ ST_USER, "APOP", pop_apop, 2, 2, SECRET, ST_TRANS, ST_USER,
 	    NULL, NULL },
-	{ ST_AUTH, "AUTH", pop_auth, 0, 2, SECRET, ST_TRANS, ST_USER,
+	{ ST_AUTH, "AUTH", pop_auth, 0, 2, SECRET, ST_TRANS, ST_SAME,
 	    "SASL PLAIN", plain_offered },
 	{ ST_AUTH, "STLS", pop_stls, 0, 0, 0, ST_USER, ST_SAME,
 	    "STLS", stls_offered },

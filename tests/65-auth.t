@@ -80,6 +80,10 @@ case 'AUTH: a cancelled one changes nothing [RFC 5034 4]' => sub {
 		S: -ERR *
 		C: USER alice
 		S: +OK *
+		C: AUTH PLAIN
+		S: +\x20
+		C: *
+		S: -ERR *
 		C: PASS s3cret
 		S: +OK *
 		END
@@ -165,7 +169,8 @@ case 'AUTH: other mechanisms, and other times [RFC 5034 4]' => sub {
 	is($s->text('AUTH'), "PLAIN\r\n", 'AUTH alone lists what there is');
 	$s->command('USER alice');
 	is($s->text('AUTH'), "PLAIN\r\n", 'also after USER');
-	$s->command('USER alice');
+	like($s->command('AUTH FOOBAR'), qr/^-ERR [^[]/, 'FOOBAR after USER');
+	like($s->command('PASS'), qr/^-ERR Too few/, 'PASS may still come');
 	like($s->command("AUTH PLAIN $RIGHT"), qr/^\+OK/, 'AUTH after USER');
 	like($s->command("AUTH PLAIN $RIGHT"), qr/^-ERR/, 'a second one');
 	like($s->command('AUTH'), qr/^-ERR/, 'AUTH alone after login');
