@@ -199,7 +199,7 @@ execute(struct pop *p, struct str line)
 	struct str word, rest;
 	enum state next;
 	enum result r;
-	bool elsewhere;
+	bool elsewhere, fits;
 
 	if ((c = find_command(p->state, line, &rest, &elsewhere)) == NULL) {
 		word = text_word(&line);
@@ -211,13 +211,10 @@ execute(struct pop *p, struct str line)
 	log_debug(&p->env, "command user=%s %s%s", p->env.who, c->name,
 	    c->flags & SECRET ? " ..." : "");
 	split_arguments(p, c, rest);
-	if (p->argc < c->least || p->argc > c->most) {
-		p->bad++;
-		return reply_err(&p->conn, "Too %s arguments for the %s "
-		    "command.", p->argc < c->least ? "few" : "many", c->name);
-	}
-	r = c->handler(p);
-	if (r == ERR && p->state != ST_TRANS)
+	fits = p->argc >= c->least && p->argc <= c->most;
+	r = fits ? c->handler(p) : reply_err(&p->conn, "Too %s arguments for "
+	    "the %s command.", p->argc < c->least ? "few" : "many", c->name);
+	if (r == ERR && (!fits || p->state != ST_TRANS))
 		p->bad++;
 	next = r == OK ? c->ok : c->err;
 	if (next != ST_SAME)

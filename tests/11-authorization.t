@@ -78,6 +78,21 @@ case 'PASS: needs a password' => sub {
 	like($s->command('PASS '), qr/^-ERR /, 'an empty one');
 };
 
+case 'PASS: after one of wrong form USER comes again [RFC 1081]' => sub {
+	box()->session->dialog(<<~'END');
+		C: USER bob
+		S: +OK *
+		C: PASS
+		S: -ERR *
+		C: PASS s3cret
+		S: -ERR *
+		C: USER alice
+		S: +OK *
+		C: PASS s3cret
+		S: +OK *
+		END
+};
+
 case 'PASS: blanks belong to the password [RFC 1939 7]' => sub {
 	for my $password ('a b  c', ' a', 'a ', ' ', '  a  b  ') {
 		my $s = box(accounts => { alice => $password })->session;

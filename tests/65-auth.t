@@ -170,7 +170,7 @@ case 'AUTH: other mechanisms, and other times [RFC 5034 4]' => sub {
 	$s->command('USER alice');
 	is($s->text('AUTH'), "PLAIN\r\n", 'also after USER');
 	like($s->command('AUTH FOOBAR'), qr/^-ERR [^[]/, 'FOOBAR after USER');
-	like($s->command('PASS'), qr/^-ERR Too few/, 'PASS may still come');
+	like($s->command('PASS'), qr/^-ERR Too few/, 'then PASS may come');
 	like($s->command("AUTH PLAIN $RIGHT"), qr/^\+OK/, 'AUTH after USER');
 	like($s->command("AUTH PLAIN $RIGHT"), qr/^-ERR/, 'a second one');
 	like($s->command('AUTH'), qr/^-ERR/, 'AUTH alone after login');
