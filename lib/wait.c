@@ -75,6 +75,10 @@ wait_for(struct env *e, int fd, bool writing, int64_t until)
 	int64_t ms;
 	int r;
 
+	if (fd >= (int)FD_SETSIZE) {		/* our parent left too many open */
+		errno = EMFILE;
+		return IO_ERROR;
+	}
 	while (!stop) {
 		if ((ms = until - wait_now()) <= 0)
 			return IO_TIMEOUT;

@@ -209,6 +209,23 @@ case 'the trace file: no room for a line, and so for none after it' => sub {
 	is(slurp($box->trace), $before, 'no line although there is room again');
 };
 
+case 'more descriptors than can be waited for: a failure with its cause' => sub {
+	my $box = box();
+	my $open = 'use POSIX "dup2"; dup2(0, $_) for 3 .. 1023; exec @ARGV';
+	my @under = ('/bin/sh', '-ec', 'ulimit -n 1100; exec "$@"', 'sh', $^X, '-e',
+	    $open, '--');
+
+	plan skip_all => 'no descriptor 1024 here'
+	    if system("@under[0, 1] 'ulimit -n 1100' 2>/dev/null") != 0;
+	my $s = $box->session(under => \@under);
+	$s->command('USER alice');
+	is($s->command('PASS s3cret'), '-ERR [SYS/TEMP] Accounts cannot be looked up now.',
+	    'the reply');
+	is($s->wait, 0, 'exit status');
+	like($box->log, qr/ cannot check accounts: .* user=alice: Too many open files$/m,
+	    'the log');
+};
+
 case 'bad usage: exit status 64 and a word about it' => sub {
 	my $box = box();
 
