@@ -479,7 +479,7 @@ main(int argc, char **argv)
 	begin_session(p);
 	if (p->opt.check)
 		return check(p);
-	if (log_open(&p->env, p->opt.trace) == -1 ||
+	if (conn_begin() == -1 || log_open(&p->env, p->opt.trace) == -1 ||
 	    wait_begin(&p->env) == -1 || conn_unblock(&p->conn) == -1)
 		return EXIT_FAILURE;
 	peer_find(&p->conn, p->opt.tls);

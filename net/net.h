@@ -58,6 +58,12 @@ struct conn {
 /* ---- conn.c -------------------------------------------------------------- */
 
 /*
+ * Whether descriptor 1 is open: 0, or -1.  If 2 is not, it becomes /dev/null:
+ * a file that took its place would be closed, or written to, as inetd's.
+ */
+int conn_begin(void);
+
+/*
  * Prepares descriptor 1: writing does not block, so that a client that does not
  * read is noticed, and TCP probes a silent client.  0, or -1 with errno.
  */

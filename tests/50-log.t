@@ -209,6 +209,21 @@ case 'the trace file: no room for a line, and so for none after it' => sub {
 	is(slurp($box->trace), $before, 'no line although there is room again');
 };
 
+case 'descriptors that are closed at the start: no file takes their place' => sub {
+	my $box = box();
+	my @close = ('/bin/sh', '-c', 'exec "$@" 2>&-', 'sh');
+
+	my $s = $box->login(under => \@close);
+	like($s->quit, qr/^\+OK/, '2: a session');
+	like($box->log, qr/ end user=alice .* reason=quit /, 'which the log has to the end');
+	my $before = $box->log;
+	$close[2] = 'exec "$@" 1>&-';
+	$s = $box->session(under => \@close, greeting => 0);
+	is($s->slurp, '', '1: none');
+	is($s->wait >> 8, 1, 'exit status');
+	is($box->log, $before, 'and no reply in the log');
+};
+
 case 'more descriptors than can be waited for: a failure with its cause' => sub {
 	my $box = box();
 	my $open = 'use POSIX "dup2"; dup2(0, $_) for 3 .. 1023; exec @ARGV';
