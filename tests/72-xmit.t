@@ -484,7 +484,7 @@ case 'XMIT: a message that drips is cut off' => sub {
 	}
 };
 
-# 64 kilobytes in the time of -i are enough, however long all of it takes.
+# 128 kilobytes in the time of -i are enough, however long all of it takes.
 case 'XMIT: a message that takes longer than -i but comes steadily' => sub {
 	my ($box, $s) = mailing('', more => [ '-i', 4 ]);
 	my $long = "To: bob\@example.org\n\n" . alnum(6 * 65_536);

@@ -155,6 +155,11 @@ for my $o (sort keys %option) {
 	    qr/[Bb]y default|The default is/, "-$o: its default");
 }
 
+# What a client has the time of -i for.
+my ($size) = slurp('net/net.h') =~ /\bOUT_SIZE = (\d+)/;
+is(words($page =~ /\bnext (\d+ kilobytes)\b/g), words(($size / 1024 . ' kilobytes') x 2),
+    '-i: octets in that time');
+
 # The reasons of log lines.
 sub words { return join ' ', sort @_ }
 my %reason;
