@@ -94,16 +94,30 @@ read_form(const char *path, const struct form *form, struct starter *s)
 
 /* ---- judging ------------------------------------------------------------- */
 
-/* The value of an option with this letter, which may be empty; NULL: no such. */
+/*
+ * The value of an option with this letter, which may be empty; NULL: no such.
+ * As getopt(3) has it: letters may stand together, and the last one counts.
+ */
 static const char *
 option(const char *command, char letter)
 {
-	const char *p;
+	static const char with_value[] = "AabcfHilMmNPptuwz";
+	const char *p = command, *value = NULL;
+	bool more;
 
-	for (p = command; (p = strchr(p, '-')) != NULL; p++)
-		if ((p == command || p[-1] == ' ') && p[1] == letter)
-			return p + 2 + strspn(p + 2, " ");
-	return NULL;
+	if (*p != '-')			/* the name of the program */
+		p += strcspn(p, " ");
+	while (*(p += strspn(p, " ")) == '-')
+		for (more = true, p++; more && *p != '\0' && *p != ' '; ) {
+			more = strchr(with_value, *p) == NULL;
+			if (*p++ == letter)
+				value = p + strspn(p, " ");
+			if (!more) {
+				p += strspn(p, " ");
+				p += strcspn(p, " ");
+			}
+		}
+	return value;
 }
 
 static bool

@@ -138,6 +138,10 @@ my ($alone, @with) = $usage =~ /\[-(\w+)/g;
 is(join('', sort(split(//, $alone), map { "$_:" } @with)),
     join('', sort $letters =~ /\w:?/g), 'and so are the letters of getopt');
 
+my ($known) = slurp('check/starters.c') =~ /\bwith_value\[\] = "(\w+)"/;
+is(join('', sort split //, $known), join('', sort @with),
+    'popper -n knows those with a word');
+
 # The defaults, each as the item of its option says it.
 my ($spool) = slurp('popper.h') =~ /define POPPER_SPOOL\s+"(.*)"/;
 my ($sendmail) = slurp('popper.h') =~ /define POPPER_SENDMAIL\s+"(.*)"/;
