@@ -25,10 +25,11 @@ struct starter {
 	char command[WORD_LEN];		/* its name and options */
 };
 
-/* The keywords of a file of lines "keyword = value"; either may be NULL. */
+/* The keywords of a file of lines "keyword = value"; any may be NULL. */
 struct form {
 	const char *program, *options;
 	const char *name;		/* put before the options */
+	const char *off;		/* "yes" turns the service off */
 };
 
 /* ---- reading ------------------------------------------------------------- */
@@ -78,8 +79,11 @@ read_form(const char *path, const struct form *form, struct starter *s)
 	const char *value;
 	char *line = NULL;
 	size_t room = 0;
+	bool off = false;
 
 	while (next_line(f, &line, &room) != NULL) {
+		if ((value = value_of(line, form->off)) != NULL)
+			off = strncmp(value, "yes", 3) == 0;
 		if ((value = value_of(line, form->program)) != NULL) {
 			copy_value(s->program, "", value);
 			s->program[strcspn(s->program, " ")] = '\0';
@@ -87,6 +91,8 @@ read_form(const char *path, const struct form *form, struct starter *s)
 		if ((value = value_of(line, form->options)) != NULL)
 			copy_value(s->command, form->name, value);
 	}
+	if (off)
+		s->program[0] = '\0';
 	free(line);
 	if (f != NULL)
 		(void)fclose(f);
@@ -195,9 +201,9 @@ check_inetd(struct check *c)
 static bool
 check_systemd(struct check *c)
 {
-	static const struct form unit = { "ExecStart", NULL, NULL };
+	static const struct form unit = { "ExecStart", NULL, NULL, NULL };
 	static const struct form defaults = { NULL, "POPPER_OPTIONS",
-	    "popper " };
+	    "popper ", NULL };
 	static const char *const units[] = {
 		"/lib/systemd/system/popper@.service",
 		"/usr/lib/systemd/system/popper@.service",
@@ -218,7 +224,7 @@ check_systemd(struct check *c)
 static void
 check_stunnel(struct check *c)
 {
-	static const struct form form = { "exec", "execArgs", "" };
+	static const struct form form = { "exec", "execArgs", "", NULL };
 	const struct dirent *e;
 	struct starter s;
 	char path[sizeof(STUNNEL) + WORD_LEN];
@@ -253,7 +259,8 @@ is_system_spool(const char *dir)
 void
 check_starters(struct check *c)
 {
-	static const struct form form = { "server", "server_args", "popper " };
+	static const struct form form = { "server", "server_args", "popper ",
+	    "disable" };
 	struct starter xinetd = { .file = "/etc/xinetd.d/popper",
 	    .command = "popper" };
 	bool inetd, systemd;

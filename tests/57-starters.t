@@ -85,6 +85,8 @@ for ([ 'nothing at all', {}, $none ],
 	"FAIL  start $inetd: OURS-1/popper: No such file or directory", $none ],
     [ 'xinetd, the recipe', { '/etc/xinetd.d/popper' => recipe('superservers/xinetd.conf') },
 	"warn  start /etc/xinetd.d/popper: popper: $clear", $none ],
+    [ 'xinetd, turned off', { '/etc/xinetd.d/popper' =>
+	recipe('superservers/xinetd.conf') =~ s/\{\n/{\n\tdisable\t\t= yes\n/r }, $none ],
     [ 'systemd, the recipe', { %systemd },
 	"warn  start popper.socket: popper: $clear", $none ],
     [ "systemd, with the package's options", { %systemd,
