@@ -26,10 +26,32 @@ case 'what a text names is there' => sub {
 		while ($words =~ m{(?<![\w/.@-])((?:doc|tests|contrib|man|check|spool|\.ci)/[\w./@-]*\w)}g) {
 			my $name = $1;
 			push @gone, "$text: $name" if !-e $name &&
-			    !glob("$name*") && $name !~ m{^doc/popper/|^spool/alice};
+			    !glob("$name*") && $name !~ m{^doc/popper/};
 		}
 	}
 	is(join("\n", @gone), '', 'each path');
+};
+
+case 'doc/LOGGING: a session in a terminal, by the commands as they stand' => sub {
+	plan skip_all => 'openssl is not installed' if system('openssl version >/dev/null') != 0;
+	my $box = box();
+	my ($commands) = slurp('doc/LOGGING') =~ /^popper can be run .*?\n\n(.*?)^ +\+OK/ms;
+	my $home = $box->dir . '/home';
+	mkdir $home or die "mkdir: $!";
+	mkdir "$home/spool" or die "mkdir: $!";	# as where the source is
+	$box->give($home, 0700);
+	$box->put_file("$home/mbox", FX1);
+	my $shell = "cd $home; popper() { $Popper::binary \"\$@\"; }\n" .
+	    $commands =~ s/^ {4}(?:\$ )?//mgr;
+	my @as = $> == 0 ? ('setpriv', "--reuid=$Popper::uid", "--regid=$Popper::gid",
+	    '--clear-groups') : ();
+	open my $out, '-|', 'sh', '-c', "printf 'USER alice\nPASS x\nSTAT\nQUIT\n' | \"\$\@\" 2>&1",
+	    'sh', @as, 'env', "HOME=$home", 'sh', '-ec', $shell or die "sh: $!";
+	my @said = <$out>;
+	close $out;
+	like($said[0] // '', qr/^\+OK popper /, 'the greeting');
+	is($said[3], "+OK 2 48\r\n", 'STAT') or diag(@said);
+	like(slurp("$home/test/log"), qr/ end user=alice .* reason=quit /, 'the log');
 };
 
 case 'the package has every page' => sub {
