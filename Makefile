@@ -250,16 +250,17 @@ MANUALS	= man1/popcard.1 man5/popper-boards.5 man5/popper-passwd.5 \
 OUR_PATH = s,/usr/local/sbin/popper,$(SBINDIR)/popper,g
 
 install: all
-	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)
+	umask 022 && mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
+	    $(DESTDIR)$(LIBDIR)
 	install -m 755 popper $(DESTDIR)$(SBINDIR)/popper
 	install -m 755 client/popcard $(DESTDIR)$(BINDIR)/popcard
 	for f in $(SCRIPTS); do \
 	    install -m 755 contrib/$$f $(DESTDIR)$(LIBDIR)/$$f || exit 1; done
-	for f in client/popcard.1 man/*.[57] popper.8; do \
+	umask 022 && for f in client/popcard.1 man/*.[57] popper.8; do \
 	    d=$(DESTDIR)$(MANDIR)/man$${f##*.} && mkdir -p $$d && \
 	    sed '$(OUR_PATH)' $$f >$$d/$${f##*/} && \
 	    chmod 644 $$d/$${f##*/} || exit 1; done
-	for f in $(RECIPES); do \
+	umask 022 && for f in $(RECIPES); do \
 	    d=$(DESTDIR)$(EXAMPLES)/$${f#*/} && mkdir -p $${d%/*} && \
 	    sed '$(OUR_PATH)' $$f >$$d && chmod 644 $$d || exit 1; \
 	    [ ! -x $$f ] || chmod 755 $$d; done

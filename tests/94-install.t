@@ -32,7 +32,11 @@ case 'make install' => sub {
 	    man5/popper-boards.5 man5/popper-passwd.5 man7/popper-messages.7
 	    man8/popper.8);
 
+	my $umask = umask 077;
 	make('install');
+	umask $umask;
+	is(qx(find $dir/opt ! -perm -044 -o -type d ! -perm -011), '',
+	    'all users can read it, whatever the umask');
 	cmp_ok(scalar @recipes, '>', 10, 'there are recipes');
 	is(join("\n", installed()), join("\n", sort @scripts, @manuals,
 	    '/opt/mail/bin/popcard', '/opt/mail/sbin/popper',
