@@ -533,6 +533,7 @@ case 'popstat: what is no line of popper\'s, and what is half of one' => sub {
 	    "$at popper[3]: end user=al addr=::1 reas",
 	    "$at popper[4]: failed login user=x\e[2J addr=::1 reason=password",
 	    "$at popper[5]: lock user=al: spool stays locked",
+	    "$at popper[6]: command user=al XTND X-BBOARDS",
 	    "$at popper[6]: board user=al name=news messages=3",
 	    "$at popper[6]: board user=al: Input/output error",
 	    map { "$at popper[6]: refused user=al addr=::1: Message $_ does " .
