@@ -175,6 +175,13 @@ case 'keep-uidl begins messages where popper does' => sub {
 	$box->put($text);
 	like(keep_uidl($box, 'popa3d'), qr/ 1 messages, 1 named/, 'the first needs no date');
 	is(scalar keys %{ ours($box) }, 1, 'not for popper either');
+	for my $before ("\n\n", "\0\0", "\0\n") {
+		$box->put($before . $text);
+		like(keep_uidl($box, 'popa3d'), qr/ 1 messages, 1 named/,
+		    'nor does it have to be in the first line');
+		is($box->spool =~ s/^X-UIDL: .*\n//mr, $before . $text,
+		    'what is before it stays');
+	}
 };
 
 case 'keep-uidl: a spool with lines that end in CRLF' => sub {
