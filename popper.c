@@ -472,6 +472,8 @@ main(int argc, char **argv)
 		    "[-i seconds] [-l seconds] [-M program]\n\t[-m dir] "
 		    "[-N file] [-P never|tls|local|always] [-p file]\n\t"
 		    "[-t file] [-u uid] [-w seconds] [-z bytes]\n");
+		(void)log_open(&p->env, NULL);
+		log_notice(&p->env, "usage: wrong options, no session");
 		return EXIT_USAGE;
 	}
 	if (p->opt.version)

@@ -189,6 +189,20 @@ case '-d: debug lines at local0.debug, no secret in them' => sub {
 	is_deeply [grep { /line1|\.dot/ } @line], [], 'nor is mail text';
 };
 
+case 'options that popper does not know: a line, where nothing else would tell' => sub {
+	my (undef, @args) = $pop->command;
+	defined(my $pid = fork) or die "fork: $!";
+	if ($pid == 0) {
+		open STDERR, '>', '/dev/null';
+		exec { $pop->{popper} } 'popper', @args, '-P', 'locla'
+		    or POSIX::_exit(127);
+	}
+	waitpid $pid, 0;
+	is $? >> 8, 64, 'the status';
+	is_deeply [at(NOTICE, logged($pid))], ['usage: wrong options, no session'],
+	    'the log';
+};
+
 for (['alice', 'password'], ['nobody-here', 'unknown']) {
 	my ($user, $reason) = @$_;
 	case "a failed login: one line, reason=$reason" => sub {
