@@ -33,6 +33,12 @@ say_no_table(struct pop *p)
 	    "[SYS/TEMP] The maildrop cannot be read now.");
 }
 
+enum result
+list_load(struct pop *p)
+{
+	return drop_load(p) == 0 ? OK : say_no_table(p);
+}
+
 struct msg *
 arg_msg(struct pop *p, int i)
 {
@@ -113,8 +119,8 @@ listing(struct pop *p, void (*show)(struct pop *, const struct msg *))
 		show(p, m);
 		return OK;
 	}
-	if (drop_load(p) == -1)
-		return say_no_table(p);
+	if (list_load(p) != OK)
+		return ERR;
 	(void)reply_ok(&p->conn, "%zu messages (%llu octets)", live_count(p),
 	    live_octets(p));
 	for (n = 1; (m = list_msg(p, n)) != NULL; n++)

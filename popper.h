@@ -215,6 +215,9 @@ enum result pop_top(struct pop *p);
  */
 struct msg *arg_msg(struct pop *p, int i);
 
+/* Makes the whole table readable: OK; or ERR, and has replied so. */
+enum result list_load(struct pop *p);
+
 /* The n-th message, or NULL after the last; and a message's number. */
 struct msg *list_msg(struct pop *p, uint64_t n);
 size_t list_number(struct pop *p, const struct msg *m);

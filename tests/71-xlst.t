@@ -220,6 +220,27 @@ END
 	like($s->command('XTND XLST Subject 3'), qr/^-ERR /, 'Subject 3');
 };
 
+case 'a maildrop that cannot be read any more: the log has the cause' => sub {
+	my $box = box();
+
+	# from an index nothing is read at the login
+	(eventually {
+		my $before = length($box->log // '');
+		$box->login->quit;
+		substr($box->log, $before) !~ / scan /;
+	}) or die 'there is no index';
+	my $s = $box->login;
+	truncate $box->work, 0 or die "truncate: $!";
+	$box->put("no mbox\n");
+	for my $command ('LIST', 'XTND XLST Subject') {
+		my $before = length $box->log;
+		is($s->command($command), '-ERR [SYS/TEMP] The maildrop cannot be read now.',
+		    $command);
+		like(substr($box->log, $before), qr/ table: cannot read the maildrop again user=alice: ./,
+		    'the log');
+	}
+};
+
 case 'XLST changes nothing: no Status, not LAST, no mark' => sub {
 	my $box = box();
 	my $s = $box->login;

@@ -131,9 +131,8 @@ xtnd_xlst(struct pop *p)
 	if (!field_name_ok(name))
 		return reply_err(&p->conn, "That is not the name of a header "
 		    "field.");
-	if (drop_load(p) == -1)
-		return reply_err(&p->conn, "[SYS/TEMP] The maildrop cannot be "
-		    "read now.");
+	if (list_load(p) != OK)
+		return ERR;
 	last = p->drop.sum.count;
 	if (p->argc == 2) {
 		if (!text_number(p->argv[1], UINT32_MAX, &first) ||
