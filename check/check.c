@@ -231,7 +231,8 @@ check_tls(struct check *c)
 	else if (getenv("SSLCTLFD") != NULL)
 		check_say(c, CHECK_FAIL, "TLS: SSLCTLFD, SSLREADFD and "
 		    "SSLWRITEFD must all name open descriptors");
-	else if (p->opt.clear == CLEAR_NEVER || p->opt.clear == CLEAR_TLS)
+	else if (p->opt.clear == CLEAR_NEVER || (p->opt.clear == CLEAR_TLS &&
+	    p->opt.proxy != PROXY_TLS))
 		check_say(c, p->opt.accounts.secrets == NULL ? CHECK_FAIL :
 		    CHECK_WARN, "TLS: none, and -P accepts no password "
 		    "without it");

@@ -191,6 +191,11 @@ my %trouble = (
 	    'checkpassword /etc/passwd: mode 0644, it cannot be run: chmod a+x' ],
 	'no password ever' => [ sub { }, [ -P => 'tls' ],
 	    'TLS: none, and -P accepts no password without it' ],
+	'no password ever, whatever a proxy says' => [ sub { }, [ -P => 'never', -H => 'tls' ],
+	    'TLS: none, and -P accepts no password without it' ],
+	'no password, since a proxy may not say that there is TLS' => [ sub { },
+	    [ -P => 'tls', -H => 'on' ],
+	    'TLS: none, and -P accepts no password without it' ],
 	'a missing list of names' => [ sub { }, [ -A => '/nonexistent' ],
 	    'allowed /nonexistent: No such file or directory' ],
 );
@@ -315,6 +320,14 @@ for my $what (sort keys %taken) {
 		is($box->login->command('NOOP'), '+OK ', 'a login');
 	};
 }
+
+case 'the options of contrib/haproxy.cfg: TLS is left to the proxy' => sub {
+	my ($line) = slurp('contrib/haproxy.cfg') =~ /^#\s+110 stream .* popper (.*)/m;
+	my $said = check(box(), split ' ', $line);
+
+	is(join("\n", grep { /TLS:/ } split /\n/, $said),
+	    'warn  TLS: left to the proxy of -H', "popper $line");
+};
 
 case 'each maildrop is named, and only the first line of a spool is read' => sub {
 	my $box = box(accounts => { map { $_ => 'x' } 'a' .. 'i' }, spool => undef);
