@@ -52,9 +52,9 @@ next_line(FILE *f, char **line, size_t *room)
 static void
 copy_value(char *to, const char *before, const char *value)
 {
-	value += strspn(value, " \"");
+	value += strspn(value, " \"'");
 	(void)snprintf(to, WORD_LEN, "%s%.*s", before,
-	    (int)strcspn(value, "\""), value);
+	    (int)strcspn(value, "\"'"), value);
 }
 
 /* The value in a line that begins with this keyword, or NULL. */
