@@ -48,17 +48,28 @@ set_hash(struct account *a, const char *hash)
 		a->reason = "hash";
 }
 
-#ifdef POPPER_LINUX
-/* The hash of an account, and whether it is expired, from shadow(5). */
-static void
+/* Whether an errno of looking up an account says that there is none. */
+static bool
+says_none(int error)
+{
+	return error == 0 || error == ENOENT || error == ESRCH;
+}
+
+/*
+ * The hash of an account, and whether it is expired, from shadow(5).  0, or -1
+ * with errno.
+ */
+static int
 look_up_shadow(const char *name, struct account *a)
 {
-	struct spwd *sp = getspnam(name);
+#ifdef POPPER_LINUX
 	long today = (long)(time(NULL) / (24 * 60 * 60));
+	struct spwd *sp;
 
-	if (sp == NULL) {
+	errno = 0;
+	if ((sp = getspnam(name)) == NULL) {
 		a->reason = "locked";
-		return;
+		return says_none(errno) ? 0 : -1;
 	}
 	set_hash(a, sp->sp_pwdp);
 	if ((sp->sp_expire >= 0 && today >= sp->sp_expire) ||
@@ -66,8 +77,12 @@ look_up_shadow(const char *name, struct account *a)
 	    today > sp->sp_lstchg + sp->sp_max))
 		a->reason = "expired";
 	endspent();
-}
+#else
+	(void)name;
+	(void)a;
 #endif
+	return 0;
+}
 
 /*
  * An account of the system.  A name service may find it by several names, in
@@ -78,12 +93,14 @@ static int
 look_up_system(const char *name, struct account *a)
 {
 	struct passwd *pw;
+	int r = 0;
 
 	errno = 0;
 	if ((pw = getpwnam(name)) == NULL) {
+		/* an error of shadow(5) looks the same for every name */
+		r = says_none(errno) ? look_up_shadow(name, a) : -1;
 		a->reason = "unknown";
-		return errno == 0 || errno == ENOENT || errno == ESRCH ? 0 :
-		    -1;
+		return r;
 	}
 	a->uid = pw->pw_uid;
 	a->gid = pw->pw_gid;
@@ -92,12 +109,10 @@ look_up_system(const char *name, struct account *a)
 		a->reason = "alias";
 	(void)snprintf(a->home, sizeof(a->home), "%s", pw->pw_dir);
 	set_hash(a, pw->pw_passwd);
-#ifdef POPPER_LINUX
 	if (strcmp(a->hash, "x") == 0)
-		look_up_shadow(name, a);
-#endif
+		r = look_up_shadow(name, a);
 	endpwent();
-	return 0;
+	return r;
 }
 
 bool

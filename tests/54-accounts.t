@@ -250,6 +250,26 @@ case 'an account has one name, whatever its name service calls it by' => sub {
 	is_deeply([ map { s{.*/}{}r } glob $box->mail . '/.??*' ], [], 'nothing is left there');
 };
 
+case 'shadow(5) cannot be read: no account is said to have another password' => sub {
+	needs('strace', 'plain');
+	my ($box, %session) = name_service();
+	my $under = delete $session{under};
+	$session{env}{PT_HASH} = 'x';
+
+	for my $name ('ptfold', 'ptnobody') {
+		my $s = $box->session(%session, under => [ @$under,
+		    strace($box->dir . '/strace', '-f', '-P', '/etc/shadow', '-e',
+		    'trace=openat', '-e', 'inject=openat:error=EMFILE') ]);
+
+		$s->command("USER $name");
+		is($s->command('PASS s3cret'), '-ERR [SYS/TEMP] Accounts cannot be looked '
+		    . 'up now.', $name);
+		$s->wait;
+		like($box->log, qr/ cannot check accounts: passwd user=$name: Too many open files$/m,
+		    'the log');
+	}
+};
+
 case 'a name service that does not answer: the limit of -l, or a signal, ends it' => sub {
 	my ($box, @session) = name_service();
 	my $s = $box->session(@session, args => ['-l', 2]);
