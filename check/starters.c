@@ -197,26 +197,52 @@ check_inetd(struct check *c)
 	return taken;
 }
 
+/*
+ * The command of the unit, by its name, with the options that the other file has
+ * for this variable.
+ */
+static void
+expand_command(struct starter *s, const char *options)
+{
+	static const char variable[] = "$POPPER_OPTIONS";
+	char unit[WORD_LEN], *rest, *at;
+	int n;
+
+	(void)snprintf(unit, sizeof(unit), "%s", s->command);
+	rest = unit + strcspn(unit, " ");
+	if ((at = strstr(rest, variable)) == NULL)
+		at = rest + strlen(rest);
+	n = snprintf(s->command, WORD_LEN, "popper%.*s%s%s", (int)(at - rest),
+	    rest, *at != '\0' ? options : "",
+	    *at != '\0' ? at + strlen(variable) : "");
+	if (n >= WORD_LEN)
+		n = WORD_LEN - 1;
+	while (n > 0 && s->command[n - 1] == ' ')
+		s->command[--n] = '\0';
+}
+
 /* Whether systemd listens on port 110. */
 static bool
 check_systemd(struct check *c)
 {
-	static const struct form unit = { "ExecStart", NULL, NULL, NULL };
+	static const struct form unit = { "ExecStart", "ExecStart", "", NULL };
 	static const struct form defaults = { NULL, "POPPER_OPTIONS",
-	    "popper ", NULL };
+	    "", NULL };
 	static const char *const units[] = {
 		"/lib/systemd/system/popper@.service",
 		"/usr/lib/systemd/system/popper@.service",
 		"/etc/systemd/system/popper@.service"	/* this one counts */
 	};
 	struct starter s = { .file = "popper.socket", .command = "popper" };
+	struct starter other = { .file = NULL };
 	size_t i;
 
 	if (access(SYSTEMD, F_OK) == -1 || access(ENABLED, F_OK) == -1)
 		return false;
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		read_form(units[i], &unit, &s);
-	read_form("/etc/default/popper", &defaults, &s);
+	read_form("/etc/default/popper", &defaults, &other);
+	expand_command(&s, other.command);
 	judge_starter(c, &s);
 	return true;
 }
