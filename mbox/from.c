@@ -2,7 +2,6 @@
  * The lines that the scanner looks into: From_ lines, which begin a message,
  * header fields, and Content-Length: which to believe.  Pure, as mbox/scan.c.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -265,37 +264,16 @@ text_around(struct scan *s, uint64_t at, const char *p, const char *end,
 	    NULL;
 }
 
-static int
-compare_offset(const void *at, const void *m)
-{
-	uint64_t a = *(const uint64_t *)at;
-	uint64_t b = ((const struct msg *)m)->offset;
-
-	return (a > b) - (a < b);
-}
-
-/* Whether the file ends at that offset, or is known to have ended there. */
-static bool
-file_ended(const struct scan *s, uint64_t at)
-{
-	const struct msgs *old = s->old;
-	const struct msg *m = NULL;
-
-	if (at == s->size || (old != NULL && at == old->end))
-		return true;
-	if (old != NULL && old->n > 0)
-		m = bsearch(&at, old->v, old->n, sizeof(*m), compare_offset);
-	return m != NULL && m->flags & MSG_ABUTS;
-}
-
 /*
  * Whether the body of this message ends at the offset at: the file ends there,
- * or did so once, or a message begins there as it would without the claim, with
- * at most one empty line in between.  Agents that quote From_ lines quote each
- * one after an empty line; so a claim can remove beginnings and never add one.
+ * or a message begins there as it would without the claim, with at most one
+ * empty line in between, or, if it is known to have ended there, with none at
+ * all.  Agents that quote From_ lines quote each one after an empty line; so a
+ * claim can remove beginnings and never add one.
  */
 static bool
-claim_holds(struct scan *s, uint64_t at, const char *p, const char *end)
+claim_holds(struct scan *s, uint64_t at, bool known, const char *p,
+    const char *end)
 {
 	char room[MBOX_LOOK];
 	const char *text, *q, *stop;
@@ -303,7 +281,7 @@ claim_holds(struct scan *s, uint64_t at, const char *p, const char *end)
 
 	if (at > s->size || at < s->pos + MBOX_LOOK_BACK)
 		return false;
-	if (file_ended(s, at))
+	if (at == s->size)
 		return true;
 	if ((text = text_around(s, at, p, end, room, &n)) == NULL)
 		return false;
@@ -311,12 +289,10 @@ claim_holds(struct scan *s, uint64_t at, const char *p, const char *end)
 	stop = text + n;
 	gap = stop - q > 0 && mbox_blank_before(s, q + 1) == 1 ? 1 :
 	    stop - q > 1 && mbox_blank_before(s, q + 2) == 2 ? 2 : 0;
-	if (gap == 0 && mbox_blank_before(s, q) == 0)
+	if (gap == 0 && !known && mbox_blank_before(s, q) == 0)
 		return false;
-	if (gap > 0 && file_ended(s, at + gap))
-		return true;
-	return mbox_from(q + gap, stop, at - MBOX_LOOK_BACK + n == s->size) ==
-	    FROM_YES;
+	return at + gap == s->size || mbox_from(q + gap, stop,
+	    at - MBOX_LOOK_BACK + n == s->size) == FROM_YES;
 }
 
 void
@@ -329,14 +305,18 @@ mbox_claim(struct scan *s, struct str value)
 }
 
 bool
-mbox_claimed(struct scan *s, const char *p, const char *end)
+mbox_claimed(struct scan *s, uint64_t known, const char *p, const char *end)
 {
 	unsigned i;
 
-	for (i = 0; i < s->nclaims; i++)
-		if (s->claim[i] > s->pos && s->claim[i] > s->until &&
-		    claim_holds(s, s->claim[i], p, end))
-			s->until = s->claim[i];
+	if (known == s->pos || (known > s->pos &&
+	    claim_holds(s, known, true, p, end)))
+		s->until = known;
+	else
+		for (i = 0; i < s->nclaims; i++)
+			if (s->claim[i] > s->pos && s->claim[i] > s->until &&
+			    claim_holds(s, s->claim[i], false, p, end))
+				s->until = s->claim[i];
 	s->nclaims = 0;			/* each is looked at once */
 	return s->pos < s->until;
 }

@@ -40,8 +40,8 @@ enum {
 	MSG_READ = 1 << 4,	/* Status: has R */
 	MSG_RO = 1 << 5,	/* exactly one Status: line, "RO" */
 	MSG_HIDDEN = 1 << 6,	/* c-client's folder data: not a message */
-	MSG_ABUTS = 1 << 7,	/* begins only because the file once ended here:
-				   without an empty line, or inside a claim */
+	MSG_ABUTS = 1 << 7,	/* no empty line before it: it begins because
+				   the file once ended here */
 	MSG_DUPLICATE = 1 << 11, /* others had its uid: see duplicate.c */
 	/* below: this session's flags, never in the index */
 	MSG_DELETED = 1 << 8,
@@ -187,9 +187,12 @@ void mbox_claim(struct scan *s, struct str value);
 
 /*
  * Whether the From_ line at p, the scanner's place, is text because a claim
- * that proves itself reaches beyond it.  p..end is what is in memory.
+ * that proves itself reaches beyond it.  known: where the message ended in an
+ * earlier table, which counts instead if it ends there now; or 0.  p..end is
+ * what is in memory.
  */
-bool mbox_claimed(struct scan *s, const char *p, const char *end);
+bool mbox_claimed(struct scan *s, uint64_t known, const char *p,
+    const char *end);
 
 /* ---- duplicate.c --------------------------------------------------------- */
 

@@ -92,51 +92,78 @@ keep_header(struct scan *s, const char *p, size_t n)
 	}
 }
 
-/*
- * The old table's entry for this place, if all that it says is true of m; of
- * that, no more than the header may have been scanned.
- */
+/* The old table's entry for the place of cur, or NULL. */
 static const struct msg *
-old_entry(struct scan *s, const struct msg *m)
+old_entry(struct scan *s)
 {
 	const struct msgs *old = s->old;
-	const struct msg *x;
 
 	while (old != NULL && s->at_old < old->n &&
-	    old->v[s->at_old].offset < m->offset)
+	    (old->v[s->at_old].offset < s->cur.offset ||
+	    old->v[s->at_old].flags & MSG_GONE))
 		s->at_old++;
-	if (old == NULL || s->at_old == old->n || m->check == 0)
-		return NULL;
-	x = &old->v[s->at_old];
-	return x->offset == m->offset && x->check == m->check &&
+	return old != NULL && s->at_old < old->n &&
+	    old->v[s->at_old].offset == s->cur.offset ?
+	    &old->v[s->at_old] : NULL;
+}
+
+/* Whether all that an old entry says is true of m, as far as it was scanned. */
+static bool
+old_holds(const struct scan *s, const struct msg *x, const struct msg *m)
+{
+	return x != NULL && m->check != 0 && x->check == m->check &&
 	    (s->octets > 0 ||
 	    (x->length == m->length && x->octets == m->octets)) &&
-	    !(x->flags & MSG_DUPLICATE) ? x : NULL;
+	    !(x->flags & MSG_DUPLICATE);
 }
 
 /*
- * The unique-id: MD5 of the header that was kept and of the octets of the body
- * as digits, for which there is room.  If the old table has a message with the
- * same check, at the same place and of the same size, its unique-id is known.
+ * The unique-id of a message with the header that was kept: MD5 of that and of
+ * the octets of the body as digits, for which there is room.  If the old table
+ * has a message with the same check, at the same place and of the same size, its
+ * unique-id is known.
  */
 static void
 identify(struct scan *s, struct msg *m, uint64_t body)
 {
-	const struct msg *x;
-	int n = snprintf(s->kept + s->nkept, sizeof(s->kept) - s->nkept,
-	    "%llu", (unsigned long long)body);
+	const struct msg *x = old_entry(s);
+	struct md5 md5 = s->md5;
+	size_t n = s->nkept;
 
-	s->nkept += (size_t)n;
+	n += (size_t)snprintf(s->kept + n, sizeof(s->kept) - n, "%llu",
+	    (unsigned long long)body);
 	if (!s->spilled) {
-		m->check = key_sum(&s->table->key, s->kept, s->nkept);
-		if ((x = old_entry(s, m)) != NULL) {
+		m->check = key_sum(&s->table->key, s->kept, n);
+		if (old_holds(s, x, m)) {
 			memcpy(m->uid, x->uid, UID_LEN);
 			return;
 		}
-		md5_begin(&s->md5);
+		md5_begin(&md5);
 	}
-	md5_add(&s->md5, s->kept, s->nkept);
-	md5_end(&s->md5, m->uid);
+	md5_add(&md5, s->kept, n);
+	md5_end(&md5, m->uid);
+}
+
+/*
+ * Where the message that the scanner is in ended in the old table, if that has
+ * one of the same header at the same place; else 0.  0, too, if no claim reaches
+ * beyond the scanner's place.
+ */
+static uint64_t
+known_end(struct scan *s)
+{
+	const struct msg *x;
+	struct msg m;
+	unsigned i;
+
+	for (i = 0; i < s->nclaims && s->claim[i] <= s->pos; i++)
+		;
+	if (i == s->nclaims || (x = old_entry(s)) == NULL ||
+	    x->head != s->cur.head)
+		return 0;
+	m = *x;
+	identify(s, &m, x->octets - s->head_octets);
+	return memcmp(m.uid, x->uid, UID_LEN) == 0 ? x->offset + x->length : 0;
 }
 
 /* Ends the message that the scanner is in, at pos. */
@@ -345,7 +372,7 @@ static enum from
 begins(struct scan *s, const char *p, const char *end, bool last)
 {
 	bool after_blank = s->where == SCAN_BODY && !s->midline && s->blank;
-	bool bound = s->pos == s->bound, claimed;
+	bool bound = s->pos == s->bound;
 	enum from r;
 
 	if (s->where == SCAN_START || (!bound && (!after_blank ||
@@ -353,13 +380,12 @@ begins(struct scan *s, const char *p, const char *end, bool last)
 		return FROM_NO;
 	if ((r = mbox_from(p, end, last)) != FROM_YES)
 		return r;
-	claimed = s->pos < s->until || mbox_claimed(s, p, end);
-	if (claimed && !bound)
+	if (!bound && mbox_claimed(s, known_end(s), p, end))
 		return FROM_NO;
 	end_message(s);
 	begin_message(s, (struct str){ p, (size_t)(end - p) });
 	s->midline = false;
-	if (!after_blank || claimed)
+	if (!after_blank)
 		s->cur.flags |= MSG_ABUTS;
 	return FROM_YES;
 }

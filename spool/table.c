@@ -58,38 +58,28 @@ has_from_line(int fd, uint64_t at, uint64_t end)
 }
 
 /*
- * Whether message i of an earlier table ended at an offset, and still does: it
- * stands where it stood, and a From_ line follows.  If another program has
- * rewritten the file, that is a place like any other, and the line may be text.
- */
-static bool
-still_ends(int fd, const struct msgs *old, size_t i, uint64_t at, uint64_t end)
-{
-	return has_from_line(fd, at, end) && scan_same(fd, old, i) == 1;
-}
-
-/*
- * The next offset between at and end where an earlier session has seen the file
- * end, or a message begin for that reason; or end.  *i: the next entry of old
- * to look at.
+ * The next offset between at and end where a message of an earlier table ended
+ * without an empty line, and still does: it stands where it stood, and a From_
+ * line follows.  If another program has rewritten the file, that is a place like
+ * any other, and the line may be text.  end: there is none.  *i: the next entry
+ * of old to look at.  (A list of duplicates has no end, and shows no such place.)
  */
 static uint64_t
 next_bound(int fd, const struct msgs *old, size_t *i, uint64_t at,
     uint64_t end)
 {
 	const struct msg *m;
+	uint64_t to;
 
-	if (old == NULL || old->n == 0)
-		return end;
-	for (; *i < old->n; ++*i) {
+	for (; old != NULL && *i < old->n; ++*i) {
 		m = &old->v[*i];
-		if (m->flags & MSG_ABUTS && *i > 0 && m->offset > at &&
-		    m->offset < end &&
-		    still_ends(fd, old, *i - 1, m->offset, end))
-			return m->offset;
+		to = m->offset + m->length;
+		if (mbox_lacks(m) > 0 && to > at && to < end &&
+		    to <= old->end && has_from_line(fd, to, end) &&
+		    scan_same(fd, old, *i) == 1)
+			return to;
 	}
-	return old->end > at && old->end < end &&
-	    still_ends(fd, old, old->n - 1, old->end, end) ? old->end : end;
+	return end;
 }
 
 /* Scans the bytes from..end of a file, and from each such offset anew. */

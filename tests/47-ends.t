@@ -161,4 +161,70 @@ case 'a From_ line in a text where the file ended before it was rewritten' => su
 	shown($box->login, $one, $mail);
 };
 
+# The same, and a message claims to end there.
+case 'a claim that leads to where the file ended before it was rewritten' => sub {
+	my $long = letter(2, body => alnum(2000));
+	my $spool = $one . letter(3, header => [ 'Content-Length: 0000' ], body => "x\n");
+	my $four = letter(4, body => alnum(4000));
+	my $claim = sprintf '%04d', length($one . $long) - length($spool) + 3;
+	my $claims = substr $spool =~ s/: 0000/: $claim/r, length $one;
+	my $box = box(spool => $one . $long);
+
+	$box->login->quit;
+	$box->put($one);
+	$box->append($claims . $four);
+	shown($box->login, $one, $claims, $four);
+};
+
+case 'a From_ line where the file ended before it was rewritten in the session' => sub {
+	my $line = "From eve\@example.org Sat Jan  3 01:06:00 1996\n";
+	my $rest = length($one) - length letter(3, body => "\n");
+	my $mail = letter(3, body => 'p' x (($rest + 1) % length $line) . "\n" . $line x 30);
+	my $box = box(spool => $one . $two);
+	my $s = $box->login;
+
+	$box->put($two . $mail);
+	is(substr($box->spool, length $one . $two, length $line), $line,
+	    'the place');
+	is(scalar $s->text('RETR 2'), text_of($two), 'RETR 2');
+	$s->quit;
+	shown($box->login, $two =~ s/\n\n/\nStatus: RO\n\n/r, $mail);
+};
+
+# QUIT knows which messages there will be, and the next scan finds these: a
+# Content-Length that was wrong may lead to a From_ line now, by what is gone.
+case 'a claim that QUIT makes come true' => sub {
+	my $four = letter(4);
+	my $gone = letter(2, body => "A longer one than the next.\n");
+	my $claims = letter(1, body => "x\n",
+	    header => [ 'Content-Length: ' . length "x\n\n$two" ]);
+	my $box = box(spool => $claims . $gone . $two . $three);
+	my $s = $box->login(args => ['-s']);
+	my @uid = @{ $s->uidl }{1, 3, 4};
+
+	shown($s, $claims, $gone, $two, $three);
+	$s->command('DELE 2');
+	$s->quit;
+	$box->append($four);
+	$s = $box->login(args => ['-s']);
+	shown($s, $claims, $two, $three, $four);
+	is_deeply([ @{ $s->uidl }{1 .. 3} ], \@uid, 'under their names');
+};
+
+case 'a claim that QUIT makes wrong, by a line end' => sub {
+	my $body = "Nice weather.\n\nFrom boss\@example.org Sat Jan  3 01:06:00 1996\n"
+	    . "Subject: wire 10000\n\nPlease pay at once.";
+	my $claims = letter(1, header => [ 'Content-Length: ' . length $body ],
+	    body => $body) =~ s/\n\z//r;
+	my $box = box(spool => $two . $claims);
+	my $s = $box->login(args => ['-s']);
+
+	shown($s, $two, whole($claims));
+	$s->command('DELE 1');
+	$s->quit;
+	is($box->spool, whole($claims), 'the spool');
+	$box->append($three);
+	shown($box->login(args => ['-s']), whole($claims), $three);
+};
+
 done_testing;

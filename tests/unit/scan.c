@@ -146,24 +146,9 @@ is_claim(const struct buf *f, struct row r, uint64_t *length)
 	return digits > 0 && i == r.len;
 }
 
-/* Whether the file ends there, or is known to have ended there once. */
-static bool
-ended(const struct buf *f, const struct msgs *old, size_t at)
-{
-	size_t i;
-
-	if (at == f->n || (old != NULL && old->end == at))
-		return true;
-	for (i = 0; old != NULL && i < old->n; i++)
-		if (old->v[i].offset == at && old->v[i].flags & MSG_ABUTS)
-			return true;
-	return false;
-}
-
 /* The end of a body of that length, if it is one; or 0. */
 static size_t
-proven(const struct buf *f, const struct msgs *old, size_t body,
-    uint64_t length, bool crlf)
+proven(const struct buf *f, size_t body, uint64_t length, bool crlf)
 {
 	size_t at = body, end = body + (size_t)length;
 	struct row r = { 0, 0, 0 };
@@ -175,7 +160,7 @@ proven(const struct buf *f, const struct msgs *old, size_t body,
 		r = row_at(f, at);
 		blank = is_empty(r, crlf);
 	}
-	if (ended(f, old, end))
+	if (end == f->n)
 		return end;
 	if (at > end)			/* in the middle of a line */
 		return 0;
@@ -183,64 +168,10 @@ proven(const struct buf *f, const struct msgs *old, size_t body,
 		return end;
 	r = row_at(f, end);
 	at = after(r);
-	return is_empty(r, crlf) && (ended(f, old, at) || is_from(f, at)) ?
-	    at : 0;
-}
-
-/* How far the fields of the header from..body say that the body extends. */
-static size_t
-claimed(const struct buf *f, const struct msgs *old, size_t from, size_t body,
-    bool crlf)
-{
-	size_t at, end, far = 0;
-	unsigned claims = 0;
-	uint64_t n;
-	struct row r;
-
-	for (at = from; at < body && claims < 4; at = after(r)) {
-		r = row_at(f, at);
-		if (!is_claim(f, r, &n))
-			continue;
-		claims++;
-		if ((end = proven(f, old, body, n, crlf)) > far)
-			far = end;
-	}
-	return far;
+	return is_empty(r, crlf) && (at == f->n || is_from(f, at)) ? at : 0;
 }
 
 /* ---- messages ---------------------------------------------------------- */
-
-/* Whether the file once ended there, and a message begins for that reason. */
-static bool
-is_known(const struct buf *f, const struct msgs *old, size_t at)
-{
-	size_t i;
-
-	if (old->end == at && is_from(f, at))
-		return true;
-	for (i = 0; i < old->n; i++)
-		if (old->v[i].offset == at && old->v[i].flags & MSG_ABUTS)
-			return is_from(f, at);
-	return false;
-}
-
-/* The next such place after at, or the end of the file. */
-static size_t
-known_end(const struct buf *f, const struct msgs *old, size_t at)
-{
-	size_t i, next = f->n;
-
-	if (old == NULL)
-		return f->n;
-	if (old->end > at && old->end < next &&
-	    is_known(f, old, (size_t)old->end))
-		next = (size_t)old->end;
-	for (i = 0; i < old->n; i++)
-		if (old->v[i].offset > at && old->v[i].offset < next &&
-		    is_known(f, old, (size_t)old->v[i].offset))
-			next = (size_t)old->v[i].offset;
-	return next;
-}
 
 /* A message and its parts: from..header..body..end. */
 struct parts {
@@ -248,38 +179,7 @@ struct parts {
 	bool crlf;		/* has such line ends */
 	bool bodied;		/* an empty line ends the header */
 	bool blank;		/* so does one the message */
-	bool inside;		/* it ends inside of what it claims */
 };
-
-static struct parts
-part(const struct buf *f, const struct msgs *old, size_t from)
-{
-	size_t limit = known_end(f, old, from), at, until;
-	struct buf cut = { f->p, limit, 0 };
-	struct row r = row_at(&cut, from);
-	struct parts m = { from, after(r), limit, limit, false, false, false,
-	    false };
-
-	m.crlf = m.header < limit && row_at(&cut, m.header).end == 2;
-	for (at = m.header; at < limit && !m.bodied; at = after(r)) {
-		r = row_at(&cut, at);
-		m.bodied = r.len == 0 && r.end > 0;
-	}
-	if (!m.bodied)
-		return m;
-	m.body = at;
-	m.blank = is_empty(r, m.crlf);
-	until = claimed(f, old, m.header, m.body, m.crlf);
-	for (; at < limit; at = after(r)) {
-		if (m.blank && at >= until && is_from(&cut, at))
-			break;
-		r = row_at(&cut, at);
-		m.blank = is_empty(r, m.crlf);
-	}
-	m.end = at;
-	m.inside = at < until;
-	return m;
-}
 
 static bool
 unhashed(const struct buf *f, struct row r)
@@ -383,6 +283,128 @@ identify(const struct buf *f, const struct parts *m, uint64_t octets,
 	md5_end(&md5, uid);
 }
 
+/* The header of a message that begins there, in a file of so many bytes. */
+static struct parts
+header_at(const struct buf *f, size_t from, size_t limit)
+{
+	struct buf cut = { f->p, limit, 0 };
+	struct row r = row_at(&cut, from);
+	struct parts m = { .from = from, .header = after(r), .end = limit };
+	size_t at;
+
+	m.crlf = m.header < limit && row_at(&cut, m.header).end == 2;
+	for (at = m.header; at < limit && !m.bodied; at = after(r)) {
+		r = row_at(&cut, at);
+		m.bodied = r.len == 0 && r.end > 0;
+	}
+	m.body = at;
+	m.blank = m.bodied && is_empty(r, m.crlf);
+	return m;
+}
+
+/* Whether the file has a message of that header, where the entry has it. */
+static bool
+stands(const struct buf *f, const struct msg *x)
+{
+	size_t limit = (size_t)(x->offset + x->head);
+	unsigned char uid[UID_LEN];
+	struct parts m;
+
+	limit = limit < f->n ? limit : f->n;
+	if (limit < x->offset + 5 ||
+	    memcmp(f->p + x->offset, "From ", 5) != 0)
+		return false;
+	m = header_at(f, (size_t)x->offset, limit);
+	identify(f, &m, m.bodied ? x->octets - wire_octets(f, m.header, m.body)
+	    : 0, uid);
+	return memcmp(uid, x->uid, UID_LEN) == 0;
+}
+
+/*
+ * The next place after at where a message of the old table ended without an
+ * empty line, and still does; or the end of the file.
+ */
+static size_t
+known_end(const struct buf *f, const struct msgs *old, size_t at)
+{
+	size_t i, end, next = f->n;
+
+	for (i = 0; old != NULL && i < old->n; i++) {
+		end = (size_t)(old->v[i].offset + old->v[i].length);
+		if (mbox_lacks(&old->v[i]) > 0 && end > at && end < next &&
+		    is_from(f, end) && stands(f, &old->v[i]))
+			next = end;
+	}
+	return next;
+}
+
+/* Where the old table has that very message end, or 0. */
+static size_t
+old_end(const struct buf *f, const struct msgs *old, const struct parts *m)
+{
+	size_t i;
+
+	for (i = 0; old != NULL && i < old->n; i++)
+		if (old->v[i].offset == m->from &&
+		    old->v[i].head == m->body - m->from &&
+		    stands(f, &old->v[i]))
+			return m->from + (size_t)old->v[i].length;
+	return 0;
+}
+
+/*
+ * How far the body extends by the claims of its header, seen from the From_
+ * line at at, of which that may be text.
+ */
+static size_t
+claimed(const struct buf *f, const struct msgs *old, const struct parts *m,
+    size_t from)
+{
+	size_t at, end, far = 0, known = old_end(f, old, m);
+	unsigned claims = 0;
+	bool asked = false;
+	uint64_t n;
+	struct row r;
+
+	for (at = m->header; at < m->body && claims < 4; at = after(r)) {
+		r = row_at(f, at);
+		if (!is_claim(f, r, &n))
+			continue;
+		claims++;
+		asked = asked || n > from - m->body;
+		if ((end = proven(f, m->body, n, m->crlf)) > far)
+			far = end;
+	}
+	if (asked && (known == from ||
+	    (known > from && (known == f->n || is_from(f, known)))))
+		return known;
+	return far;
+}
+
+static struct parts
+part(const struct buf *f, const struct msgs *old, size_t from)
+{
+	size_t limit = known_end(f, old, from), at, until = 0;
+	struct buf cut = { f->p, limit, 0 };
+	struct parts m = header_at(f, from, limit);
+	bool asked = false;
+	struct row r;
+
+	for (at = m.body; m.bodied && at < limit; at = after(r)) {
+		if (m.blank && is_from(&cut, at)) {
+			if (!asked)
+				until = claimed(f, old, &m, at);
+			asked = true;
+			if (at >= until)
+				break;
+		}
+		r = row_at(&cut, at);
+		m.blank = is_empty(r, m.crlf);
+	}
+	m.end = at;
+	return m;
+}
+
 /* All that the table tells of a message. */
 static struct msg
 describe(const struct buf *f, const struct parts *m, bool first, bool abuts)
@@ -442,7 +464,7 @@ naive(const struct buf *f, size_t at, const struct msgs *old, struct msgs *t)
 		d = describe(f, &m, whole && t->n == 0, abuts);
 		if (msgs_add(t, &d) == -1)
 			abort();
-		abuts = !m.blank || m.inside;
+		abuts = !m.blank;
 	}
 	return 0;
 }
