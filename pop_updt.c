@@ -123,8 +123,8 @@ plan_end(struct change *c, struct msg *m, struct entry *e)
 		return;
 	e->ends = mbox_lacks(m);
 	c->extra = true;
-	if (m->from == m->length)
-		c->odd = true;		/* has its From_ line an end? */
+	if (m->from == m->length && m->flags & MSG_NOEOL)
+		m->from++;
 	m->length += e->ends;
 	if (m->flags & MSG_NOBLANK)
 		m->head += e->ends;

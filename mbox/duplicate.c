@@ -287,7 +287,7 @@ mbox_number(struct msgs *t, const struct msgs *old)
 unsigned
 mbox_lacks(const struct msg *m)
 {
-	if (m->flags & MSG_NOEOL || m->from == m->length)
+	if (m->flags & MSG_NOEOL)
 		return 2;
 	return m->flags & MSG_TAIL || (m->head == m->length &&
 	    !(m->flags & MSG_NOBLANK)) ? 0 : 1;

@@ -177,10 +177,10 @@ end_message(struct scan *s)
 	m->octets = octets_so_far(s);
 	if (s->midline && s->hashed && s->where != SCAN_BODY)
 		keep_header(s, "\n", 1);
-	if (s->midline && m->length > m->from) {
+	if (s->midline)
 		m->flags |= MSG_NOEOL;
+	if (s->midline && m->length > m->from)
 		m->octets += 2;
-	}
 	if (s->where != SCAN_BODY) {	/* RFC 822: an empty line ends it */
 		m->head = m->length < UINT32_MAX ? (uint32_t)m->length :
 		    UINT32_MAX;

@@ -185,7 +185,7 @@ case 'Status: for a message that has no body, and one that has no header' => sub
 	    [ "$separator\n" . letter(2), '' ],
 	    [ "$separator\nbody\n\n" . letter(2), '' ],
 	    [ letter(2) . "${separator}Subject: a\n", "\n" ],
-	    [ letter(2) . $separator, "\n\n" ]);
+	    [ letter(2) . $separator, "\n" ]);
 
 	for my $case (@spools) {
 		my ($spool, $end) = @$case;

@@ -275,7 +275,8 @@ case 'a message without a header' => sub {
 };
 
 case 'a separator with nothing after it' => sub {
-	for my $empty ($separator, "$separator\n", "$separator\n\n") {
+	for my $empty ($separator =~ s/\n//r, $separator, "$separator\n",
+	    "$separator\n\n") {
 		my $box = box(spool => "$next$empty");
 		my $s = $box->login(args => ['-s']);
 
@@ -286,6 +287,9 @@ case 'a separator with nothing after it' => sub {
 		is($s->text('TOP 2 9'), $s->text('RETR 2'), 'by TOP as well');
 		$s->quit;
 		leaves($box, 2, $next);
+		# an empty line ends its header, and it needs no other
+		leaves(box(spool => "$next$empty"), 1,
+		    $empty =~ /\n\n/ ? $empty : "$separator\n");
 	}
 };
 

@@ -418,7 +418,7 @@ describe(const struct buf *f, const struct parts *m, bool first, bool abuts)
 	size_t at;
 
 	d.flags = header_flags(f, m, first) | (abuts ? MSG_ABUTS : 0);
-	if (m->end > m->header && f->p[m->end - 1] != '\n')
+	if (f->p[m->end - 1] != '\n')
 		d.flags |= MSG_NOEOL;
 	d.octets = wire_octets(f, m->header, m->body);
 	if (!m->bodied) {
