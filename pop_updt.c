@@ -20,7 +20,6 @@ struct change {
 	bool status;		/* Status: lines are written */
 	bool ends;		/* and the empty lines after messages */
 	bool extra;		/* the plan has either */
-	bool odd;		/* the next session must look at the spool */
 	struct msgs *now;	/* the spool, with the session's flags */
 	struct msgs fresh;	/* is that where another program changed it */
 	struct msgs then;	/* what it will be */
@@ -281,8 +280,6 @@ finish_update(struct pop *p, struct spool *sp, struct change *c,
 		memset(&sb, 0, sizeof(sb));
 	stamp_of(&sb, &st);
 	st.size = c->then.end;
-	if (c->odd)
-		st.ino = 0;
 	if (index_restamp(state, c->next.serial, &st, sum) == -1 && (c->cut ||
 	    index_write(state, &st, &c->then, &c->next) == -1))
 		log_error(&p->env, "index: cannot save it");
