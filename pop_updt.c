@@ -107,7 +107,9 @@ plan_message(struct change *c, struct msg *m, struct entry *e)
 		return 0;
 	if ((head = malloc(m->head)) == NULL)
 		return -1;
-	if ((r = file_read(c->fd, head, m->head, m->offset)) == 0)
+	/* none goes before an empty line without its LF */
+	if ((r = file_read(c->fd, head, m->head, m->offset)) == 0 &&
+	    head[m->head - 1] == '\n')
 		plan_status(head, m, e);
 	c->extra |= e->add != SPLICE_NONE;
 	file_free(head);
@@ -118,18 +120,10 @@ plan_message(struct change *c, struct msg *m, struct entry *e)
 static void
 plan_end(struct change *c, struct msg *m, struct entry *e)
 {
-	if (!c->ends || mbox_lacks(m) == 0)
+	if (!c->ends || (e->ends = mbox_lacks(m)) == 0)
 		return;
-	e->ends = mbox_lacks(m);
 	c->extra = true;
-	if (m->from == m->length && m->flags & MSG_NOEOL)
-		m->from++;
-	m->length += e->ends;
-	if (m->flags & MSG_NOBLANK)
-		m->head += e->ends;
-	else
-		m->flags |= 1;		/* of MSG_TAIL */
-	m->flags &= ~(uint32_t)(MSG_NOEOL | MSG_NOBLANK);
+	mbox_complete(m);
 }
 
 /*

@@ -294,6 +294,22 @@ mbox_lacks(const struct msg *m)
 }
 
 void
+mbox_complete(struct msg *m)
+{
+	unsigned ends = mbox_lacks(m), eol = m->flags & MSG_NOEOL ? 1 : 0;
+	bool blank = !(m->flags & MSG_NOBLANK);
+
+	if (m->from == m->length)
+		m->from += eol;
+	if (m->head == m->length)
+		m->head += blank ? eol : ends;
+	m->length += ends;
+	if (blank && ends > 0)
+		m->flags |= 1;		/* of MSG_TAIL */
+	m->flags &= ~(uint32_t)(MSG_NOEOL | MSG_NOBLANK);
+}
+
+void
 mbox_uid(const struct msg *m, char text[UID_TEXT])
 {
 	text_hex(text, m->uid, UID_LEN);

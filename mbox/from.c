@@ -191,7 +191,7 @@ mbox_from(const char *p, const char *end, bool last)
 	if (nl == NULL && (most == FROM_MOST || n < 5 || !last))
 		return most == FROM_MOST || last ? FROM_NO : FROM_MORE;
 	line = (struct str){ p + 5, (size_t)((nl == NULL ? end : nl) - p) - 5 };
-	if (nl != NULL && line.n > 0 && line.p[line.n - 1] == '\r')
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
 	if (ends_in_date(line))
 		return FROM_YES;

@@ -35,7 +35,8 @@ struct msg {
 
 enum {
 	MSG_TAIL = 3,		/* mask: bytes of the blank line that ends it */
-	MSG_NOEOL = 1 << 2,	/* last line without line end */
+	MSG_NOEOL = 1 << 2,	/* last line without line end, or without the
+				   LF of a CRLF */
 	MSG_NOBLANK = 1 << 3,	/* no blank line after the header */
 	MSG_READ = 1 << 4,	/* Status: has R */
 	MSG_RO = 1 << 5,	/* exactly one Status: line, "RO" */
@@ -110,6 +111,7 @@ struct scan {
 	bool field;		/* it has a header line, which tells crlf */
 	bool blank;		/* the line before was empty */
 	bool midline;		/* the last piece was not the whole line */
+	bool cut;		/* its end is a CR where the text ends */
 	bool hashed;		/* this header field counts for the uid */
 	bool spilled;		/* kept was too small: md5 has its beginning */
 	bool asked, wide;	/* which way to look at bodies: mbox_wide() */
@@ -234,6 +236,9 @@ int mbox_join(struct msgs *t, const struct msgs *more);
  * the empty line.
  */
 unsigned mbox_lacks(const struct msg *m);
+
+/* Makes *m what a scan finds when it has these line ends. */
+void mbox_complete(struct msg *m);
 
 /* The unique-id as text (RFC 1939, 7). */
 void mbox_uid(const struct msg *m, char text[UID_TEXT]);

@@ -177,7 +177,7 @@ end_message(struct scan *s)
 	m->octets = octets_so_far(s);
 	if (s->midline && s->hashed && s->where != SCAN_BODY)
 		keep_header(s, "\n", 1);
-	if (s->midline)
+	if (s->midline || s->cut)
 		m->flags |= MSG_NOEOL;
 	if (s->midline && m->length > m->from)
 		m->octets += 2;
@@ -293,7 +293,8 @@ scan_header(struct scan *s, struct str line, bool first, bool end)
 
 /*
  * Takes n bytes: a line with its end, or a piece of one that is too long to
- * wait for (end is false).
+ * wait for (end is false).  An end that is a CR alone, where the text ends, is
+ * that of a CRLF: so it stays the same when UPDATE adds the LF.
  */
 static void
 scan_line(struct scan *s, const char *p, size_t n, bool end)
@@ -301,8 +302,9 @@ scan_line(struct scan *s, const char *p, size_t n, bool end)
 	struct str line = { p, n };
 	bool first = !s->midline, crlf = false;
 
+	s->cut = end && p[n - 1] != '\n';
 	if (end) {
-		line.n--;
+		line.n -= !s->cut;
 		crlf = line.n > 0 && p[line.n - 1] == '\r';
 		line.n -= crlf;
 	}
@@ -322,14 +324,15 @@ scan_line(struct scan *s, const char *p, size_t n, bool end)
 	s->midline = !end;
 	if (s->where == SCAN_FROM)
 		s->cur.from += (uint32_t)n;
-	else if (end && !crlf)
-		s->lone++;
+	else if (end && (!crlf || s->cut))
+		s->lone++;	/* two octets, and one byte */
 	if (s->where == SCAN_HEAD && end && !s->field) {
 		s->crlf = crlf;
 		s->field = true;
 	}
 	/* a lone CR is not empty where lines end in LF */
-	s->blank = first && end && line.n == 0 && (!crlf || s->crlf);
+	s->blank = first && end && line.n == 0 && !s->cut &&
+	    (!crlf || s->crlf);
 	if (s->where == SCAN_BODY)
 		s->empty = s->blank ? (uint32_t)n : 0;
 	else
@@ -410,7 +413,7 @@ one_line(struct scan *s, const char *p, const char *end, bool last)
 		return p;
 	if (!last && end[-1] == '\r')	/* its LF is still to come */
 		some--;
-	scan_line(s, p, some, false);
+	scan_line(s, p, some, last && end[-1] == '\r');
 	return p + some;
 }
 

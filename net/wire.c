@@ -105,6 +105,8 @@ wire_text(struct conn *c, struct wire *w, const char *s, size_t n)
 void
 wire_end(struct conn *c, struct wire *w)
 {
-	if (w->last != '\n')
+	if (w->last == '\r')	/* its LF was cut off */
+		reply_put(c, "\n", 1);
+	else if (w->last != '\n')
 		reply_put(c, "\r\n", 2);
 }

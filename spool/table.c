@@ -207,7 +207,7 @@ body_digest(int fd, const struct msg *m, char *block, uint64_t *digest)
 			return -1;
 		md5_add(&md5, block, some);
 	}
-	if (m->flags & MSG_NOEOL && !(m->flags & MSG_NOBLANK))
+	if (m->flags & MSG_NOEOL && body_bytes(m) > 0)
 		md5_add(&md5, "\n", 1);	/* as an UPDATE ends it */
 	md5_end(&md5, d);
 	memcpy(digest, d, sizeof(*digest));

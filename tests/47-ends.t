@@ -135,6 +135,33 @@ for my $end (sort keys %end) {
 	};
 }
 
+# A spool with CRLF, cut off within a line end, or within that of the header.
+for my $cut (1, 3, length "\nThis is letter 1.\r\n\r\n") {
+	case "a CR at the end, $cut bytes before there were more" => sub {
+		my $last = substr wire($one), 0, -$cut;
+		my $box = box(spool => $two . $last);
+		my $s = $box->login;
+		my $text = $s->text('RETR 2');
+		my @was = ($s->list->{2}, $s->uidl->{2});
+
+		is($text, $last =~ s/\A.*\n//r . "\n", 'RETR sends its LF');
+		is($was[0], length $text, 'LIST counts it');
+		$s->command('DELE 1');
+		$s->quit;
+		my $status = $last =~ /\n\r\n/ ? "Status: RO\r\n" : '';
+		is($box->spool, $last =~ s/\n\K(?=\r\n)/$status/r . "\n\n", 'the spool');
+		for my $index ('by the index', 'by a scan') {
+			$s = $box->login(args => ['-s']);
+			is($s->list->{1}, $was[0] + length $status, "octets, $index");
+			is($s->uidl->{1}, $was[1], "unique-id, $index");
+			is(scalar $s->text('RETR 1'), $text =~ s/\n\K(?=\r\n)/$status/r,
+			    "text, $index");
+			$s->quit;
+			unlink $box->work;
+		}
+	};
+}
+
 # The end of a session's spool is no boundary where the text goes on otherwise.
 case 'a line that goes on where the file ended' => sub {
 	my $box = box(spool => $one . ($two =~ s/\n\n\z//r));

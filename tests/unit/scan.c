@@ -14,15 +14,19 @@
 
 /* ---- the naive scanner: lines ------------------------------------------ */
 
-/* One line: its text without line end, and the bytes of that end. */
+/*
+ * One line: its text without line end, and the bytes of that end.  A CR where
+ * the text ends is an end, too, and makes no line empty.
+ */
 struct row {
 	size_t at, len, end;
+	bool cut;
 };
 
 static struct row
 row_at(const struct buf *f, size_t at)
 {
-	struct row r = { at, 0, 0 };
+	struct row r = { at, 0, 0, false };
 
 	while (at + r.len < f->n && f->p[at + r.len] != '\n')
 		r.len++;
@@ -32,6 +36,10 @@ row_at(const struct buf *f, size_t at)
 			r.len--;
 			r.end = 2;
 		}
+	} else if (r.len > 0 && f->p[f->n - 1] == '\r') {
+		r.len--;
+		r.end = 1;
+		r.cut = true;
 	}
 	return r;
 }
@@ -53,7 +61,7 @@ starts(const struct buf *f, struct row r, const char *with)
 static bool
 is_empty(struct row r, bool crlf)
 {
-	return r.len == 0 && (r.end == 1 || (r.end == 2 && crlf));
+	return r.len == 0 && !r.cut && (r.end == 1 || (r.end == 2 && crlf));
 }
 
 /* ---- From_ lines ------------------------------------------------------- */
@@ -151,7 +159,7 @@ static size_t
 proven(const struct buf *f, size_t body, uint64_t length, bool crlf)
 {
 	size_t at = body, end = body + (size_t)length;
-	struct row r = { 0, 0, 0 };
+	struct row r = { 0, 0, 0, false };
 	bool blank = true;		/* the line that ends the header */
 
 	if (length > f->n - body)
@@ -191,20 +199,21 @@ unhashed(const struct buf *f, struct row r)
 	    starts(f, r, "Lines:");
 }
 
-/* The octets of f[from..to-1] on the wire, as a client counts them. */
+/*
+ * The octets of f[from..to-1] on the wire, as a client counts them: these are
+ * whole lines, or the last one gets an end.
+ */
 static uint64_t
 wire_octets(const struct buf *f, size_t from, size_t to)
 {
+	struct buf cut = { f->p, to, 0 };
 	uint64_t n = 0;
-	size_t i;
+	struct row r;
 
-	for (i = from; i < to; i++)
-		if (f->p[i] == '\n')
-			n += 2;
-		else if (f->p[i] != '\r' || i + 1 == to || f->p[i + 1] != '\n')
-			n++;
-	if (to > from && f->p[to - 1] != '\n')
-		n += 2;
+	for (; from < to; from = after(r)) {
+		r = row_at(&cut, from);
+		n += r.len + 2;
+	}
 	return n;
 }
 
@@ -413,7 +422,7 @@ describe(const struct buf *f, const struct parts *m, bool first, bool abuts)
 	struct msg d = { .offset = m->from, .length = m->end - m->from,
 	    .from = (uint32_t)(m->header - m->from),
 	    .head = (uint32_t)(m->body - m->from) };
-	struct row last = { 0, 0, 0 };
+	struct row last = { 0, 0, 0, false };
 	uint64_t body = 0;
 	size_t at;
 
@@ -677,6 +686,10 @@ static const struct {
 	MADE("no final line end", F1 "A: b\n\nx", 1),
 	MADE("a final CR without LF", F1 "A: b\n\nx\r", 1),
 	MADE("a header that ends in a CR", F1 "A: b\r", 1),
+	MADE("a header with the CR of an empty line", F1 "A: b\r\n\r", 1),
+	MADE("a body with that", C1 "A: b\r\n\r\nx\r\n\r", 1),
+	MADE("a From_ line that ends in a CR", F1 "A: b\n\nx\n\n" F2 "\n\n"
+	    "From dave Sat Jan  3 01:05:34 1996\r", 3),
 	MADE("a header without end", F1 "A: b\n", 1),
 	MADE("a header without its line end", F1 "A: b", 1),
 	MADE("a header and its empty line", F1 "A: b\n\n", 1),
@@ -801,7 +814,7 @@ static const struct {
 	{ false, ">From bob Sat Jan  3 01:05:34 1996\n" },
 	{ false, "From:bob Sat Jan  3 01:05:34 1996\n" },
 	{ false, "From\n" },
-	{ false, "From bob Sat Jan  3 01:05:34 1996\r" },
+	{ true, "From bob Sat Jan  3 01:05:34 1996\r" },
 	{ false, "From \nA: b\n" },
 	{ false, "From bob 820631160\nA: b\n" },
 	{ false, "From bob Sat Jan  3 1996\nA: b\n" },
@@ -959,6 +972,9 @@ known_sizes(void)
 		{ F1 "A: b\n\nx\n\n", 11 },	/* A: b CRLF CRLF x CRLF */
 		{ C1 "A: b\r\n\r\nx\r\n\r\n", 11 },
 		{ F1 "A: b\n\nx", 11 },
+		{ C1 "A: b\r\n\r\nx\r", 11 },
+		{ C1 "A: b\r\n\r", 8 },
+		{ C1 "A: b\r", 8 },
 		{ F1 "A: b\n\n\n", 8 },
 		{ F1 "A: b\n\n", 8 },
 		{ F1 "A: b\n", 8 },

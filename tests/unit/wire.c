@@ -39,10 +39,10 @@ naive(char *to, const char *s, size_t n)
 			*to++ = '\r';
 		*to++ = s[i];
 	}
-	if (last != '\n') {
+	if (last != '\n' && last != '\r')
 		*to++ = '\r';
+	if (last != '\n')
 		*to++ = '\n';
-	}
 	return (size_t)(to - begin);
 }
 
