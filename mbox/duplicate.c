@@ -290,7 +290,7 @@ mbox_lacks(const struct msg *m)
 	if (m->flags & MSG_NOEOL)
 		return 2;
 	return m->flags & MSG_TAIL || (m->head == m->length &&
-	    !(m->flags & MSG_NOBLANK)) ? 0 : 1;
+	    !(m->flags & (MSG_NOBLANK | MSG_ODDBLANK))) ? 0 : 1;
 }
 
 void

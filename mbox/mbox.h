@@ -44,6 +44,8 @@ enum {
 	MSG_ABUTS = 1 << 7,	/* no empty line before it: it begins because
 				   the file once ended here */
 	MSG_DUPLICATE = 1 << 11, /* others had its uid: see duplicate.c */
+	MSG_ODDBLANK = 1 << 12,	/* the line after the header is CRLF, and others
+				   are not: no message begins after it */
 	/* below: this session's flags, never in the index */
 	MSG_DELETED = 1 << 8,
 	MSG_SEEN = 1 << 9,	/* sent whole by RETR */

@@ -300,7 +300,7 @@ static void
 scan_line(struct scan *s, const char *p, size_t n, bool end)
 {
 	struct str line = { p, n };
-	bool first = !s->midline, crlf = false;
+	bool first = !s->midline, crlf = false, odd;
 
 	s->cut = end && p[n - 1] != '\n';
 	if (end) {
@@ -331,12 +331,15 @@ scan_line(struct scan *s, const char *p, size_t n, bool end)
 		s->field = true;
 	}
 	/* a lone CR is not empty where lines end in LF */
-	s->blank = first && end && line.n == 0 && !s->cut &&
-	    (!crlf || s->crlf);
+	odd = crlf && !s->crlf;
+	s->blank = first && end && line.n == 0 && !s->cut && !odd;
 	if (s->where == SCAN_BODY)
 		s->empty = s->blank ? (uint32_t)n : 0;
-	else
+	else {
 		scan_header(s, line, first, end);
+		if (s->where == SCAN_BODY && odd)
+			s->cur.flags |= MSG_ODDBLANK;
+	}
 }
 
 /*

@@ -135,6 +135,23 @@ for my $end (sort keys %end) {
 	};
 }
 
+# It ends the header, and no message begins after it.
+case 'an empty line with a CR at the end of a header with LF: mail, and DELE' => sub {
+	my $last = "From x\@example.org Sat Jan  3 01:05:34 1996\nSubject: a\n\r\n";
+	my $box = box(spool => $last);
+
+	$box->login->quit;
+	$box->append($two);
+	$box->append($three);
+	my $s = $box->login(args => ['-s']);
+	shown($s, "$last\n", $two, $three);
+	$s->command('DELE 2');
+	$s->quit;
+	is($box->spool, "$last\n$three", 'the others, each with an end');
+	unlink $box->work;
+	shown($box->login, "$last\n", $three);
+};
+
 # A spool with CRLF, cut off within a line end, or within that of the header.
 for my $cut (1, 3, length "\nThis is letter 1.\r\n\r\n") {
 	case "a CR at the end, $cut bytes before there were more" => sub {

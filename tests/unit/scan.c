@@ -186,6 +186,7 @@ struct parts {
 	size_t from, header, body, end;
 	bool crlf;		/* has such line ends */
 	bool bodied;		/* an empty line ends the header */
+	bool odd;		/* with a CR, as no other line */
 	bool blank;		/* so does one the message */
 };
 
@@ -301,12 +302,14 @@ header_at(const struct buf *f, size_t from, size_t limit)
 	struct parts m = { .from = from, .header = after(r), .end = limit };
 	size_t at;
 
-	m.crlf = m.header < limit && row_at(&cut, m.header).end == 2;
+	r = row_at(&cut, m.header);
+	m.crlf = m.header < limit && (r.end == 2 || r.cut);
 	for (at = m.header; at < limit && !m.bodied; at = after(r)) {
 		r = row_at(&cut, at);
 		m.bodied = r.len == 0 && r.end > 0;
 	}
 	m.body = at;
+	m.odd = m.bodied && (r.end == 2 || r.cut) && !m.crlf;
 	m.blank = m.bodied && is_empty(r, m.crlf);
 	return m;
 }
@@ -430,6 +433,8 @@ describe(const struct buf *f, const struct parts *m, bool first, bool abuts)
 	if (f->p[m->end - 1] != '\n')
 		d.flags |= MSG_NOEOL;
 	d.octets = wire_octets(f, m->header, m->body);
+	if (m->odd)
+		d.flags |= MSG_ODDBLANK;
 	if (!m->bodied) {
 		d.flags |= MSG_NOBLANK;
 		d.octets += 2;
