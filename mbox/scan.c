@@ -144,6 +144,16 @@ identify(struct scan *s, struct msg *m, uint64_t body)
 	md5_end(&md5, m->uid);
 }
 
+/* Whether the old table has m, and not as folder data: it was not the first. */
+static bool
+was_shown(struct scan *s, const struct msg *m)
+{
+	const struct msg *x = old_entry(s);
+
+	return x != NULL && !(x->flags & MSG_HIDDEN) &&
+	    memcmp(x->uid, m->uid, UID_LEN) == 0;
+}
+
 /*
  * Where the message that the scanner is in ended in the old table, if that has
  * one of the same header at the same place; else 0.  0, too, if no claim reaches
@@ -197,9 +207,10 @@ end_message(struct scan *s)
 	}
 	if (s->status != 1)
 		m->flags &= ~(uint32_t)MSG_RO;
-	if (is_first(s) && s->folder == FOLDER_ALL && m->length <= FOLDER_MOST)
-		m->flags |= MSG_HIDDEN;
 	identify(s, m, body);
+	if (is_first(s) && s->folder == FOLDER_ALL &&
+	    m->length <= FOLDER_MOST && !was_shown(s, m))
+		m->flags |= MSG_HIDDEN;
 	if (msgs_add(s->table, m) == -1)
 		s->error = ENOMEM;
 }

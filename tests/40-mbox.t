@@ -452,6 +452,22 @@ case 'a message that was mailed is shown, whatever it looks like' => sub {
 	    'but folder data with the names of many flags is not');
 };
 
+case 'a message that was shown is shown when it is the first' => sub {
+	my $folder = "From MAILER-DAEMON Sat Jan  3 01:00:00 1996\n" .
+	    "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n" .
+	    "X-IMAP: 0820630800 0000000002\n\ntext\n\n";
+	my $box = box(spool => letter(1) . $folder . $next);
+	my $s = $box->login(args => ['-s']);
+
+	is(scalar keys %{ $s->list }, 3, 'not first in the file');
+	$s->command('DELE 1');
+	$s->quit;
+	$box->append(letter(3));
+	$s = $box->login(args => ['-s']);
+	is_deeply([ map { scalar $s->text("RETR $_") } 1 .. 3 ],
+	    [ map { text_of($_) } $folder, $next, letter(3) ], 'all three');
+};
+
 case 'a message that only resembles it is shown' => sub {
 	my $s = box(spool => letter(1, header =>
 	    [ 'From: Mail System Internal Data <x@example.org>' ]) . $next)->login;
