@@ -327,7 +327,8 @@ scan_line(struct scan *s, const char *p, size_t n, bool end)
 		begin_message(s, line);
 	}
 	if (s->where == SCAN_FROM && is_first(s) &&
-	    memchr(p, '\r', line.n) != NULL) {
+	    memchr(p, '\r', line.n) != NULL &&
+	    mbox_from(p, p + n, p[n - 1] != '\n') == FROM_NO) {
 		s->error = EILSEQ;	/* its line ends are lone CRs */
 		return;
 	}

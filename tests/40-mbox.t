@@ -100,6 +100,19 @@ case 'From after a blank line, a time and a year: a header field must follow' =>
 	}
 };
 
+# Only where no date follows is it a file whose line ends are CRs.
+case 'a From line with a CR inside, and then it is the first' => sub {
+	for my $line ("From c\rd Sat Jan  3 01:06:00 1996\n",
+	    "From c\rd sam. janv.  3 01:06:00 1996\n") {
+		my $one = "${line}Subject: a\n\nline\n\n";
+		my $box = box(spool => $next . $one);
+
+		leaves($box, 1, $one);
+		unlink $box->work;
+		is($box->login->text('RETR 1'), text_of($one), 'RETR 1');
+	}
+};
+
 case 'the first From line needs no date' => sub {
 	gives("From x\nSubject: a\n\nb\n\n$next", "Subject: a\r\n\r\nb\r\n",
 	    $next_wire);

@@ -108,14 +108,18 @@ is_field(const struct buf *f, struct row r)
 	return false;
 }
 
-/* Whether the line there has the form of one that begins a message. */
+/*
+ * Whether the line there has the form of one that begins a message; *half: it
+ * may, if a field follows.
+ */
 static bool
-is_from(const struct buf *f, size_t at)
+is_dated(const struct buf *f, size_t at, bool *half)
 {
 	struct row r = row_at(f, at);
 	char text[1025];
 	size_t i;
 
+	*half = false;
 	if (r.len + r.end > 1024 || r.len < 5 ||
 	    memcmp(f->p + at, "From ", 5) != 0)
 		return false;
@@ -123,11 +127,19 @@ is_from(const struct buf *f, size_t at)
 		text[i] = (f->p[at + i] >= ' ' && f->p[at + i] < 127) ||
 		    f->p[at + i] == '\t' ? f->p[at + i] : '?';
 	text[r.len] = '\0';
-	if (regexec(&date.re, text + 4, 0, NULL, 0) == 0)
-		return true;
-	return regexec(&hour.re, text + 4, 0, NULL, 0) == 0 &&
-	    regexec(&year.re, text + 4, 0, NULL, 0) == 0 &&
-	    r.end > 0 && is_field(f, row_at(f, after(r)));
+	*half = regexec(&hour.re, text + 4, 0, NULL, 0) == 0 &&
+	    regexec(&year.re, text + 4, 0, NULL, 0) == 0 && r.end > 0 &&
+	    !r.cut;
+	return regexec(&date.re, text + 4, 0, NULL, 0) == 0;
+}
+
+static bool
+is_from(const struct buf *f, size_t at)
+{
+	bool half;
+
+	return is_dated(f, at, &half) ||
+	    (half && is_field(f, row_at(f, after(row_at(f, at)))));
 }
 
 /* ---- Content-Length ---------------------------------------------------- */
@@ -460,7 +472,7 @@ naive(const struct buf *f, size_t at, const struct msgs *old, struct msgs *t)
 	struct parts m;
 	struct row r;
 	struct msg d;
-	bool abuts = false, whole = at == 0;
+	bool abuts = false, whole = at == 0, half;
 
 	t->end = f->n;
 	while (at < f->n && (f->p[at] == '\0' || f->p[at] == '\n' ||
@@ -471,7 +483,8 @@ naive(const struct buf *f, size_t at, const struct msgs *old, struct msgs *t)
 	cut.n = known_end(f, old, at);
 	r = row_at(&cut, at);
 	if (r.len < 5 || memcmp(f->p + at, "From ", 5) != 0 ||
-	    (whole && memchr(f->p + at, '\r', r.len) != NULL))
+	    (whole && memchr(f->p + at, '\r', r.len) != NULL &&
+	    !is_dated(&cut, at, &half) && !half))
 		return EILSEQ;
 	for (; at < f->n; at = m.end) {
 		m = part(f, old, at);
@@ -711,6 +724,8 @@ static const struct {
 	    "From 12:30 on, 1996 times\n\nFrom x 12:30\nA: b\n\n"
 	    "From y 1996\nA: b\n", 1),
 	MADE("a CR in the first line", "From bob\rSat Jan  3 01:05:34 1996\n"
+	    "A: b\n\nx\n", 1),
+	MADE("a CR in the first line, without a date", "From bob\rSat\n"
 	    "A: b\n\nx\n", 0),
 	MADE("a CR in another", F1 "\n\nFrom c\rd Sat Jan  3 01:06 1996\n"
 	    "A: b\n\nx\n", 2),
