@@ -163,9 +163,9 @@ make_plan(struct change *c, uint64_t *size)
 			if (plan_add(&c->plan, &e) == -1)
 				return -1;
 		}
-		m.flags &= ~(uint32_t)MSG_SESSION;
-		if (c->ends && i > 0 && mbox_lacks(&c->now->v[i - 1]) > 0)
-			m.flags &= ~(uint32_t)MSG_ABUTS;
+		m.flags &= ~(uint32_t)(MSG_SESSION | MSG_ABUTS);
+		if (c->then.n > 0 && mbox_lacks(&c->then.v[c->then.n - 1]) > 0)
+			m.flags |= MSG_ABUTS;
 		if (msgs_add(&c->then, &m) == -1)
 			return -1;
 	}

@@ -1,7 +1,8 @@
 /*
  * The scanner of mbox/scan.c, mbox/body.c and mbox/from.c against a naive one that
  * has the whole file before it and goes through it byte by byte: hand-made
- * files, then seeded random ones, cut into blocks of every size.
+ * files, then seeded random ones, cut into blocks of every size.  Then whether
+ * it finds what an UPDATE has planned.
  */
 #include <errno.h>
 #include <regex.h>
@@ -9,7 +10,11 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "popper.h"
+/* UPDATE's plan is tried as well; the program has these under their names. */
+#define updt_maildrop	unit_updt_maildrop
+#define pop_quit	unit_pop_quit
+#define pop_update	unit_pop_update
+#include "pop_updt.c"
 #include "tap.h"
 
 /* ---- the naive scanner: lines ------------------------------------------ */
@@ -1611,6 +1616,206 @@ changed_files(void)
 	buf_free(&f);
 }
 
+/* ---- what UPDATE leaves ------------------------------------------------- */
+
+/*
+ * The same as random_file(), but a message may claim some of those after it, as
+ * if the others were removed.
+ */
+static void
+random_spool(struct buf *f, uint64_t *seed)
+{
+	size_t size[PLACES], to[PLACES + 1], n, i, k, want = below(seed, 6);
+	struct buf m = { NULL, 0, 0 };
+
+	f->n = 0;
+	for (n = 0; n <= want; n++) {
+		for (i = 0; i <= PLACES; i++)
+			for (to[i] = f->n, k = 0; k < n; k++)
+				to[i] -= below(seed, 2) * size[k];
+		random_msg(&m, seed, f->n, to, PLACES + 1);
+		size[n] = m.n;
+		buf_add(&m, f->p, f->n);
+		f->n = 0;
+		buf_add(f, m.p, m.n);
+		m.n = 0;
+	}
+	if (below(seed, 4) == 0)
+		f->n -= below(seed, f->n < 9 ? f->n : 9);
+	if (below(seed, 8) == 0)
+		buf_add(f, &"\r\0\r\n"[below(seed, 3)], 1);
+	buf_free(&m);
+}
+
+/* The spool that a plan makes. */
+static void
+carry_out(const struct plan *plan, const struct buf *f, struct buf *then)
+{
+	const struct entry *e;
+	struct str add;
+
+	then->n = 0;
+	buf_add(then, f->p, (size_t)plan->first);
+	for (e = plan->v; e < plan->v + plan->n; e++) {
+		add = plan_splice(e->add);
+		buf_add(then, f->p + e->src, e->at);
+		buf_add(then, add.p, add.n);
+		buf_add(then, f->p + e->src + e->at + e->drop,
+		    (size_t)e->len - e->at - e->drop);
+		buf_fill(then, '\n', e->ends);
+	}
+}
+
+/* Whether the messages that stay are what they were for a client. */
+static bool
+same_to_client(const struct change *c)
+{
+	const struct msg *m = c->now->v, *x = c->then.v;
+	size_t i;
+
+	for (i = 0; i < c->now->n; i++, m++) {
+		if (m->flags & MSG_DELETED)
+			continue;
+		if (memcmp(m->uid, x->uid, UID_LEN) != 0 ||
+		    (!(m->flags & MSG_SEEN) && m->octets != x->octets)) {
+			note_msg("was", m);
+			note_msg("is", x);
+			return false;
+		}
+		x++;
+	}
+	return true;
+}
+
+/*
+ * Whether a scan of f, which knows the table old, finds the messages of t, and
+ * then nothing or a message that begins where they end.  *now: what it finds.
+ */
+static bool
+finds(const struct buf *f, const struct msgs *old, const struct msgs *t,
+    struct msgs *now, const char *what)
+{
+	int r = from_file(f, old, now);
+	struct msgs found = *now;
+
+	if (r != 0) {
+		note("%s: error %d", what, r);
+		return false;
+	}
+	found.n = found.n < t->n ? found.n : t->n;
+	if (now->n > t->n && now->v[t->n].offset != t->end) {
+		note("%s: the next one is not where they end", what);
+		return false;
+	}
+	return same(&found, t, what);
+}
+
+/* Whether the old table is needed to scan a spool as it was. */
+static bool
+needs_old(const struct buf *f)
+{
+	struct row r;
+	uint64_t n;
+	size_t at;
+
+	for (at = 0; at < f->n; at = after(r)) {
+		r = row_at(f, at);
+		if (is_claim(f, r, &n) || starts(f, r, "X-IMAP:"))
+			return true;
+	}
+	return false;
+}
+
+/* Flags some messages as seen and some as deleted. */
+static void
+flag_some(struct msgs *t, uint64_t *seed)
+{
+	struct msg *m;
+
+	for (m = t->v; m < t->v + t->n; m++)
+		if (below(seed, 3) == 0)
+			m->flags |= MSG_SEEN;
+		else if (below(seed, 2) == 0 && !(m->flags & MSG_HIDDEN))
+			m->flags |= MSG_DELETED;
+}
+
+/* QUIT, for the spool f, whose table is c->now. */
+static void
+update(const struct buf *f, struct change *c, struct buf *then)
+{
+	FILE *file = tmpfile();
+	uint64_t size = f->n;
+
+	if (file == NULL || file_write(fileno(file), f->p, f->n, 0) == -1)
+		abort();
+	c->fd = fileno(file);
+	if (make_plan(c, &size) == -1)
+		abort();
+	(void)fclose(file);
+	carry_out(&c->plan, f, then);
+	c->then.end = then->n;
+}
+
+/*
+ * A session, and then mail: scans find what QUIT has planned.  f and t become
+ * the spool after it and its table.
+ */
+static bool
+one_session(struct buf *f, struct msgs *t, uint64_t *seed)
+{
+	struct change c = { .status = below(seed, 2) == 0,
+	    .ends = below(seed, 6) > 0, .now = t };
+	struct msgs now = { .n = 0 };
+	struct buf then = { NULL, 0, 0 }, mail = then;
+	bool good;
+
+	flag_some(t, seed);
+	update(f, &c, &then);
+	good = same_to_client(&c) &&
+	    finds(&then, &c.then, &c.then, &now, "after QUIT");
+	msgs_free(&now);
+	if (good && c.ends && !needs_old(&then))
+		good = finds(&then, NULL, &c.then, &now, "without the index");
+	msgs_free(&now);
+	random_spool(&mail, seed);
+	buf_str(&then, F2);
+	buf_add(&then, mail.p, mail.n);
+	good = good && finds(&then, &c.then, &c.then, &now, "and mail");
+	msgs_free(&c.then);
+	plan_free(&c.plan);
+	msgs_free(t);
+	*t = now;
+	buf_free(&mail);
+	buf_free(f);
+	*f = then;
+	return good;
+}
+
+static void
+updates(void)
+{
+	struct buf f = { NULL, 0, 0 };
+	struct msgs t = { .n = 0 };
+	unsigned i, k, wrong = 0, spools = TAP_MANY(3000), messages = 0;
+	uint64_t seed, was;
+
+	for (i = 0; i < spools && wrong < 5; i++) {
+		was = seed = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
+		random_spool(&f, &seed);
+		k = from_file(&f, NULL, &t) == 0 ? 0 : 3;
+		for (; k < 3 && one_session(&f, &t, &seed); k++)
+			messages += (unsigned)t.n;
+		if (k < 3) {
+			wrong++;
+			note("the spool of seed %llx", (unsigned long long)was);
+		}
+		msgs_free(&t);
+	}
+	ok(wrong == 0 && messages > 10 * i, "%u spools and three sessions "
+	    "each: after QUIT there is what it has planned", i);
+	buf_free(&f);
+}
+
 static void
 all(void)
 {
@@ -1643,5 +1848,6 @@ main(void)
 		all();
 	else
 		note("no wide vectors here: that way is not tried");
+	updates();
 	return tap_end();
 }
