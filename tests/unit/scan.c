@@ -1542,6 +1542,8 @@ change(struct buf *f, uint64_t *seed)
 			f->p[at] = "aF\n\rS"[below(seed, 5)];
 		break;
 	case 2:
+		if (at == f->n)
+			break;
 		n = n < f->n - at ? n : f->n - at;
 		memmove(f->p + at, f->p + at + n, f->n - at - n);
 		f->n -= n;
