@@ -590,7 +590,8 @@ same_msg(const struct msg *x, const struct msg *y)
 {
 	return x->offset == y->offset && x->length == y->length &&
 	    x->octets == y->octets && x->from == y->from &&
-	    x->head == y->head && x->flags == y->flags &&
+	    x->head == y->head &&
+	    (x->flags | MSG_DUPLICATE) == (y->flags | MSG_DUPLICATE) &&
 	    memcmp(x->uid, y->uid, UID_LEN) == 0;
 }
 
@@ -603,7 +604,10 @@ note_msg(const char *what, const struct msg *m)
 	    m->from, m->head, m->flags, m->uid[0], m->uid[1]);
 }
 
-/* Feeds it by scan_part(), from a file, where each message is what it is. */
+/*
+ * Feeds it by scan_part(), from a file, where each message is what it is; then
+ * duplicates get their numbers.
+ */
 static int
 from_file(const struct buf *f, const struct msgs *old, struct msgs *t)
 {
@@ -619,6 +623,8 @@ from_file(const struct buf *f, const struct msgs *old, struct msgs *t)
 			note_msg("not the same", &t->v[i]);
 			r = -1;
 		}
+	if (r == 0 && scan_numbers(fileno(file), t, old) == -1)
+		abort();
 	(void)fclose(file);
 	return r;
 }
@@ -1699,11 +1705,18 @@ finds(const struct buf *f, const struct msgs *old, const struct msgs *t,
 {
 	int r = from_file(f, old, now);
 	struct msgs found = *now;
+	size_t i;
 
 	if (r != 0) {
 		note("%s: error %d", what, r);
 		return false;
 	}
+	for (i = 0; old != NULL && now->n == t->n && i < t->n; i++)
+		if (now->v[i].number != t->v[i].number) {
+			note("%s: message %zu has number %u, not %u", what,
+			    i + 1, now->v[i].number, t->v[i].number);
+			return false;
+		}
 	found.n = found.n < t->n ? found.n : t->n;
 	if (now->n > t->n && now->v[t->n].offset != t->end) {
 		note("%s: the next one is not where they end", what);
