@@ -1038,14 +1038,14 @@ long_lines(void)
 {
 	static const size_t lengths[] = { 4094, 4095, 4096, 4097, 8190, 8191,
 	    8192, 8193, 65536, 1 << 20 };
-	static const char *const ends[] = { "\n", "\r\n", "" };
+	static const char *const ends[] = { "\n", "\r\n", "", "\r" };
 	struct buf f = { NULL, 0, 0 };
 	uint64_t seed = 5;
 	size_t i, j, head;
 	bool good = true;
 
 	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-		for (j = 0; j < 3; j++)
+		for (j = 0; j < sizeof(ends) / sizeof(ends[0]); j++)
 			for (head = 0; head < 2; head++) {
 				f.n = 0;
 				buf_str(&f, F1);
@@ -1652,6 +1652,12 @@ random_spool(struct buf *f, uint64_t *seed)
 		f->n -= below(seed, f->n < 9 ? f->n : 9);
 	if (below(seed, 8) == 0)
 		buf_add(f, &"\r\0\r\n"[below(seed, 3)], 1);
+	if (below(seed, 10) == 0) {	/* debris first */
+		buf_add(&m, &"\0\n\r\n"[below(seed, 3)], 1);
+		buf_add(&m, f->p, f->n);
+		f->n = 0;
+		buf_add(f, m.p, m.n);
+	}
 	buf_free(&m);
 }
 
