@@ -7,17 +7,6 @@
 
 #include "mbox/mbox.h"
 
-enum {
-	/*
-	 * A look at text that is not in memory costs as much as scanning some
-	 * 16 KiB.  With one for every 256 KiB of the file, and a few for small
-	 * files, no choice of lengths makes a scan much slower.  A claim that
-	 * is not looked at is not believed.
-	 */
-	LOOKS_FREE = 256,
-	LOOK_EVERY = 256 * 1024
-};
-
 static bool
 is_blank(char c)
 {
@@ -256,12 +245,8 @@ text_around(struct scan *s, uint64_t at, const char *p, const char *end,
 	*n = (size_t)want;
 	if (from >= s->pos && from - s->pos + want <= have)
 		return p + (from - s->pos);
-	if (s->look == NULL || s->looks >= LOOKS_FREE +
-	    (s->pos - s->begin) / LOOK_EVERY)
-		return NULL;
-	s->looks++;
-	return s->look(s->look_arg, room, *n, from) == (ssize_t)*n ? room :
-	    NULL;
+	return s->look != NULL &&
+	    s->look(s->look_arg, room, *n, from) == (ssize_t)*n ? room : NULL;
 }
 
 /*

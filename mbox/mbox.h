@@ -99,7 +99,6 @@ struct scan {
 	uint64_t until;		/* and none before here: see mbox_claimed() */
 	uint64_t claim[MBOX_CLAIMS];	/* Content-Length; then where it ends */
 	unsigned nclaims;
-	uint64_t looks;		/* calls of look() */
 	uint64_t lone;		/* line ends of cur's text that are LF alone */
 	uint64_t head_octets;	/* of cur's header and its blank line */
 	struct md5 md5;		/* of the header, if it is not kept whole */

@@ -62,7 +62,7 @@ has_from_line(int fd, uint64_t at, uint64_t end)
  * without an empty line, and still does: it stands where it stood, and a From_
  * line follows.  If another program has rewritten the file, that is a place like
  * any other, and the line may be text.  end: there is none.  *i: the next entry
- * of old to look at.  (A list of duplicates has no end, and shows no such place.)
+ * of old to look at.
  */
 static uint64_t
 next_bound(int fd, const struct msgs *old, size_t *i, uint64_t at,
