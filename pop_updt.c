@@ -303,23 +303,19 @@ can_cut(struct drop *d, size_t first, struct summary *sum)
 	*sum = d->sum;
 	return first + d->ndeleted == d->all.n &&
 	    index_can_cut(d->box.state, &d->all, &d->index, first, sum) &&
-	    sum->abutting == 0;
+	    sum->abutting == 0 && (first == 0 || (index_entry(d->box.state,
+	    &d->all, &d->index, first - 1) == 0 &&
+	    mbox_lacks(&d->all.v[first - 1]) == 0));
 }
 
-/*
- * The spool is cut, and nothing of it needs to be known but where.  1: more has
- * to be known, since a message lacks its end.
- */
+/* The spool is cut, and nothing of it needs to be known but where. */
 static int
 cut_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
     const struct summary *sum, bool *begun)
 {
 	struct drop *d = &p->drop;
 	uint64_t end = d->all.v[first].offset;
-	int r;
 
-	if (end > 0 && (r = scan_ends_blank(sp->fd, end)) != 1)
-		return r == 0 ? 1 : -1;
 	if (journal_cut(sp, d->stamp.size, end, begun) == -1)
 		return -1;
 	c->cut = true;
@@ -382,18 +378,16 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	struct drop *d = &p->drop;
 	struct summary sum;
 	struct stamp st;
-	int r, known;
+	int r;
 
 	stamp_of(&sp->st, &st);
-	known = d->moved || !d->settled || !stamp_same(&st, &d->stamp) ? 0 :
+	r = d->moved || !d->settled || !stamp_same(&st, &d->stamp) ? 0 :
 	    table_is_true(c, first);
 	if (d->cloned)		/* while blocks are shared, writing needs more */
 		drop_close_copy(d);
-	r = known;
-	if (r == 1 && left != NULL &&
-	    (r = cut_locked(p, sp, c, first, left, begun)) == 0)
-		return 0;
-	if (r == 1)
+	if (r == 1 && left != NULL)
+		r = cut_locked(p, sp, c, first, left, begun);
+	else if (r == 1)
 		r = index_rest(d->box.state, &d->all, &d->index) == -1 ? -1 :
 		    apply_change(p, sp, c, begun);
 	else if (r == 0)
@@ -401,7 +395,7 @@ update_locked(struct pop *p, struct spool *sp, struct change *c, size_t first,
 	/* mail came behind, from a program that sees neither lock */
 	if (r == -1 && errno == EAGAIN && !*begun)
 		r = change_anew(p, sp, c, begun);
-	if (r == 0) {
+	if (r == 0 && !c->cut) {
 		summary_of(&c->then, &sum);
 		finish_update(p, sp, c, &sum);
 	}

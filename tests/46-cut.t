@@ -140,4 +140,17 @@ for my $case ([ 'all that stay have been read', 1, 0 ],
 	};
 }
 
+# To a message in LF, an empty line in CRLF is text.
+case 'the newest goes, and what ends the one before is no empty line' => sub {
+	my $one = letter(1) =~ s/\n\z/\r\n/r;
+	my $box = box(spool => $one);
+
+	$box->login(args => ['-s'])->quit;
+	$box->deliver(letter(2));
+	my $s = $box->login(args => ['-s']);
+	$s->command('DELE 2');
+	$s->quit;
+	is($box->spool, "$one\n", 'it gets one');
+};
+
 done_testing;
