@@ -54,8 +54,8 @@ scan_table(struct pop *p, struct spool *sp)
 	struct msgs old;
 	int r;
 
-	if (index_read(d->box.state, &old) == -1)
-		memset(&old, 0, sizeof(old));
+	if (index_read(d->box.state, &old) == -1 && errno != EILSEQ)
+		return -1;
 	r = scan_part(sp->fd, 0, d->stamp.size, &d->all, &old, p->opt.xuidl ?
 	    xuidl_note : NULL, &d->names);
 	if (r == 0)
@@ -208,6 +208,8 @@ scan_again(struct pop *p)
 	struct drop *d = &p->drop, was = *d;
 	size_t i;
 
+	if (errno != EILSEQ)
+		return -1;
 	memset(&d->all, 0, sizeof(d->all));
 	memset(&d->index, 0, sizeof(d->index));
 	memset(&d->names, 0, sizeof(d->names));

@@ -19,7 +19,6 @@ struct change {
 	int fd;			/* the spool */
 	bool status;		/* Status: lines are written */
 	bool ends;		/* and the empty lines after messages */
-	bool extra;		/* the plan has either */
 	struct msgs *now;	/* the spool, with the session's flags */
 	struct msgs fresh;	/* is that where another program changed it */
 	struct msgs then;	/* what it will be */
@@ -111,7 +110,7 @@ plan_message(struct change *c, struct msg *m, struct entry *e)
 	if ((r = file_read(c->fd, head, m->head, m->offset)) == 0 &&
 	    head[m->head - 1] == '\n')
 		plan_status(head, m, e);
-	c->extra |= e->add != SPLICE_NONE;
+	c->plan.extra |= e->add != SPLICE_NONE;
 	file_free(head);
 	return r;
 }
@@ -122,7 +121,7 @@ plan_end(struct change *c, struct msg *m, struct entry *e)
 {
 	if (!c->ends || (e->ends = mbox_lacks(m)) == 0)
 		return;
-	c->extra = true;
+	c->plan.extra = true;
 	mbox_complete(m);
 }
 
@@ -142,7 +141,6 @@ make_plan(struct change *c, uint64_t *size)
 	msgs_free(&c->then);
 	plan_free(&c->plan);
 	c->then.key = c->now->key;
-	c->extra = false;
 	for (i = n; i > 0 && c->now->v[i - 1].flags & MSG_DELETED; i--)
 		*size = c->now->v[i - 1].offset;
 	plan_begin(&c->plan, *size, *size);
@@ -234,9 +232,10 @@ static int
 apply_change(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 {
 	uint64_t old = (uint64_t)sp->st.st_size, size = old;
-	bool moved = false;
+	bool moved = false, extra;
 	int r = make_plan(c, &size);
 
+	extra = c->plan.extra;
 	if (r == 0 && size < old)
 		r = journal_cut(sp, old, size, begun);
 	if (r == -1 || plan_idle(&c->plan))
@@ -246,7 +245,7 @@ apply_change(struct pop *p, struct spool *sp, struct change *c, bool *begun)
 	*begun = *begun || moved;
 	/* EAGAIN: it cannot grow, since mail stands there by now */
 	if (r == -1 && !moved && (file_no_room(errno) || errno == EAGAIN) &&
-	    c->extra) {
+	    extra) {
 		log_error(&p->env, "update: leaving out Status and line ends");
 		c->status = c->ends = false;
 		return apply_change(p, sp, c, begun);

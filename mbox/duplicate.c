@@ -28,6 +28,30 @@ msgs_free(struct msgs *t)
 	memset(t, 0, sizeof(*t));
 }
 
+bool
+msgs_has(const struct msgs *t, size_t i)
+{
+	return t->v[i].length > 0;
+}
+
+bool
+msgs_fit(const struct msgs *t, size_t i, const struct msg *m)
+{
+	const struct msg *v = t->v;
+	uint64_t end = m->offset + m->length;
+
+	if (m->offset > t->end || m->length > t->end - m->offset ||
+	    m->from < 5 || m->from > m->head || m->head > m->length ||
+	    (m->flags & MSG_TAIL) > m->length - m->from ||
+	    m->flags & MSG_SESSION)
+		return false;
+	if (i > 0 && msgs_has(t, i - 1) &&
+	    v[i - 1].offset + v[i - 1].length != m->offset)
+		return false;
+	return i + 1 == t->n ? end == t->end :
+	    !msgs_has(t, i + 1) || v[i + 1].offset == end;
+}
+
 /* ---- two tables by identity ---------------------------------------------- */
 
 /* The digest of a duplicate's body, 0 if there is none. */

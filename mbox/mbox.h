@@ -205,6 +205,15 @@ int msgs_add(struct msgs *t, const struct msg *m);
 /* Frees a table, which is then an empty one; errno stays. */
 void msgs_free(struct msgs *t);
 
+/* Whether it has entry i, if only some have been read: no message is empty. */
+bool msgs_has(const struct msgs *t, size_t i);
+
+/*
+ * Whether a scan can have found m as entry i: within the spool, and adjacent to
+ * those of its neighbours that the table has.
+ */
+bool msgs_fit(const struct msgs *t, size_t i, const struct msg *m);
+
 /*
  * Makes MSG_DUPLICATE those messages of t that share their uid with others, of
  * t or of another table (which may be NULL).  *n: how many there are.  If their

@@ -31,6 +31,8 @@ struct index_head {
 	struct key key;		/* of the checks in the entries */
 	uint64_t serial;	/* of the index that the entries belong to */
 	uint64_t at;		/* offset of the entries */
+	uint64_t end;		/* after them, as many as were written: an
+				   index that is cut off keeps its place */
 	uint64_t head_sum;	/* of all the above; last */
 };
 
@@ -39,7 +41,7 @@ struct index_entry {
 	uint64_t sum;
 };
 
-_Static_assert(sizeof(struct index_head) == 152 &&
+_Static_assert(sizeof(struct index_head) == 160 &&
     sizeof(struct index_entry) == 72, "another layout needs another magic");
 
 enum {
@@ -62,6 +64,19 @@ sign_head(struct index_head *h)
 	h->head_sum = index_head_sum(h);
 }
 
+static size_t
+index_entries(const struct summary *sum)
+{
+	return (size_t)sum->count + (size_t)sum->hidden;
+}
+
+/* The offset after the entries that the totals count. */
+static uint64_t
+entries_end(const struct index_head *h)
+{
+	return h->at + index_entries(&h->sum) * sizeof(struct index_entry);
+}
+
 static bool
 head_sound(const struct index_head *h)
 {
@@ -69,27 +84,24 @@ head_sound(const struct index_head *h)
 	    h->head_sum == index_head_sum(h) &&
 	    h->sum.count <= UINT32_MAX && h->sum.hidden <= 1 &&
 	    h->sum.last <= h->sum.count && h->at >= INDEX_AT &&
-	    h->at <= INT64_MAX / 2;
+	    h->at <= INT64_MAX / 2 && h->end >= entries_end(h) &&
+	    h->end <= INT64_MAX;
 }
 
-static bool
-index_head_read(int state, struct index_head *h)
+/*
+ * 0, or -1 with errno: EILSEQ if there is none.  What cannot be read may be
+ * there, and have the numbers: it must not be overwritten.
+ */
+static int
+read_head(int state, struct index_head *h)
 {
-	return file_some(state, h, sizeof(*h), 0) == sizeof(*h) &&
-	    head_sound(h);
-}
+	ssize_t n = file_some(state, h, sizeof(*h), 0);
 
-static size_t
-index_entries(const struct summary *sum)
-{
-	return (size_t)sum->count + (size_t)sum->hidden;
-}
-
-/* The offset after all entries. */
-static uint64_t
-head_end(const struct index_head *h)
-{
-	return h->at + index_entries(&h->sum) * sizeof(struct index_entry);
+	if (n == sizeof(*h) && head_sound(h))
+		return 0;
+	if (n != -1)
+		errno = EILSEQ;
+	return -1;
 }
 
 bool
@@ -97,7 +109,7 @@ index_head(int state, const struct stamp *now, struct summary *sum)
 {
 	struct index_head h;
 
-	if (!index_head_read(state, &h) || !stamp_same(&h.stamp, now) ||
+	if (read_head(state, &h) == -1 || !stamp_same(&h.stamp, now) ||
 	    !stamp_settled(state, now))
 		return false;
 	*sum = h.sum;
@@ -122,43 +134,14 @@ entry_sum(const struct index_entry *e, uint64_t serial, size_t i)
 	return file_sum(&e->msg, sizeof(e->msg), serial + i);
 }
 
-/* Whether the table has entry i: no message is empty. */
-static bool
-has_entry(const struct msgs *t, size_t i)
-{
-	return t->v[i].length > 0;
-}
-
-/*
- * Whether a scan can have found m as entry i: within the spool, and adjacent to
- * those of its neighbours that the table has.
- */
-static bool
-entry_fits(const struct msgs *t, size_t i, const struct msg *m)
-{
-	const struct msg *v = t->v;
-	uint64_t end = m->offset + m->length;
-
-	if (m->offset > t->end || m->length > t->end - m->offset ||
-	    m->from < 5 || m->from > m->head || m->head > m->length ||
-	    (m->flags & MSG_TAIL) > m->length - m->from ||
-	    m->flags & MSG_SESSION)
-		return false;
-	if (i > 0 && has_entry(t, i - 1) &&
-	    v[i - 1].offset + v[i - 1].length != m->offset)
-		return false;
-	return i + 1 == t->n ? end == t->end :
-	    !has_entry(t, i + 1) || v[i + 1].offset == end;
-}
-
 static int
 take_entry(struct msgs *t, const struct index *ix, size_t i,
     const struct index_entry *e)
 {
-	if (has_entry(t, i))
+	if (msgs_has(t, i))
 		return 0;
 	if (e->sum != entry_sum(e, ix->serial, i) ||
-	    !entry_fits(t, i, &e->msg)) {
+	    !msgs_fit(t, i, &e->msg)) {
 		errno = EILSEQ;
 		return -1;
 	}
@@ -173,13 +156,18 @@ read_entries(int state, struct msgs *t, const struct index *ix, size_t i,
 {
 	_Alignas(PAGE) struct index_entry block[ENTRIES_BLOCK];
 	size_t k, n;
+	ssize_t got;
 	int r = 0;
 
 	for (; i < end && r == 0; i += n) {
 		n = end - i < ENTRIES_BLOCK ? end - i : ENTRIES_BLOCK;
 		file_populate(&t->v[i], n * sizeof(*t->v));
-		r = file_read(state, block, n * sizeof(*block),
-		    entry_place(ix, i));
+		if ((got = file_some(state, block, n * sizeof(*block),
+		    entry_place(ix, i))) == -1)
+			return -1;
+		errno = EILSEQ;		/* if it ends there */
+		n = (size_t)got / sizeof(*block);
+		r = n > 0 ? 0 : -1;
 		for (k = 0; k < n && r == 0; k++)
 			r = take_entry(t, ix, i + k, &block[k]);
 	}
@@ -218,11 +206,11 @@ index_open(int state, const struct summary *sum, struct msgs *t,
 
 	memset(t, 0, sizeof(*t));
 	memset(ix, 0, sizeof(*ix));
-	if (!index_head_read(state, &h) ||
-	    (sum != NULL && memcmp(&h.sum, sum, sizeof(*sum)) != 0)) {
-		errno = EILSEQ;
+	if (read_head(state, &h) == -1)
 		return -1;
-	}
+	errno = EILSEQ;
+	if (sum != NULL && memcmp(&h.sum, sum, sizeof(*sum)) != 0)
+		return -1;
 	t->n = t->room = index_entries(&h.sum);
 	t->end = h.stamp.size;
 	t->key = h.key;
@@ -238,7 +226,7 @@ index_open(int state, const struct summary *sum, struct msgs *t,
 int
 index_entry(int state, struct msgs *t, const struct index *ix, size_t i)
 {
-	return !ix->partial || has_entry(t, i) ? 0 :
+	return !ix->partial || msgs_has(t, i) ? 0 :
 	    read_entries(state, t, ix, i, i + 1);
 }
 
@@ -278,7 +266,7 @@ index_can_cut(int state, struct msgs *t, struct index *ix, size_t n,
 	struct summary cut;
 	struct index_head h;
 
-	if (!index_head_read(state, &h) || h.serial != ix->serial)
+	if (read_head(state, &h) == -1 || h.serial != ix->serial)
 		return false;
 	summary_of(&newest, &cut);
 	sum->count -= cut.count;
@@ -301,12 +289,10 @@ index_end(int state, uint64_t *of, uint64_t *at)
 {
 	struct index_head h;
 
-	if (!index_head_read(state, &h)) {
-		errno = EILSEQ;
+	if (read_head(state, &h) == -1)
 		return -1;
-	}
 	*of = h.head_sum;
-	*at = head_end(&h);
+	*at = h.end;
 	return 0;
 }
 
@@ -360,9 +346,9 @@ settle_head(int state, struct index_head *h)
 static int
 outdate_head(int state, struct index_head *h)
 {
-	if (!index_head_read(state, h)) {
+	if (read_head(state, h) == -1) {
 		memset(h, 0, sizeof(*h));
-		return index_drop(state);
+		return errno == EILSEQ ? index_drop(state) : -1;
 	}
 	h->stamp = (struct stamp){ .size = h->stamp.size };
 	return write_head(state, h);
@@ -375,7 +361,7 @@ place_beside(const struct index_head *was, size_t n)
 	uint64_t bytes = n * sizeof(struct index_entry);
 
 	return was->at == 0 || INDEX_AT + bytes <= was->at ? INDEX_AT :
-	    file_aligned(head_end(was), SECTOR);
+	    file_aligned(was->end, SECTOR);
 }
 
 /* A scan can tell all but the numbers of duplicates. */
@@ -399,6 +385,7 @@ put_entries(int state, const struct msgs *t, uint64_t at,
 	*h = (struct index_head){ .stamp.size = t->end, .key = t->key,
 	    .serial = ix->serial, .at = at };
 	summary_of(t, &h->sum);
+	h->end = entries_end(h);
 	sign_head(h);
 	return write_entries(state, t, ix);
 }
@@ -413,7 +400,9 @@ index_write(int state, const struct stamp *st, const struct msgs *t,
 	if (outdate_head(state, &was) == -1)
 		return -1;
 	r = put_entries(state, t, place_beside(&was, t->n), &h, ix);
-	if (r == -1 && file_no_room(errno) && index_drop(state) == 0)
+	/* a full disk may have no room beside the index in force */
+	if (r == -1 && file_no_room(errno) && file_reserve(state, INDEX_AT,
+	    t->n * sizeof(struct index_entry)) == 0 && index_drop(state) == 0)
 		r = put_entries(state, t, INDEX_AT, &h, ix);
 	if (r == -1 || sync_numbers(state, t) == -1 ||
 	    write_head(state, &h) == -1 || sync_numbers(state, t) == -1 ||
@@ -428,8 +417,10 @@ index_restamp(int state, uint64_t serial, const struct stamp *st,
 {
 	struct index_head h;
 
+	if (read_head(state, &h) == -1)
+		return -1;
 	errno = EILSEQ;
-	if (!index_head_read(state, &h) || h.serial != serial)
+	if (h.serial != serial)
 		return -1;
 	h.stamp = *st;
 	h.sum = *sum;
@@ -443,11 +434,13 @@ index_wipe(int state, bool room)
 	struct index_head h;
 	uint64_t from = INDEX_AT, end, n;
 	struct stat sb;
-	int r;
+	int r = 0;
 
-	if (index_head_read(state, &h))
-		from = head_end(&h);
-	if ((r = file_now(state, &sb)) == -1)
+	if (read_head(state, &h) == 0)
+		from = h.end;
+	else if (errno != EILSEQ)
+		return -1;
+	if (file_now(state, &sb) == -1)
 		return -1;
 	end = file_aligned(from + (room ? ROOM_KEPT : 0), PAGE);
 	if ((uint64_t)sb.st_size <= end || ftruncate(state, (off_t)end) == -1)
@@ -481,6 +474,15 @@ index_prepare(int state, const struct msgs *t, struct heads *heads,
 	return 0;
 }
 
+bool
+index_is_head(const char head[HEAD_ROOM])
+{
+	struct index_head h;
+
+	memcpy(&h, head, sizeof(h));
+	return head_sound(&h);
+}
+
 uint64_t
 index_after(const struct heads *heads)
 {
@@ -490,8 +492,8 @@ index_after(const struct heads *heads)
 
 	for (k = 0; k < 2; k++) {
 		memcpy(&h, heads->of[k], sizeof(h));
-		if (head_sound(&h) && head_end(&h) > end)
-			end = head_end(&h);
+		if (head_sound(&h) && h.end > end)
+			end = h.end;
 	}
 	return end;
 }

@@ -386,7 +386,7 @@ wanted_room(const struct plan *pl)
 /*
  * Finds room: after the index of what is there, and that of what will be, *next.
  * If a full disk has no room for all that, to be able to delete mail is more
- * important than both.
+ * important than both; to add lines is not.
  */
 static int
 find_room(struct journal *j, const struct msgs *then, struct index *next)
@@ -396,7 +396,7 @@ find_room(struct journal *j, const struct msgs *then, struct index *next)
 	if (index_prepare(j->state, then, &j->heads, next) == 0 &&
 	    lay_out(j, index_after(&j->heads), room) == 0)
 		return 0;
-	if (!file_no_room(errno) || index_drop(j->state) == -1)
+	if (!file_no_room(errno) || j->pl.extra || index_drop(j->state) == -1)
 		return -1;
 	memset(&j->heads, 0, sizeof(j->heads));
 	memset(next, 0, sizeof(*next));

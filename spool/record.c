@@ -162,14 +162,14 @@ int
 jrn_void(int state, bool done)
 {
 	char was[INDEX_AT] = { 0 }, sector[SECTOR] = { 0 };
-	const char *head = was;		/* an index stays, mail does not */
+	const char *head = was;		/* an index stays */
 	int saved;
 
 	if (file_some(state, was, sizeof(was), 0) == -1)
 		return -1;
 	if (memcmp(was, record_magic, sizeof(record_magic)) == 0)
 		head = was + (done ? SECTOR : 0) + HEAD_ROOM;
-	if (memcmp(was, "From ", 5) != 0)
+	if (index_is_head(head))
 		memcpy(sector, head, HEAD_ROOM);
 	if (file_write(state, sector, sizeof(sector), 0) == 0 &&
 	    file_sync(state) == 0)

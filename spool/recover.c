@@ -59,7 +59,12 @@ has_text(int fd, uint64_t at, struct str text)
 
 /* ---- what the state file holds ------------------------------------------- */
 
-enum holding { HOLDS_NOTHING, HOLDS_INDEX, HOLDS_JOURNAL, HOLDS_MBOX };
+enum holding {
+	HOLDS_INDEX,
+	HOLDS_REST,		/* no index, or what a journal has left */
+	HOLDS_JOURNAL,
+	HOLDS_MBOX
+};
 
 /*
  * Looks at the state file.  0, or -1 with errno: EILSEQ if it is none, ENOTSUP
@@ -69,20 +74,21 @@ static int
 look_at_state(int state, enum holding *kind)
 {
 	static const char nothing[SECTOR];
-	char s[SECTOR] = { 0 };
+	char s[INDEX_AT] = { 0 };
 	int old = 0;
 
 	if (file_some(state, s, sizeof(s), 0) == -1)
 		return -1;
-	*kind = HOLDS_NOTHING;
-	if (memcmp(s, nothing, sizeof(s)) == 0)
+	*kind = HOLDS_REST;
+	if (memcmp(s, nothing, SECTOR) == 0)
 		return 0;
 	errno = EILSEQ;
 	if (memcmp(s, "From ", 5) == 0) {
 		*kind = HOLDS_MBOX;
 		old = mail_has_journal(state);
 	} else if (memcmp(s, "popper index ", 13) == 0)
-		*kind = HOLDS_INDEX;
+		*kind = memcmp(s + SECTOR, nothing, SECTOR) == 0 ?
+		    HOLDS_INDEX : HOLDS_REST;
 	else if (memcmp(s, RECORD_MAGIC, 16) == 0)
 		*kind = HOLDS_JOURNAL;
 	else if (memcmp(s, "popper journal 1", 16) == 0)
@@ -365,7 +371,7 @@ recover_spool(struct maildrop *box, struct spool *sp)
 
 	if (look_at_state(box->state, &kind) == -1)
 		return -1;
-	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
+	if (kind < HOLDS_JOURNAL)
 		return 0;
 	r = kind == HOLDS_MBOX ? put_mail_back(box, sp) :
 	    finish_journal(box, sp, &done);
@@ -389,8 +395,11 @@ recover_maildrop(struct maildrop *box)
 
 	if (look_at_state(box->state, &kind) == -1)
 		return -1;
-	if (kind == HOLDS_NOTHING || kind == HOLDS_INDEX)
+	if (kind == HOLDS_INDEX)
 		return 0;
+	/* that a journal is void must be on the disk before that is changed */
+	if (kind == HOLDS_REST)
+		return file_sync(box->state);
 	if (lock_spool(box, SPOOL_WRITE, true, &sp) == -1)
 		return -1;
 	r = recover_spool(box, &sp);

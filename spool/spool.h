@@ -373,6 +373,9 @@ struct heads {
 int index_prepare(int state, const struct msgs *t, struct heads *heads,
     struct index *ix);
 
+/* Whether that is a head of this version, and whole. */
+bool index_is_head(const char head[HEAD_ROOM]);
+
 /* The offset after both. */
 uint64_t index_after(const struct heads *heads);
 
@@ -420,6 +423,7 @@ struct plan {
 	uint64_t old_size, first, new_size;	/* of the spool, bytes */
 	uint64_t room;		/* for a text in the journal, bytes */
 	bool from_state;	/* the source is the state file */
+	bool extra;		/* it adds text, which can be left out */
 	struct entry *v;
 	size_t n, slots;
 };

@@ -9,7 +9,7 @@ use Test::More;
 use Popper;
 
 # The layout of the index, as spool/index.c has it.
-my ($head, $first, $entry) = (152, 1024, 72);	# octets; $first is an offset
+my ($head, $first, $entry) = (160, 1024, 72);	# octets; $first is an offset
 my $block = int(32 * 1024 / $entry);	# entries that are read at once
 
 # The offset of the entry of message N, in a state file or the first index of one.
@@ -315,7 +315,7 @@ case 'what a large maildrop costs of its index' => sub {
 	my $n = 2 * $block + 1;
 	my $box = indexed_box(letters($n));
 	# what recovery looks at, and the head
-	my @login = ('r 0+512', "r 0+$head");
+	my @login = ("r 0+$first", "r 0+$head");
 	my @all = map { 'r ' . entry_at(1 + $_ * $block) . '+' . ($_ == 2 ? 1 : $block) * $entry } 0 .. 2;
 	my $one = 'r ' . entry_at($n) . "+$entry";
 

@@ -234,4 +234,85 @@ case 'an index that cannot be written: the names' => sub {
 	}
 };
 
+# A box with three duplicates of which the first is gone, other letters, and a
+# valid index; on a disk of so many kilobytes, if any.
+sub numbered {
+	my ($kilobytes, @numbers) = @_;
+	my $box = box(spool => join '', @dup, map { letter($_) } @numbers);
+
+	$box->mount($kilobytes) or plan skip_all => 'no tmpfs can be mounted'
+	    if $kilobytes;
+	my $s = $box->login(args => ['-s']);
+
+	$s->command('DELE 1');
+	$s->quit;
+	return $box;
+}
+
+# What cannot be read may be there.
+for my $case (['a login after new mail', 1, 'UIDL'], ['UIDL', 0, 'UIDL'],
+    ['QUIT in the middle', 0, 'DELE 3'], ['QUIT of the newest', 0, 'DELE 4']) {
+	my ($what, $new, $command) = @$case;
+
+	case "$what, and each read of the state file fails: the names" => sub {
+		needs('strace');
+		for my $n (1 .. 12) {
+			my $box = numbered(0, 2, 3);
+			my $before = names($box);
+
+			$box->append(letter(5)) if $new;
+			my $s = $box->session(greeting => 0, trace => 0, args => ['-s'],
+			    under => [ strace('/dev/null', '-P', $box->work, '-e',
+			    'trace=pread64', '-e', "inject=pread64:error=EIO:when=$n") ]);
+			$s->send('USER alice', 'PASS s3cret', $command, 'QUIT');
+			$s->slurp;
+			$s->wait;
+			my $after = names($box);
+			is(compare($before, $after, "read $n"),
+			    keys(%$after) - $new, 'each has its name');
+		}
+	};
+}
+
+# Some 40 messages fill a page of the state file.
+case 'a full disk, new mail, and no one deletes anything: the names' => sub {
+	needs('root');
+	for my $n (38 .. 44) {
+		my $box = numbered(1024, 2 .. $n);
+
+		$box->append(letter(100));
+		my $before = names($box);
+
+		$box->append(letter(101));
+		$box->fill;
+		names($box);
+		my $after = names($box);
+		is(compare($before, $after, "$n messages"), $n + 2,
+		    'each has its name');
+	}
+};
+
+# Status lines are not worth the index.
+case 'a full disk, nothing is deleted, and QUIT is killed: the names' => sub {
+	needs('root', 'strace');
+	for my $n (3 .. 8) {
+		my $box = numbered(1024, 2 .. 41);
+		my $before = names($box);
+
+		$box->fill;
+		my $s = $box->session(greeting => 0, trace => 0, under => [ strace(
+		    '/dev/null', '-P', $box->work, '-e', 'trace=pwrite64', '-e',
+		    "inject=pwrite64:signal=KILL:when=$n") ]);
+		$s->send('USER alice', 'PASS s3cret', 'RETR 1', 'RETR 2', 'QUIT');
+		$s->slurp;
+		$s->wait;
+		unlink $box->dotlock;
+		$box->free;
+		my $after = names($box);
+		s/^Status: RO\r\n//m for values %$after;
+		is(compare($before, $after, "killed at write $n"), 42,
+		    'each has its name');
+	}
+};
+
 done_testing;

@@ -149,6 +149,7 @@ odd_case 'a cut off update, and other inode numbers', ['inodes'], sub {
 	needs('strace');
 	for (my $n = 1; ($said // '') !~ /signing off/; $n++) {
 		my $box = box(spool => join '', @large);
+		$box->login(args => ['-s'])->quit;	# the first one syncs, too
 		my $s = $box->login(under => [ strace($box->dir . '/strace', '-e',
 		    'trace=fdatasync', '-e', "inject=fdatasync:signal=KILL:when=$n") ]);
 		$s->text('RETR 3');

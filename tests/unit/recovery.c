@@ -986,6 +986,57 @@ numbers_stay(void)
 	ok(good, "duplicates keep their numbers, whatever an UPDATE comes to");
 }
 
+/*
+ * An index is cut off, the next one is written up to operation n, and the power
+ * fails.  Returns whether there was an operation n; *good: whether one of the
+ * three can be read.
+ */
+static bool
+numbers_after_cut(size_t n, const struct msgs *now, bool *good)
+{
+	struct msgs first = { .v = now->v, .n = 1, .end = now->v[0].length,
+	    .key = now->key };
+	struct stamp st = { .size = now->end };
+	struct summary sum;
+	struct index ix;
+	size_t done;
+
+	set_file(STATE, &(struct buf){ .n = 0 });
+	restart();
+	if (index_write(FD + STATE, &st, now, &ix) == -1)
+		abort();
+	settle(STATE);
+	summary_of(&first, &sum);
+	st.size = first.end;
+	if (index_restamp(FD + STATE, ix.serial, &st, &sum) == -1)
+		abort();
+	st.size = now->end;
+	restart();
+	die_at = n;
+	(void)index_write(FD + STATE, &st, now, &ix);
+	done = ops;
+	power_cut();
+	restart();
+	*good = has_numbers(now, &first);
+	return done + 1 >= n;
+}
+
+static void
+numbers_stay_after_cut(void)
+{
+	struct msgs now;
+	size_t i, n;
+	bool good = true;
+
+	make_scene("kkkkkkkkkk", 300);
+	table_of(&scene.old, &now);
+	for (i = 0; i < 50 && good; i++)
+		for (n = 1; good && numbers_after_cut(n, &now, &good); n++)
+			;
+	ok(good, "so they do after the newest were cut off");
+	msgs_free(&now);
+}
+
 static void
 small_things(void)
 {
@@ -1035,6 +1086,7 @@ main(void)
 	update_fails();
 	full_before_grown();
 	numbers_stay();
+	numbers_stay_after_cut();
 	small_things();
 	return tap_end();
 }
