@@ -2,7 +2,7 @@
  * Two files, the spool and the state file, on a simulated disk.  Each is kept
  * twice, as programs see it and as the disk has it.  After the death of a
  * process all that it wrote stands; after a power cut any of the sectors that
- * were not synced may be lost.
+ * were not synced may be lost, and so may its size and time.
  */
 #ifndef DISK_H
 #define DISK_H
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "spool/journal.h"
@@ -22,12 +23,15 @@ enum { SPOOL, STATE, FILES, FD = 1000 };
 struct file {
 	struct buf now, disk;	/* as programs see it, as the disk has it */
 	struct buf dirty;	/* a byte for each sector: to be synced */
+	uint64_t time, disk_time;	/* of the last change, in ticks */
+	unsigned replaced;	/* how often another file got its name */
 };
 
 static struct file file[FILES];
 static uint64_t seed = 1;
 static size_t ops, die_at, fail_at;	/* 0: never */
 static size_t reads, read_fails_at;	/* the same of reads; 0: never */
+static uint64_t changes, grain = 1;	/* of files; so many in each tick */
 /* bytes: there is no more room for what we write */
 static uint64_t limit[FILES] = { UINT64_MAX, UINT64_MAX };
 static bool (*after_op)(void);	/* what must hold at each moment */
@@ -52,12 +56,25 @@ mark_dirty(struct file *f, size_t from, size_t to)
 		f->dirty.p[i] = 1;
 }
 
+/* It changes, and has a new time if a tick has passed. */
+static inline void
+touch(struct file *f)
+{
+	f->time = 1 + changes++ / grain;
+}
+
+static inline bool
+is_dead(void)
+{
+	return die_at > 0 && ops + 1 >= die_at;
+}
+
 /* Whether an operation is carried out: a dead process does nothing. */
 static inline bool
 may_do(bool *fails)
 {
 	*fails = false;
-	if (die_at > 0 && ops + 1 >= die_at)
+	if (is_dead())
 		return false;
 	ops++;
 	*fails = ops == fail_at;
@@ -113,6 +130,7 @@ pwrite(int fd, const void *p, size_t n, off_t at)
 		resize(&f->now, (size_t)at + n);
 	memcpy(f->now.p + at, p, n);
 	mark_dirty(f, (size_t)at, (size_t)at + n);
+	touch(f);
 	done();
 	return (ssize_t)n;
 }
@@ -128,6 +146,7 @@ ftruncate(int fd, off_t size)
 		return -1;
 	}
 	resize(&f->now, (size_t)size);
+	touch(f);
 	done();
 	return 0;
 }
@@ -135,11 +154,24 @@ ftruncate(int fd, off_t size)
 int
 fstat(int fd, struct stat *sb)
 {
+	const struct file *f = &file[fd - FD];
+
 	memset(sb, 0, sizeof(*sb));
 	sb->st_mode = S_IFREG | 0600;
 	sb->st_nlink = 1;
-	sb->st_ino = (ino_t)fd;
-	sb->st_size = (off_t)file[fd - FD].now.n;
+	sb->st_ino = (ino_t)fd + f->replaced * FILES;
+	sb->st_size = (off_t)f->now.n;
+	sb->st_mtim.tv_nsec = (long)f->time;
+	sb->st_ctim = sb->st_mtim;
+	return 0;
+}
+
+/* Whatever sleeps waits for the next tick. */
+int
+nanosleep(const struct timespec *for_time, struct timespec *rest)
+{
+	(void)for_time, (void)rest;
+	changes += grain;
 	return 0;
 }
 
@@ -155,7 +187,10 @@ statx(int dir, const char *restrict path, int flags, unsigned mask,
 }
 #endif
 
-/* What could not be synced is forgotten: no later sync writes it. */
+/*
+ * What could not be synced is forgotten: no later sync writes it.  The time is
+ * synced if the size has to be.
+ */
 int
 fdatasync(int fd)
 {
@@ -167,8 +202,10 @@ fdatasync(int fd)
 		errno = EIO;
 		return -1;
 	}
-	if (good)
+	if (good && f->disk.n != f->now.n) {
 		resize(&f->disk, f->now.n);
+		f->disk_time = f->time;
+	}
 	for (i = 0; i < f->dirty.n; i++) {
 		from = i * SECTOR;
 		if (good && f->dirty.p[i] && from < f->now.n) {
@@ -187,7 +224,12 @@ fdatasync(int fd)
 int
 fsync(int fd)
 {
-	return fdatasync(fd);
+	struct file *f = &file[fd - FD];
+
+	if (fdatasync(fd) == -1)
+		return -1;
+	f->disk_time = f->time;
+	return 0;
 }
 
 int
@@ -209,6 +251,42 @@ fallocate(int fd, int mode, off_t at, off_t n)
 	return errno == 0 ? 0 : -1;
 }
 #endif
+
+/* A directory has both files; name.lock cannot be made in it. */
+static inline int
+file_named(const char *name)
+{
+	return strcmp(name, "user") == 0 ? FD + SPOOL :
+	    strcmp(name, ".user.pop") == 0 ? FD + STATE : -1;
+}
+
+int
+openat(int dir, const char *name, int flags, ...)
+{
+	int fd = file_named(name);
+
+	(void)dir;
+	errno = fd == -1 ? EACCES : EEXIST;
+	return flags & O_EXCL ? -1 : fd;
+}
+
+int
+fstatat(int dir, const char *restrict name, struct stat *restrict sb, int flags)
+{
+	int fd = file_named(name);
+
+	(void)dir, (void)flags;
+	errno = ENOENT;
+	return fd == -1 ? -1 : fstat(fd, sb);
+}
+
+/* Each lock is granted. */
+int
+fcntl(int fd, int command, ...)
+{
+	(void)fd, (void)command;
+	return 0;
+}
 
 void syslog(int, const char *, ...) PRINTF(2, 3);
 void
@@ -245,8 +323,10 @@ power_cut(void)
 	for (k = 0; k < FILES; k++) {
 		f = &file[k];
 		set_buf(&was, &f->disk);
-		if (below(&seed, 2) == 0)
+		if (below(&seed, 2) == 0) {
 			resize(&was, f->now.n);
+			f->disk_time = f->time;
+		}
 		for (i = 0; i < f->dirty.n; i++) {
 			from = i * SECTOR;
 			if (!f->dirty.p[i] || below(&seed, 4) >= share ||
@@ -259,6 +339,7 @@ power_cut(void)
 		set_buf(&f->now, &was);
 		set_buf(&f->disk, &was);
 		f->dirty.n = 0;
+		f->time = f->disk_time;
 	}
 	buf_free(&was);
 }
@@ -269,6 +350,7 @@ settle(int k)
 {
 	set_buf(&file[k].disk, &file[k].now);
 	file[k].dirty.n = 0;
+	file[k].disk_time = file[k].time;
 }
 
 /* Makes a file that text. */
@@ -276,6 +358,7 @@ static inline void
 set_file(int k, const struct buf *text)
 {
 	set_buf(&file[k].now, text);
+	touch(&file[k]);
 	settle(k);
 }
 
