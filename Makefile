@@ -78,7 +78,8 @@ SRC	= $(TOP) $(XTND) $(CHECK) $(LOGIN) $(NET) $(SPOOL) $(MBOX) $(LIB)
 OBJ	= $(SRC:.c=.o)
 # all but main(), for the unit tests
 MODULES	= $(OBJ:popper.o=)
-UNITS	= text lines password scan engine recovery md5 duplicate base64 child wire
+UNITS	= text lines password scan engine recovery walk md5 duplicate base64 \
+	  child wire
 CARD	= client/popcard.c client/cards.c client/maildrop.c client/pop.c \
 	  client/view.c $(CARD_MIME) client/text.c client/term.c
 CARD_MIME = client/draft.c client/mime.c client/html.c client/field.c
@@ -153,7 +154,7 @@ SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 # of the index and the journal under sanitizers.
 SAN_TESTS = tests/[12]*.t tests/3*.t tests/4[0-24]*.t tests/5[0145]*.t \
 	  tests/6[356]*.t tests/7[1-3]*.t tests/8[34]*.t
-SAN_UNITS = text password engine recovery md5 duplicate base64 child wire
+SAN_UNITS = text password engine recovery walk md5 duplicate base64 child wire
 check-san:
 	for m in $(SRC); do mkdir -p build/san/$$(dirname $$m); done
 	mkdir -p build/san/unit
@@ -191,7 +192,7 @@ check-portable: static
 # 32 bits, and the other byte order.  Not the test that puts a library of this
 # machine into popper.
 FOREIGN	= i386 s390x
-FOREIGN_UNITS = text scan engine recovery md5 duplicate base64 wire
+FOREIGN_UNITS = text scan engine recovery walk md5 duplicate base64 wire
 FOREIGN_TESTS = tests/[12]*.t tests/3[0-689]*.t tests/4*.t
 check-foreign: all
 	for m in $(FOREIGN); do PROVE='prove -j4 -I tests/lib' CPPFLAGS='$(CPPFLAGS)' \
