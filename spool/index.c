@@ -31,8 +31,7 @@ struct index_head {
 	struct key key;		/* of the checks in the entries */
 	uint64_t serial;	/* of the index that the entries belong to */
 	uint64_t at;		/* offset of the entries */
-	uint64_t end;		/* after them, as many as were written: an
-				   index that is cut off keeps its place */
+	uint64_t end;		/* after all that were written: a cut keeps it */
 	uint64_t head_sum;	/* of all the above; last */
 };
 
@@ -174,7 +173,6 @@ read_entries(int state, struct msgs *t, const struct index *ix, size_t i,
 	return r;
 }
 
-/* Writes all entries. */
 static int
 write_entries(int state, const struct msgs *t, const struct index *ix)
 {
@@ -318,9 +316,8 @@ index_drop(int state)
 }
 
 /*
- * Writes the head, again and again until the clock has moved on.  The second
- * write comes at once: many file systems give it a finer time, because the file
- * was looked at after the first.
+ * Writes the head until the clock has moved on.  The second write comes at once:
+ * on many file systems a file that was looked at gets a finer time then.
  */
 static int
 settle_head(int state, struct index_head *h)
@@ -342,6 +339,8 @@ settle_head(int state, struct index_head *h)
 /*
  * Has the index in force, *h, describe no spool: what is written to the state
  * file from now on must not make it look settled.  *h is 0 if there is none.
+ * If it describes none already, it may not have been synced: then the disk
+ * still needs the one that will be written over.
  */
 static int
 outdate_head(int state, struct index_head *h)
@@ -350,6 +349,8 @@ outdate_head(int state, struct index_head *h)
 		memset(h, 0, sizeof(*h));
 		return errno == EILSEQ ? index_drop(state) : -1;
 	}
+	if (h->stamp.ino == 0 && file_sync(state) == -1)
+		return -1;
 	h->stamp = (struct stamp){ .size = h->stamp.size };
 	return write_head(state, h);
 }

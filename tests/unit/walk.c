@@ -158,7 +158,7 @@ static void
 rewrite(void)
 {
 	struct buf text = { .n = 0 };
-	size_t i, k, first, drop = pick(4);
+	size_t i, k, first, drop = pick(6);
 	struct msgs t;
 	int gone;
 
@@ -168,7 +168,7 @@ rewrite(void)
 	first = one_in(2) || t.n == 0 ? 0 : pick(t.n);
 	for (i = 0; i < t.n; i++) {
 		k = (first + i) % t.n;
-		if (drop == 0 || (drop != 1 && !one_in(4)))
+		if (drop > 2 || (drop > 0 && !one_in(4)))
 			buf_add(&text, file[SPOOL].now.p + t.v[k].offset,
 			    (size_t)t.v[k].length);
 		else if ((gone = message_at(&t.v[k])) != NONE)
@@ -192,7 +192,7 @@ check_ids(struct pop *p, size_t k, int i)
 	size_t j;
 
 	mbox_uid(&t->v[k], uid);
-	for (j = 0; j < k; j++) {
+	for (j = 0; j < k && sound; j++) {
 		mbox_uid(&t->v[j], other);
 		if (strcmp(uid, other) == 0)
 			fault("has the unique-id of another", i);
@@ -268,14 +268,14 @@ check_table(struct pop *p)
 
 /* ---- a session ----------------------------------------------------------- */
 
+/* Kills come in rows: the next one finds what the last has left. */
 static void
 begin_trouble(void)
 {
-	size_t n = 1 + pick(one_in(2) ? 20 : 90);
+	bool again = trouble == KILLED && one_in(2);
+	size_t n = 1 + pick(again ? 8 : one_in(2) ? 30 : 90);
 
-	trouble = (enum trouble)pick(TROUBLES);
-	if (one_in(6))
-		trouble = KILLED;
+	trouble = again ? KILLED : (enum trouble)pick(TROUBLES);
 	if (trouble == KILLED)
 		die_at = n;
 	else if (trouble == CALL_FAILS)
@@ -345,7 +345,7 @@ is_deleted(size_t how, size_t k, size_t n)
 	case 0:
 		return false;
 	case 1:
-		return n - k <= 2;
+		return n - k <= 5;
 	case 2:
 		return k < 2;
 	case 3:
@@ -394,24 +394,11 @@ set_fates(enum fate fate)
 			mail[i].fate = fate;
 }
 
-/*
- * On a full disk, that messages are removed is worth more than the index, which
- * alone knows the unique-ids of messages with the same header.
- */
-static void
-forget_told(void)
-{
-	int i;
-
-	for (i = 0; i < nmail; i++)
-		mail[i].told[0] = '\0';
-}
-
 static void
 quit(struct pop *p)
 {
 	bool begun = false, other = one_in(7);
-	int r;
+	int i, r;
 
 	if (other && one_in(2))
 		deliver();
@@ -419,8 +406,12 @@ quit(struct pop *p)
 		rewrite();
 	if (trouble == FULL)
 		fill_disk();
-	if (trouble == FULL && p->drop.ndeleted > 0)
-		forget_told();
+	/*
+	 * There, that messages go is worth more than the index, which alone
+	 * knows the unique-ids of messages with the same header.
+	 */
+	for (i = 0; i < nmail && trouble == FULL && p->drop.ndeleted > 0; i++)
+		mail[i].told[0] = '\0';
 	r = updt_maildrop(p, &begun);
 	if (r == -1 && trouble == NO_TROUBLE)
 		fault("a QUIT fails", NONE);
@@ -461,8 +452,9 @@ walk(void)
 
 	nmail = 0;
 	changes = 0;
-	grain = one_in(2) ? 1 : 8;
+	grain = one_in(2) ? 1 : 50;
 	sound = true;
+	trouble = NO_TROUBLE;
 	for (i = 0; i < FILES; i++) {
 		set_file((int)i, &none);
 		file[i].replaced = 0;
@@ -470,8 +462,10 @@ walk(void)
 	for (i = 0; i < STEPS && sound; i++) {
 		if (one_in(2))
 			deliver();
-		if (one_in(7))
+		if (one_in(5))
 			rewrite();
+		if (one_in(2))
+			changes += grain;	/* time passes */
 		session();
 	}
 }
