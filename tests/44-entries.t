@@ -12,10 +12,12 @@ use Popper;
 my ($head, $first, $entry) = (160, 1024, 72);	# octets; $first is an offset
 my $block = int(32 * 1024 / $entry);	# entries that are read at once
 
-# The offset of the entry of message N, in a state file or the first index of one.
+# The offset of the entry of message N, in a state file of either byte order, or
+# in the first index of one.
 sub entry_at {
 	my ($n, $state) = @_;
-	my $at = defined $state ? unpack('x136 Q', $state) : $first;
+	my ($at) = !defined $state ? $first : grep { $_ < 1 << 32 }
+	    map { unpack "x136 Q$_", $state } qw(< >);
 
 	return $at + ($n - 1) * $entry;
 }
