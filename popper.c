@@ -376,8 +376,7 @@ options(struct pop *p, int argc, char **argv)
 	o->wait = 30;
 	o->fail = 3;
 	opterr = 0;
-	while ((c = getopt(argc, argv,
-	    "A:a:b:c:df:H:i:l:M:m:nN:P:p:rSsTt:Uu:Vw:xz:")) != -1)
+	while ((c = getopt(argc, argv, OPTION_LETTERS)) != -1)
 		if (c == 'd')
 			p->env.debug = true;
 		else if (!set_option(o, c, optarg))

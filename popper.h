@@ -16,6 +16,9 @@
 
 #define POPPER_VERSION	"2.1"	/* the one place: see CONTRIBUTING */
 
+/* As getopt(3) has them. */
+#define OPTION_LETTERS	"A:a:b:c:df:H:i:l:M:m:nN:P:p:rSsTt:Uu:Vw:xz:"
+
 #ifndef POPPER_SPOOL
 #define POPPER_SPOOL	"/var/mail"
 #endif

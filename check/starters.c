@@ -100,6 +100,14 @@ read_form(const char *path, const struct form *form, struct starter *s)
 
 /* ---- judging ------------------------------------------------------------- */
 
+static bool
+takes_value(char letter)
+{
+	const char *p = strchr(OPTION_LETTERS, letter);
+
+	return p != NULL && p[1] == ':';
+}
+
 /*
  * The value of an option with this letter, which may be empty; NULL: no such.
  * As getopt(3) has it: letters may stand together, and the last one counts.
@@ -107,22 +115,22 @@ read_form(const char *path, const struct form *form, struct starter *s)
 static const char *
 option(const char *command, char letter)
 {
-	static const char with_value[] = "AabcfHilMmNPptuwz";
 	const char *p = command, *value = NULL;
 	bool more;
 
 	if (*p != '-')			/* the name of the program */
 		p += strcspn(p, " ");
-	while (*(p += strspn(p, " ")) == '-')
-		for (more = true, p++; more && *p != '\0' && *p != ' '; ) {
-			more = strchr(with_value, *p) == NULL;
-			if (*p++ == letter)
-				value = p + strspn(p, " ");
-			if (!more) {
-				p += strspn(p, " ");
-				p += strcspn(p, " ");
-			}
+	while (*(p += strspn(p, " ")) == '-') {
+		for (more = true, p++; more && *p != '\0' && *p != ' '; p++) {
+			more = !takes_value(*p);
+			if (*p == letter)
+				value = p + 1 + strspn(p + 1, " ");
 		}
+		if (!more) {
+			p += strspn(p, " ");
+			p += strcspn(p, " ");
+		}
+	}
 	return value;
 }
 

@@ -1,12 +1,11 @@
 /*
- * The index: the table of messages kept in the state file from one session to
- * the next, so that a poll of an unchanged spool reads nothing of it.  A head
- * with the totals, in the first sector; elsewhere an entry for each message,
- * with its own checksum.
+ * The index: the table of messages kept in the state file between sessions, so
+ * that a poll of an unchanged spool reads nothing of it.  A head with the totals
+ * in the first sector, and elsewhere an entry with a checksum for each message.
  *
  * It is only a cache, and anything wrong in it is a reason to scan the spool
  * again; but for the numbers of duplicates, which no scan can tell.  So a new
- * index is written beside the one in force, and a sector is written whole or
+ * index is written next to the one in force, and a sector is written whole or
  * not at all: one of the two can always be read.  If the new one has
  * duplicates, it is synced before and after its head is written.
  */
@@ -357,7 +356,7 @@ outdate_head(int state, struct index_head *h)
 
 /* Where n entries overwrite none of the index in force. */
 static uint64_t
-place_beside(const struct index_head *was, size_t n)
+free_place(const struct index_head *was, size_t n)
 {
 	uint64_t bytes = n * sizeof(struct index_entry);
 
@@ -400,8 +399,8 @@ index_write(int state, const struct stamp *st, const struct msgs *t,
 
 	if (outdate_head(state, &was) == -1)
 		return -1;
-	r = put_entries(state, t, place_beside(&was, t->n), &h, ix);
-	/* a full disk may have no room beside the index in force */
+	r = put_entries(state, t, free_place(&was, t->n), &h, ix);
+	/* a full disk may have no room next to the index in force */
 	if (r == -1 && file_no_room(errno) && file_reserve(state, INDEX_AT,
 	    t->n * sizeof(struct index_entry)) == 0 && index_drop(state) == 0)
 		r = put_entries(state, t, INDEX_AT, &h, ix);
@@ -409,7 +408,8 @@ index_write(int state, const struct stamp *st, const struct msgs *t,
 	    write_head(state, &h) == -1 || sync_numbers(state, t) == -1 ||
 	    index_wipe(state, false) == -1)
 		return -1;
-	return index_restamp(state, ix->serial, st, &h.sum);
+	h.stamp = *st;
+	return settle_head(state, &h);
 }
 
 int
@@ -464,7 +464,7 @@ index_prepare(int state, const struct msgs *t, struct heads *heads,
 
 	memset(heads, 0, sizeof(*heads));
 	if (outdate_head(state, &was) == -1 ||
-	    put_entries(state, t, place_beside(&was, t->n), &h, ix) == -1)
+	    put_entries(state, t, free_place(&was, t->n), &h, ix) == -1)
 		return -1;
 	memcpy(sector + HEAD_ROOM, &h, sizeof(h));
 	if (file_write(state, sector, sizeof(sector), SECTOR) == -1 ||

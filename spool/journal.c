@@ -2,11 +2,11 @@
  * The journal: carrying out a plan so that a crash at any point leaves either
  * the old spool or a state file from which the next session finishes.
  *
- * The state file then holds the record in two sectors that take turns, the
- * entries, and room for the new text of a window, twice: what the record
- * speaks of is never overwritten.
+ * The state file then holds the record in two sectors that take turns, the old
+ * index and the new one, the entries, and room for the new text of a window,
+ * twice: what the record speaks of is never overwritten.
  *
- *	entries, record			sync	from here on the journal counts
+ *	new index, entries, record	sync	from here on the journal counts
  *	(line ends			sync)	if the spool gets larger
  *	each window: (text, record	sync)	if it has its own sources' place
  *		spool			sync

@@ -367,7 +367,7 @@ struct heads {
 };
 
 /*
- * Writes the index of the table that an UPDATE makes beside the one in force.
+ * Writes the index of the table that an UPDATE makes next to the one in force.
  * Neither describes a spool then.  0 with their heads and *ix, or -1 with errno.
  */
 int index_prepare(int state, const struct msgs *t, struct heads *heads,

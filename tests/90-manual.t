@@ -115,7 +115,7 @@ for my $text (sort keys %$source) {
 ok($manual{$_}, "in the source: $_") for sort keys %manual;
 
 my $main = slurp('popper.c');
-my ($letters) = $main =~ /getopt\(argc, argv,\s+"([^"]+)"/;
+my ($letters) = slurp('popper.h') =~ /define OPTION_LETTERS\s+"(.*)"/;
 my %option = map { $_ => 1 } $letters =~ /([A-Za-z])/g;
 my ($usage) = $main =~ /"(usage: popper .*?)\);/s;
 for my $o (sort keys %option) {
@@ -137,10 +137,6 @@ is($usage =~ s/\s+\z//r, $synopsis =~ s/\s+\z//r, 'SYNOPSIS is the usage line');
 my ($alone, @with) = $usage =~ /\[-(\w+)/g;
 is(join('', sort(split(//, $alone), map { "$_:" } @with)),
     join('', sort $letters =~ /\w:?/g), 'and so are the letters of getopt');
-
-my ($known) = slurp('check/starters.c') =~ /\bwith_value\[\] = "(\w+)"/;
-is(join('', sort split //, $known), join('', sort @with),
-    'popper -n knows those with a word');
 
 # The defaults, each as the item of its option says it.
 my ($spool) = slurp('popper.h') =~ /define POPPER_SPOOL\s+"(.*)"/;
