@@ -56,18 +56,26 @@ case 'USER: the reply does not tell whether there is such a user [RFC 1939 7, 13
 	is($unknown, $known, 'nobody');
 };
 
-case 'PASS: only after USER [RFC 1939 7]' => sub {
-	my $s = box()->session;
+for (['PASS: only after USER [RFC 1939 7]', ''],
+    ['PASS: after one of wrong form USER comes again [RFC 1081]', <<'END']) {
+	C: USER bob
+	S: +OK *
+	C: PASS
+	S: -ERR *
+END
+	my ($title, $before) = @$_;
 
-	$s->dialog(<<~'END');
-		C: PASS s3cret
-		S: -ERR *
-		C: USER alice
-		S: +OK *
-		C: PASS s3cret
-		S: +OK *
-		END
-};
+	case $title => sub {
+		box()->session->dialog($before . <<'END');
+	C: PASS s3cret
+	S: -ERR *
+	C: USER alice
+	S: +OK *
+	C: PASS s3cret
+	S: +OK *
+END
+	};
+}
 
 case 'PASS: needs a password' => sub {
 	my $s = box(accounts => { alice => '' })->session;
@@ -76,21 +84,6 @@ case 'PASS: needs a password' => sub {
 	$s = box()->session;
 	$s->dialog("C: USER alice\nS: +OK *\n");
 	like($s->command('PASS '), qr/^-ERR /, 'an empty one');
-};
-
-case 'PASS: after one of wrong form USER comes again [RFC 1081]' => sub {
-	box()->session->dialog(<<~'END');
-		C: USER bob
-		S: +OK *
-		C: PASS
-		S: -ERR *
-		C: PASS s3cret
-		S: -ERR *
-		C: USER alice
-		S: +OK *
-		C: PASS s3cret
-		S: +OK *
-		END
 };
 
 case 'PASS: blanks belong to the password [RFC 1939 7]' => sub {
